@@ -13,6 +13,7 @@ const log = createLog({ clock: systemClock, level: process.env.FAIRLEAD_LOG_LEVE
 const agent = new Agent({ keepAlive: true, ca: readFileSync(caFile) });
 const probe = (server: string): ReturnType<typeof probeServer> => probeServer(`https://${server}:${port}`, agent);
 const balancer = new Balancer({ servers, port, probe, clock: systemClock, log, signal: new AbortController().signal });
-const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+// A client that vanishes with its machine says nothing: the kernel asks it now and then.
+const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true, keepAlive: true, keepAliveInitialDelay: 15_000 });
 balancer.serve(listener);
 listener.listen(port, address, () => log.info('Taking connections for the API servers', { address, servers }));
