@@ -34,7 +34,7 @@ function told(before: ServicePlan | undefined, after: ServicePlan | undefined, w
     gone: (set, key) => lines.push(`- ${set} ${key}`),
     wanted: (set, key, data) => lines.push(`+ ${set} ${key}${data && `: ${data}`}`),
     slot: (set, key, was, is) => lines.push(`slot ${set} ${key}: ${was} → ${is}`),
-    share: (set, key, step) => lines.push(`${step} ${set} ${key}`),
+    share: ({ set, key, data }, step) => lines.push(`${step} ${set} ${key}${data && ` : ${data}`}`),
   });
   return lines.filter((line) => which.test(line));
 }
@@ -162,6 +162,13 @@ describe('a change of a Service', () => {
       '-1 hairpin 10.244.0.1 . 10.244.0.1',
       '-1 hairpin 10.244.0.2 . 10.244.0.2',
     ]);
+  });
+
+  test('takes and lets go of the look for who has affinity, of each transport', () => {
+    const [without, sticky] = [plan({}), plan({ affinitySeconds: 60 })];
+    assert.deepEqual(told(without, sticky, /learning/), ['1 learning tcp : jump learning-tcp']);
+    assert.deepEqual(told(sticky, plan({ affinitySeconds: 90 }), /learning/), []);
+    assert.deepEqual(told(sticky, without, /learning/), ['-1 learning tcp : jump learning-tcp']);
   });
 
   test('tells nothing of nothing', () => assert.deepEqual(told(undefined, undefined), []));

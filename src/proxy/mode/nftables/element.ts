@@ -1,7 +1,14 @@
 /** From ServicePlans to set elements, and from a change of a plan to the elements that it touches. Pure. */
 import type { Elements } from '../../../linux/nftables/table.ts';
-import { type EndpointAddress, type Frontend, frontendName, type ServicePlan, type Target } from '../../plan/service-plan.ts';
-import { localOffset, type SetName, type SlotSet } from './layout.ts';
+import {
+  type EndpointAddress,
+  type Frontend,
+  frontendName,
+  type PortPlan,
+  type ServicePlan,
+  type Target,
+} from '../../plan/service-plan.ts';
+import { learningChain, localOffset, type SetName, type SlotSet } from './layout.ts';
 import { type SlottedPlan, type SlottedPort, slotsOf } from './slots.ts';
 
 export interface Element {
@@ -97,14 +104,18 @@ function frontsOf(plan: SlottedPlan | undefined): Map<string, Front> {
   return fronts;
 }
 
-/** Elements that Services may share: two of them may have one pod behind them. */
+/** Elements that Services may share: two of them may have one pod behind them, or affinity over one transport. */
 function sharedElements(plan: ServicePlan | undefined): Map<string, Element> {
   const shared = new Map<string, Element>();
   if (plan?.clusterIp) shared.set(plan.clusterIp, { set: 'cluster-ips', key: plan.clusterIp, data: '' });
-  for (const port of plan?.ports ?? [])
-    for (const list of [port.cluster, port.local])
-      for (const { ip, mayBeHere } of list) if (mayBeHere) shared.set(`${ip} . ${ip}`, { set: 'hairpin', key: `${ip} . ${ip}`, data: '' });
+  for (const port of plan?.ports ?? []) for (const element of sharedOf(port)) shared.set(element.key, element);
   return shared;
+}
+
+function* sharedOf({ protocol, cluster, local, affinitySeconds }: PortPlan): Generator<Element> {
+  for (const list of [cluster, local])
+    for (const { ip, mayBeHere } of list) if (mayBeHere) yield { set: 'hairpin', key: `${ip} . ${ip}`, data: '' };
+  if (affinitySeconds !== undefined) yield { set: 'learning', key: protocol, data: `jump ${learningChain(protocol)}` };
 }
 
 /** Told of every element that a change touches. */
@@ -115,7 +126,7 @@ export interface ElementChanges {
   /** Another endpoint is in a slot, the first or none any more. */
   slot(set: SlotSet, key: string, before: string | undefined, after: string | undefined): void;
   /** A Service takes (1) or lets go (-1) of an element that others may want too. */
-  share(set: SetName, key: string, step: 1 | -1): void;
+  share(element: Element, step: 1 | -1): void;
 }
 
 /** What a Service's change from one plan to another means for elements. Of many endpoints it touches those that differ. */
@@ -124,8 +135,8 @@ export function changeElements(before: SlottedPlan | undefined, after: SlottedPl
   for (const [name, front] of had) if (!has.has(name)) changeFront(name, front, undefined, changes);
   for (const [name, front] of has) changeFront(name, had.get(name), front, changes);
   const [shared, shares] = [sharedElements(before), sharedElements(after)];
-  for (const [key, { set }] of shared) if (!shares.has(key)) changes.share(set, key, -1);
-  for (const [key, { set }] of shares) if (!shared.has(key)) changes.share(set, key, 1);
+  for (const [key, element] of shared) if (!shares.has(key)) changes.share(element, -1);
+  for (const [key, element] of shares) if (!shared.has(key)) changes.share(element, 1);
 }
 
 function changeFront(name: string, before: Front | undefined, after: Front | undefined, changes: ElementChanges): void {

@@ -47,6 +47,7 @@ const whySets: Readonly<Record<SetName, Why>> = {
   'affinity-nodeports': learn,
   'recall-services': recall,
   'recall-nodeports': recall,
+  learning: (key) => `some clients of ${key} ports are remembered: of each connection it is looked up whether its client is`,
 };
 
 /** Chains that elements name; those without the Service's name are shared by all that have as many slots. */

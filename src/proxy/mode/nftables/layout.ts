@@ -5,6 +5,7 @@
 import { formatTimeout } from '../../../linux/nftables/rule.ts';
 import type { Chain, SetDeclaration } from '../../../linux/nftables/table.ts';
 import type { LocalDetector, NodeContext } from '../../plan/node-context.ts';
+import type { Protocol } from '../../plan/service-plan.ts';
 import { connectionRules, countingChains, countingSets, countingSetsOf, dropVerdict, refusalRules } from './counting.ts';
 
 export const tableName = 'kube-proxy';
@@ -37,6 +38,7 @@ export type SetName =
   | 'masquerade-nodeports'
   | 'affinity-nodeports'
   | 'recall-nodeports'
+  | 'learning'
   | 'cluster-ips'
   | 'nodeport-ips'
   | 'hairpin'
@@ -81,8 +83,14 @@ export function setsOf(node: Pick<NodeContext, 'family' | 'countsConnections'>):
     verdicts('affinity-nodeports', nodePort),
     verdicts('recall-services', frontend),
     verdicts('recall-nodeports', nodePort),
+    verdicts('learning', ['inet_proto']),
     ...countingSetsOf(node),
   ];
+}
+
+/** Looks whether a connection is of a Service with affinity, when there is one with such ports. */
+export function learningChain(transport: Protocol): string {
+  return `learning-${transport}`;
 }
 
 const affinityPrefix = 'affinity-of-';
@@ -172,10 +180,17 @@ export function chainsOf(node: NodeContext): Chain[] {
       name: 'reached',
       rules: [
         ...connectionRules(node),
-        ...perTransport((match) => `${match} ${original} . ${originalPort} vmap @affinity-services`),
-        ...perTransport((match) => `${match} ${wasToNode}${originalPort} vmap @affinity-nodeports`),
+        // Of most clusters nobody has affinity: that is known after one look.
+        'meta l4proto vmap @learning',
       ],
     },
+    ...transports.map((t) => ({
+      name: learningChain(t),
+      rules: [
+        `meta l4proto ${t} ${original} . ${originalPort} vmap @affinity-services`,
+        `meta l4proto ${t} ${wasToNode}${originalPort} vmap @affinity-nodeports`,
+      ],
+    })),
     ...countingChains(node),
     // Before DNAT, while the packet still shows the address that was asked for.
     { name: 'filter-prerouting', hook: { type: 'filter', hook: 'prerouting', priority: -110 }, rules: ['ct state new jump sources'] },

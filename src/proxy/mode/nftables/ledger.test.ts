@@ -57,6 +57,23 @@ describe('Ledger', () => {
       assert.ok([...ledger.table().elements.values()].every((elements) => elements.size === 0));
     });
 
+  test('looks for who has affinity as long as some Service has it', async () => {
+    const nft = new FakeNftables();
+    const ledger = new Ledger(node);
+    const sticky = (of: ServicePlan): ServicePlan => ({ ...of, ports: of.ports.map((port) => ({ ...port, affinitySeconds: 60 })) });
+    await nft.commit({ family: 'ip', table: tableName, ops: create(ledger.table()) });
+    ledger.settled();
+    const looksAfter = async (...plans: ServicePlan[]): Promise<readonly string[]> => {
+      ledger.update(new Map(plans.map((p) => [p.key, p] as const)));
+      await apply(ledger, nft, ...plans);
+      return [...(nft.table('ip', tableName)?.elements.get('learning') ?? [])].map((element) => element.join(' : '));
+    };
+    assert.deepEqual(await looksAfter(a(false), b(false)), []);
+    assert.deepEqual(await looksAfter(sticky(a(false)), sticky(b(false))), ['tcp : jump learning-tcp']);
+    assert.deepEqual(await looksAfter(a(false), sticky(b(false))), ['tcp : jump learning-tcp']);
+    assert.deepEqual(await looksAfter(a(false), b(false)), []);
+  });
+
   test('says nothing of what changed back before it was applied', async () => {
     const ledger = new Ledger(node);
     ledger.update(new Map([['n/a', a(true)]]));

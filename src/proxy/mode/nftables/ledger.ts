@@ -74,7 +74,7 @@ export class Ledger {
         if (after === undefined) this.#noteSlot({ set, key, before, after });
         else taken.push({ set, key, before, after });
       },
-      share: (set, key, step) => this.#share(set, key, step),
+      share: (element, step) => this.#share(element, step),
     };
     for (const [owner, plan] of changes) {
       changeElements(this.#plans.get(owner), plan, heeds);
@@ -93,12 +93,12 @@ export class Ledger {
     dirty.set(slot.key, known ? { ...slot, before: known.before } : slot);
   }
 
-  #share(set: SetName, key: string, step: 1 | -1): void {
+  #share({ set, key, data }: Element, step: 1 | -1): void {
     const name = `${set} ${key}`;
     const count = (this.#shares.get(name) ?? 0) + step;
     if (count === 0) this.#shares.delete(name);
     else this.#shares.set(name, count);
-    this.#want(set, key, count === 0 ? undefined : '');
+    this.#want(set, key, count === 0 ? undefined : data);
   }
 
   #want(set: SetName, key: string, data: string | undefined): void {
