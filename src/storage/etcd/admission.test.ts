@@ -35,7 +35,7 @@ describe('a store in an etcd with TLS', () => {
     'with a certificate of another authority': [
       () => etcd.url({ client: 'stranger' }),
       'BAD_CONFIG',
-      /certificate/,
+      /certificate|unknown ca/,
       /cert-file and key-file/,
     ],
     'under a name that is not in the certificate': [
