@@ -18,6 +18,30 @@ export function create(table: Table): Op[] {
   ];
 }
 
+/** NF_IP_PRI_NAT_DST: filters that come later see what nobody has translated. */
+const translationPriority = -100;
+
+/** Whether a chain judges what was translated before it, or was not. */
+export function isAfterTranslation({ hook }: Pick<Chain, 'hook'>): boolean {
+  return hook?.type === 'filter' && hook.priority > translationPriority;
+}
+
+/** A packet that was on its way before there was a translation must not meet what judges it for not being translated: that comes last. */
+function createPhases(want: Table): Op[][] {
+  const late = want.chains.filter(isAfterTranslation);
+  const first = create({ ...want, chains: want.chains.filter((chain) => !isAfterTranslation(chain)) });
+  return [first, [...emptied(late), ...rulesOf(late)]].filter((ops) => ops.length > 0);
+}
+
+function rulesOf(chains: readonly Chain[]): Op[] {
+  return chains.flatMap(({ name, rules }) => rules.map((rule): Op => ({ op: 'add-rule', chain: name, rule })));
+}
+
+/** Chains without their rules. */
+function emptied(chains: readonly Chain[]): Op[] {
+  return chains.map((chain) => ({ op: 'add-chain', chain: { ...chain, rules: [] } }));
+}
+
 function addElements(set: SetDeclaration, elements: readonly (readonly [string, string])[]): Op[] {
   return elements.length === 0 ? [] : [{ op: 'add-elements', set, elements }];
 }
@@ -46,12 +70,13 @@ function diffElements(have: Elements, want: Elements): { gone: string[]; changed
  *
  * A packet keeps the rules that were there when it came in, but each of its lookups sees the elements of that moment (nft_do_chain() and
  * nft_genmask_cur() in Linux). So in one transaction it can follow a new element into a chain that is still empty for it, whatever the order of
- * steps. Hence: first sets and chains, then elements, then the rules that look them up, and at last what nobody looks up any more.
+ * steps. Hence: first sets and chains, then elements, then the rules that look them up, and at last what nobody looks up any more. A new table: all but the
+ * chains that refuse what nobody translated, then these.
  *
  * `lateSets` are looked up by keys that elements of other sets gave: their elements go last, too.
  */
 export function diffPhases(have: KernelTable | undefined, want: Table, lateSets: ReadonlySet<string> = new Set()): Op[][] {
-  if (!have) return [create(want)];
+  if (!have) return createPhases(want);
   const unchangeable =
     want.sets.some((set) => have.sets.has(set.name) && have.sets.get(set.name)?.declaration !== declarationText(set)) ||
     want.chains.some((chain) => have.chains.has(chain.name) && !sameHook(have.chains.get(chain.name)?.hook, chain.hook));
@@ -75,9 +100,6 @@ function phases(have: KernelTable, want: Table, lateSets: ReadonlySet<string>): 
   const wantedSets = new Set(want.sets.map((set) => set.name));
   const goneChains = [...have.chains.keys()].filter((name) => !wantedChains.has(name));
   const goneSets = [...have.sets.keys()].filter((name) => !wantedSets.has(name));
-  const rulesOf = (chains: readonly Chain[]): Op[] =>
-    chains.flatMap(({ name, rules }) => rules.map((rule): Op => ({ op: 'add-rule', chain: name, rule })));
-  const empty = (chains: readonly Chain[]): Op[] => chains.map((chain) => ({ op: 'add-chain', chain: { ...chain, rules: [] } }));
   // A base chain sees packets as soon as it is there.
   const [base, plain] = [fresh.filter((chain) => chain.hook), fresh.filter((chain) => !chain.hook)];
 
@@ -93,9 +115,13 @@ function phases(have: KernelTable, want: Table, lateSets: ReadonlySet<string>): 
     additions.push(...addElements(set, elements.fresh));
   }
   return [
-    [...want.sets.filter((set) => !have.sets.has(set.name)).map((set): Op => ({ op: 'add-set', set })), ...empty(plain), ...rulesOf(plain)],
+    [
+      ...want.sets.filter((set) => !have.sets.has(set.name)).map((set): Op => ({ op: 'add-set', set })),
+      ...emptied(plain),
+      ...rulesOf(plain),
+    ],
     [...removals, ...additions],
-    [...rewritten.map(({ name }): Op => ({ op: 'flush-chain', chain: name })), ...empty(base), ...rulesOf([...rewritten, ...base])],
+    [...rewritten.map(({ name }): Op => ({ op: 'flush-chain', chain: name })), ...emptied(base), ...rulesOf([...rewritten, ...base])],
     [
       ...late,
       // Rules go before the sets and chains that they name.

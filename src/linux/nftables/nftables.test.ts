@@ -247,6 +247,26 @@ describe('diff()', () => {
       assert.deepEqual(kinds(diff(have, tableWith({ ...hook, ...change }))), ['delete-table', 'add-table', 'add-chain']);
     });
 
+  test('makes chains that judge what nobody translated last, and those of nat and before it with all else', async () => {
+    const chain = (name: string, type: Hook['type'], priority: number): Table['chains'][number] => ({
+      name,
+      hook: { type, hook: 'prerouting', priority },
+      rules: ['accept'],
+    });
+    const chains = [
+      chain('after', 'filter', -99),
+      chain('before', 'filter', -100),
+      chain('nat', 'nat', 100),
+      { name: 'x', rules: ['accept'] },
+    ];
+    const steps = diffPhases(undefined, { family: 'ip', name: 't', sets: [], elements: new Map(), chains });
+    assert.deepEqual(
+      steps.map((ops) => ops.flatMap((op) => (op.op === 'add-rule' ? [op.chain] : []))),
+      [['x', 'before', 'nat'], ['after']],
+    );
+    assert.deepEqual(kinds(steps[1] ?? []), ['add-chain', 'add-rule']);
+  });
+
   test('takes elements of late sets away at the end, and those of others before', async () => {
     const nft = await holding(table);
     const wanted = withElements(withElements(table, 'services', []), 'endpoints', []);

@@ -1,6 +1,7 @@
 /** Mode nftables: one flat table in each family. */
 import { type Clock, systemClock } from '../../../clock/clock.ts';
 import { Conntrack } from '../../../linux/netlink/conntrack.ts';
+import { isAfterTranslation } from '../../../linux/nftables/diff.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import type { Nftables } from '../../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
@@ -31,9 +32,6 @@ interface NftablesModeOptions {
 const noConnections: Connections & { close(): void } = { flowsOf: async () => [], close: () => {} };
 
 const deepVerifyPeriodMs = 3_600_000;
-
-/** NF_IP_PRI_NAT_DST: chains that come later see what nobody has translated. */
-const translationPriority = -100;
 
 export class NftablesMode implements Mode {
   readonly name = 'nftables';
@@ -135,7 +133,7 @@ export class NftablesMode implements Mode {
       const table = await this.#nft.read(family, tableName);
       if (!table) continue;
       // Where another mode serves by now: a packet that meets only a part of a table that goes is not translated, and then it must not be refused.
-      const refusing = [...table.chains.values()].filter(({ hook }) => hook?.type === 'filter' && hook.priority > translationPriority);
+      const refusing = [...table.chains.values()].filter(isAfterTranslation);
       const flushes = refusing.map(({ name }) => ({ op: 'flush-chain', chain: name }) as const);
       for (const ops of [flushes, [{ op: 'delete-table' } as const]]) await this.#nft.commit({ family, table: tableName, ops });
     }
