@@ -1,4 +1,5 @@
-import { after, before } from 'node:test';
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
 import { type Clock, systemClock } from '../../clock/clock.ts';
 import { StoreUrl } from '../store-url.ts';
 import { type Engine, testStore } from '../testing/conformance.ts';
@@ -61,3 +62,18 @@ function engineOf(members: number): Engine {
 
 testStore('EtcdStore', engineOf(1));
 testStore('EtcdStore on three members', engineOf(3));
+
+test('those who ask for the revision in one turn of the event loop share an answer, which knows what was written before', async () => {
+  await using etcd = await TestEtcd.start();
+  await using store = await openEtcdStore(settingsOf(etcd));
+  await using other = await openEtcdStore(settingsOf(etcd));
+  for (let i = 0; i < 20; i++) {
+    const early = store.revision();
+    const put = await other.put('/registry/x', Buffer.from(String(i)));
+    const late = store.revision();
+    assert.equal(store.revision(), late);
+    assert.notEqual(late, early);
+    assert.ok(put.ok && (await late) >= put.record.modRevision);
+    await early;
+  }
+});

@@ -1,4 +1,5 @@
 /** The store in etcd. See README.md. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { onAbort } from '../../clock/aborted.ts';
 import { type Clock, systemClock } from '../../clock/clock.ts';
 import { isKnownError, KnownError } from '../../errors/known-error.ts';
@@ -25,6 +26,7 @@ export class EtcdStore implements Store {
   readonly #fence: Fence;
   readonly #stream: WatchStream;
   readonly #stop = new AbortController();
+  #asked: Promise<number> | undefined;
 
   /** Use `openEtcdStore`. */
   constructor(settings: EtcdSettings, clock: Clock, log: Log) {
@@ -58,7 +60,16 @@ export class EtcdStore implements Store {
     });
   }
 
+  /** Whoever asks in one turn of the event loop shares one call, which begins after it: as many reads that come at once do. */
   revision(): Promise<number> {
+    this.#asked ??= nextTurn().then(() => {
+      this.#asked = undefined;
+      return this.#readRevision();
+    });
+    return this.#asked;
+  }
+
+  #readRevision(): Promise<number> {
     return this.#try('read', async () => {
       const { response } = await this.#endpoints.call('Range', { key: this.#fence.key, countOnly: true });
       const { revision } = response.header!;
