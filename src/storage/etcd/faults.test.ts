@@ -6,6 +6,7 @@ import { isKnownError } from '../../errors/known-error.ts';
 import { openStore } from '../open.ts';
 import { TestEtcd } from '../testing/etcd.ts';
 import { bytes, line, take, text } from '../testing/events.ts';
+import { FaultyProxy } from '../testing/faulty-proxy.ts';
 import { violations } from '../testing/history/check.ts';
 import { Workload } from '../testing/history/workload.ts';
 
@@ -49,6 +50,17 @@ describe('a store in etcd', () => {
     etcd.signal('SIGCONT', member);
     await workload.more(50);
     assert.deepEqual(violations(await workload.history()), []);
+  });
+
+  test('leaves a connection on which nothing comes back for another one to the same member', async () => {
+    await using etcd = await TestEtcd.start();
+    await using proxy = await FaultyProxy.start(Number(new URL(etcd.endpoints[0]!).port));
+    await using store = await openStore(`etcd=http://127.0.0.1:${proxy.port}`, {});
+    const first = await store.put('/registry/a', bytes('1'));
+    assert.ok(first.ok);
+    proxy.stall();
+    const second = await store.put('/registry/a', bytes('2'), { ifRevision: first.record.modRevision });
+    assert.ok(second.ok && second.record.createRevision === first.record.modRevision);
   });
 
   test('says that it is unavailable while etcd is away, and goes on by itself when it is back', async () => {

@@ -5,6 +5,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 export class FaultyProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** Connections that carry nothing any more. */
+  readonly #stalled = new WeakSet<Socket>();
   #losing: ((answer: Buffer) => boolean) | undefined;
 
   private constructor(targetPort: number, delayMs: number) {
@@ -19,7 +21,9 @@ export class FaultyProxy implements AsyncDisposable {
           target.destroy();
         });
       }
-      client.on('data', (bytes) => target.write(bytes));
+      client.on('data', (bytes) => {
+        if (!this.#stalled.has(client)) target.write(bytes);
+      });
       target.on('data', (bytes) => {
         if (this.#losing?.(bytes)) {
           this.#losing = undefined;
@@ -40,6 +44,11 @@ export class FaultyProxy implements AsyncDisposable {
 
   get port(): number {
     return (this.#server.address() as { port: number }).port;
+  }
+
+  /** What clients send on the connections that they have now goes nowhere, and nobody is told. */
+  stall(): void {
+    for (const socket of this.#sockets) this.#stalled.add(socket);
   }
 
   /** The next answer that `isIt` is lost, and its connection with it: the server has done what was asked. */
