@@ -17,6 +17,24 @@ describe('readSchedulerConfiguration()', () => {
     assert.deepEqual(readSchedulerConfiguration(head), {});
   });
 
+  test('takes every field that upstream has but for extenders, and each extension point', () => {
+    const points = 'preEnqueue queueSort preFilter filter postFilter preScore score reserve permit preBind bind postBind multiPoint'.split(
+      ' ',
+    );
+    const set = '{ enabled: [{ name: a, weight: 1 }], disabled: [{ name: b }] }';
+    const whole = `${head}parallelism: 16
+leaderElection: { leaderElect: true, leaseDuration: 15s, renewDeadline: 10s, retryPeriod: 2s, resourceLock: leases, resourceName: a, resourceNamespace: b }
+clientConnection: { kubeconfig: /k, acceptContentTypes: '', contentType: application/json, qps: 50, burst: 100 }
+enableProfiling: true
+enableContentionProfiling: true
+percentageOfNodesToScore: 100
+podInitialBackoffSeconds: 10
+podMaxBackoffSeconds: 10
+delayCacheUntilActive: true
+profiles: [{ schedulerName: a, percentageOfNodesToScore: 0, plugins: { ${points.map((point) => `${point}: ${set}`).join(', ')} }, pluginConfig: [{ name: a, args: {} }] }]`;
+    assert.deepEqual(Object.keys(readSchedulerConfiguration(whole).profiles?.[0]?.plugins ?? {}), points);
+  });
+
   const wrong: readonly (readonly [what: string, text: string, message: RegExp])[] = [
     ['another kind', 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: Pod', /kind is "Pod"/],
     ['an older version', head.replace('io/v1', 'io/v1beta3'), /apiVersion is "kubescheduler.config.k8s.io\/v1beta3"/],

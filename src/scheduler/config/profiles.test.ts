@@ -105,6 +105,34 @@ describe('profilesOf()', () => {
   for (const [sentence, plugins, names] of cases)
     test(`of plugins: ${sentence}`, () => assert.deepEqual(shown(withPlugins(plugins)), names));
 
+  test('takes each plugin at every point that upstream calls it at, and what only upstream has where it is off', () => {
+    const called: Readonly<Record<string, string>> = {
+      preEnqueue: 'SchedulingGates DynamicResources',
+      queueSort: 'PrioritySort',
+      preFilter: 'NodeAffinity NodePorts NodeResourcesFit VolumeBinding DynamicResources InterPodAffinity PodTopologySpread',
+      postFilter: 'DynamicResources',
+      preScore: 'TaintToleration NodeAffinity NodeResourcesFit InterPodAffinity NodeResourcesBalancedAllocation PodTopologySpread',
+      reserve: 'VolumeBinding DynamicResources',
+      preBind: 'VolumeBinding DynamicResources',
+      bind: 'DefaultBinder',
+    };
+    const names = (list: string): string =>
+      list
+        .split(' ')
+        .map((name) => `{ name: ${name} }`)
+        .join(', ');
+    const enabled = Object.entries(called).map(([point, list]) => `${point}: { enabled: [${names(list)}] }`);
+    const absent =
+      'VolumeRestrictions NodeVolumeLimits VolumeZone DefaultPreemption NodeDeclaredFeatures GangScheduling EBSLimits GCEPDLimits AzureDiskLimits CinderLimits';
+    assert.deepEqual(shown(withPlugins(`{ ${enabled.join(', ')}, multiPoint: { disabled: [${names(absent)}] } }`)), all);
+  });
+
+  test('takes the greatest weights that upstream takes', () => {
+    const args = '{ scoringStrategy: { resources: [{ name: cpu, weight: 100 }, { name: memory, weight: 0 }] } }';
+    withPlugins('{}', `[{ name: NodeResourcesFit, args: ${args} }, { name: InterPodAffinity, args: { hardPodAffinityWeight: 100 } }]`);
+    withPlugins('{}', '[{ name: InterPodAffinity, args: { hardPodAffinityWeight: 0 } }]');
+  });
+
   const wrong: readonly (readonly [what: string, profiles: string, message: RegExp])[] = [
     [
       'two profiles of one name',
