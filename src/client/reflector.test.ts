@@ -157,7 +157,7 @@ test('of a list as events that breaks off nothing is handed on, and it begins an
   assert.deepEqual(world.store, ['= B']);
 });
 
-for (const code of [400, 422])
+for (const code of [400, 422, 500])
   test(`a server that answers ${code} to such a list is at once asked for a plain one`, async () => {
     const world = new World(upper);
     world.watches.push(() => world.events([], 0, refusal(code, 'Invalid')));

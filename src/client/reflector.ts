@@ -39,9 +39,9 @@ export interface ReflectorStore<T> {
 const watchSeconds = 300;
 const initialEventsEnd = 'k8s.io/initial-events-end';
 
-/** An older server does not know what a watch is asked for here. */
+/** An older server does not know what a watch is asked for here; a kube-apiserver over an etcd before 3.4.25 knows it and cannot do it (500). */
 function isUnknownToServer(err: unknown): boolean {
-  return err instanceof ApiError && (err.code === 400 || err.code === 422);
+  return err instanceof ApiError && [400, 422, 500].includes(err.code);
 }
 
 export class Reflector<T extends KubeObject> {

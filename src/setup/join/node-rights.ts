@@ -10,7 +10,8 @@ import { KnownError } from '../../errors/known-error.ts';
 import type { SetupContext } from '../setup-context.ts';
 
 const againMs = 2_000;
-const cure = 'fairlead manifest --group system:nodes | kubectl apply -f -';
+/** Without the Service kube-dns, which kubeadm has made at an address of its own. */
+const cure = 'fairlead manifest --group system:nodes --cluster-dns= | kubectl apply -f -';
 
 type RoleObject = KubeObject & { readonly rules?: readonly PolicyRule[] };
 

@@ -46,6 +46,7 @@ test('settingsObjects() are what a stock kubelet takes that kubeadm joins', () =
     kind: 'KubeletConfiguration',
     authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: '/etc/kubernetes/pki/ca.crt' } },
     authorization: { mode: 'Webhook' },
+    cgroupDriver: 'cgroupfs',
     clusterDNS: ['10.96.0.10'],
     clusterDomain: 'cluster.local',
     rotateCertificates: true,

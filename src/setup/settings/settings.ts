@@ -81,6 +81,8 @@ function kubeletConfiguration({ dnsAddress, dnsDomain }: ClusterPlan): object {
     kind: 'KubeletConfiguration',
     authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: '/etc/kubernetes/pki/ca.crt' } },
     authorization: { mode: 'Webhook' },
+    // Debian's containerd has it, and our nodes take no other; kubeadm would write systemd.
+    cgroupDriver: 'cgroupfs',
     clusterDNS: [dnsAddress],
     clusterDomain: dnsDomain,
     rotateCertificates: true,
