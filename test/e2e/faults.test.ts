@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { Cluster, isStatus } from './testing/cluster.ts';
-import { cannotStartLabs, fairlead, TestLab } from './testing/lab.ts';
+import { cannotStartLabs, fairlead, output, TestLab } from './testing/lab.ts';
 import { all, boxDeployment, boxPod, service } from './testing/manifests.ts';
 import { httpText, tcpEcho } from './testing/network.ts';
 
@@ -259,6 +259,31 @@ describe('faults', { skip: cannotStartLabs }, () => {
     }
     throw new Error(`${node} answers for none of ${names.length} addresses`);
   }
+
+  test('when but the agent of a node is killed, its connections go on, and who looks for the address anew finds somebody soon', async (t) => {
+    const address = await balancerAt('worker-2');
+    const held = await Held.open(ip, 7);
+    process.kill(lab.pidOf('worker-2', agent), 'SIGKILL');
+    const died = performance.now();
+    // Who knows the way already needs nobody who tells it: the rules are in the kernel.
+    for (let i = 0; i < 5; i++) await httpText(address);
+    const foundAnew = async (): Promise<string> => {
+      await output('ip', ['neigh', 'flush', 'to', address]);
+      await httpText(address, 80, '/', 300);
+      const by = await lab.neighbourAt(address);
+      assert.ok(by);
+      return by;
+    };
+    const by = await eventually('somebody to answer', foundAnew, { pauseMs: 20, timeoutMs: 30_000 });
+    t.diagnostic(
+      `${by} answered at ${address} ${Math.round(performance.now() - died)} ms after the agent of worker-2 had been killed (aim: 3000)`,
+    );
+    await held.echo('after');
+    held.close();
+    await eventually('the agent', () => lab.pidOf('worker-2', agent) > 0);
+    await ready('worker-2');
+    await eventually('worker-2 to answer again', async () => assert.equal(await foundAnew(), 'worker-2'));
+  });
 
   test('a node that dies is noticed, its addresses and endpoints go, and lab up brings it and its pods back', async (t) => {
     const address = await balancerAt('worker-2');

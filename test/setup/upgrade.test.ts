@@ -4,33 +4,38 @@ import { after, before, describe, test } from 'node:test';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { gitVersion, programVersion } from '../../src/observability/version.ts';
 import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
-import { boxPod, service } from '../e2e/testing/manifests.ts';
+import { boxDeployment, boxPod, service } from '../e2e/testing/manifests.ts';
 import { Traffic } from '../rules/testing/traffic.ts';
 import { Machine } from './machine.ts';
 
 const oldVersion = '0.0.9';
 const token = 'abcdef.0123456789abcdef';
 const nodePort = 30_007;
+const budget = `apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: { name: web }
+spec: { minAvailable: 1, selector: { matchLabels: { app: web } } }
+`;
 /** Objects that somebody made, and those of the cluster; what comes and goes by itself, such as Events and Leases, aside. */
 const kept =
   'nodes,pods,services,endpointslices,configmaps,secrets,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings,deployments';
 
 describe('an upgrade', { skip: cannotStartLabs }, () => {
   let lab: TestLab;
-  let [server, worker]: Machine[] = [];
-  const machines = (): [Machine, Machine] => [server, worker] as [Machine, Machine];
+  let [server, worker, other]: Machine[] = [];
+  const machines = (): [Machine, Machine, Machine] => [server, worker, other] as [Machine, Machine, Machine];
 
   before(async () => {
-    lab = new TestLab({ name: 'upgr', underlay: '192.168.144.0/24', workers: 1, bare: true });
+    lab = new TestLab({ name: 'upgr', underlay: '192.168.144.0/24', workers: 2, bare: true });
     await lab.up();
-    [server, worker] = lab.plan.nodes.map(({ name }) => new Machine(lab, name));
-    const [control, node] = machines();
+    [server, worker, other] = lab.plan.nodes.map(({ name }) => new Machine(lab, name));
+    const [control, ...workers] = machines();
     // What a package brings is seen by its package.json; the rest of the older one is as this one's.
     for (const machine of machines())
       await machine.sh(`sed 's/"version": "[^"]*"/"version": "${oldVersion}"/' /opt/fairlead/package.json >/tmp/old.json
         mount --bind /tmp/old.json /opt/fairlead/package.json`);
     const { joinCommand } = JSON.parse(await control.must('init', '--token', token, '-o', 'json'));
-    await node.must(...joinCommand.split(' ').slice(1));
+    await Promise.all(workers.map((node) => node.must(...joinCommand.split(' ').slice(1))));
     const box = boxPod('box', { spec: 'nodeName: worker-1' });
     await control.write(
       '/tmp/box.yaml',
@@ -69,7 +74,7 @@ describe('an upgrade', { skip: cannotStartLabs }, () => {
 
   test('is planned: what runs, what would be done, and that a node waits for its control plane', async () => {
     const [control, node] = machines();
-    assert.deepEqual(await versions(), [oldVersion, oldVersion, oldVersion]);
+    assert.deepEqual(await versions(), Array(4).fill(oldVersion));
     for (const machine of machines()) await machine.sh('umount /opt/fairlead/package.json');
     const plan = JSON.parse(await control.must('upgrade', 'plan', '-o', 'json'));
     assert.equal(plan.installed, gitVersion);
@@ -82,7 +87,7 @@ describe('an upgrade', { skip: cannotStartLabs }, () => {
     const early = await node.fairlead('upgrade');
     assert.equal(early.code, 1);
     assert.match(early.stderr, /Upgrade the control plane first/);
-    assert.deepEqual(await versions(), [oldVersion, oldVersion, oldVersion], 'nothing was touched');
+    assert.deepEqual(await versions(), Array(4).fill(oldVersion), 'nothing was touched');
   });
 
   test('goes on wherever it was killed, and nobody who uses a Service notices: no connection ends, no new one fails', async () => {
@@ -95,13 +100,13 @@ describe('an upgrade', { skip: cannotStartLabs }, () => {
     await control.must('upgrade');
     assert.ok(kills >= 7, `killed after ${kills} steps`);
     await traffic.goesOn();
-    assert.deepEqual(await versions(), [programVersion, programVersion, oldVersion]);
+    assert.deepEqual(await versions(), [programVersion, programVersion, oldVersion, oldVersion]);
     const drained = await node.fairlead('upgrade', '--drain');
     assert.match(drained.stderr, /cannot delete Pods that declare no controller.*: default\/box/);
     assert.deepEqual(changedSteps(await node.must('upgrade', '-o', 'json')), ['agent', 'node-ready']);
     await traffic.goesOn();
-    assert.deepEqual(await versions(), [programVersion, programVersion, programVersion]);
-    for (const machine of machines()) assert.deepEqual(changedSteps(await machine.must('upgrade', '-o', 'json')), [], machine.name);
+    assert.deepEqual(await versions(), [programVersion, programVersion, programVersion, oldVersion]);
+    for (const machine of [control, node]) assert.deepEqual(changedSteps(await machine.must('upgrade', '-o', 'json')), [], machine.name);
     const now = await objects();
     assert.deepEqual(
       before.filter((line) => !now.includes(line)),
@@ -118,6 +123,36 @@ describe('an upgrade', { skip: cannotStartLabs }, () => {
     );
     assert.match(rules, /\["ours"\].*kube-flannel-cfg/);
     await control.kubectl('get', 'clusterrolebinding', 'fairlead:list-nodes');
+  });
+
+  test('empties a node first where it is asked to: its pods go within their budget, come elsewhere, and may come back', async () => {
+    const [control, , node] = machines();
+    // Two pods on the node, with room for them elsewhere.
+    await control.kubectl('cordon', 'worker-1');
+    await control.write('/tmp/web.yaml', `${boxDeployment('web', 2)}---\n${budget}`);
+    await control.kubectl('apply', '-f', '/tmp/web.yaml');
+    await control.kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+    await control.kubectl('uncordon', 'worker-1');
+    const placed = (): Promise<string> =>
+      control.kubectl('get', 'pods', '-l', 'app=web', '-o', 'jsonpath={range .items[*]}{.spec.nodeName} {end}');
+    assert.equal(await placed(), 'worker-2 worker-2 ');
+    await eventually('a budget that counts them', async () =>
+      assert.equal(await control.kubectl('get', 'pdb', 'web', '-o', 'jsonpath={.status.disruptionsAllowed}'), '1'),
+    );
+    let isOver = false;
+    const upgrading = node.must('upgrade', '--drain', '-o', 'json').finally(() => {
+      isOver = true;
+    });
+    let least = 2;
+    while (!isOver) {
+      const available = await control.kubectl('get', 'deployment', 'web', '-o', 'jsonpath={.status.availableReplicas}');
+      least = Math.min(least, Number(available || 0));
+    }
+    assert.deepEqual(changedSteps(await upgrading), ['drain', 'agent', 'node-ready', 'uncordon']);
+    assert.ok(least >= 1, 'a pod was available at every moment');
+    assert.equal(await placed(), 'worker-1 worker-1 ');
+    assert.equal(await control.kubectl('get', 'node', 'worker-2', '-o', 'jsonpath={.spec.unschedulable}'), '');
+    assert.deepEqual(await versions(), Array(4).fill(programVersion));
   });
 
   test('has left a snapshot of the store, from which the cluster of before comes back', async () => {
