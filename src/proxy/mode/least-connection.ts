@@ -104,6 +104,24 @@ function countOf({ connections, ids, arrived }: Tally, before: ReadonlyMap<strin
   return { connections, ids, ending, expected: [...arrived.values()].reduce((a, b) => a + b, 0) };
 }
 
+function sameNumbers(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
+  return a.size === b.size && [...a].every(([name, count]) => b.get(name) === count);
+}
+
+const noNumbers: ReadonlyMap<string, number> = new Map();
+
+function sameLoad(a: Load | undefined, b: Load | undefined): boolean {
+  if (!a || !b) return a === b;
+  return (
+    a.expected === b.expected && sameNumbers(a.connections, b.connections) && sameNumbers(a.ending ?? noNumbers, b.ending ?? noNumbers)
+  );
+}
+
+/** Whether all that was counted for a Service is as before. */
+function isSameOf({ key, ports }: ServicePlan, before: ReadonlyMap<string, Load>, now: ReadonlyMap<string, Load>): boolean {
+  return ports.every((port) => sameLoad(before.get(portKey(key, port)), now.get(portKey(key, port))));
+}
+
 /** No connections, so that endpoints are alike; and those that are counted next are not new. */
 function uncounted(plans: Iterable<ServicePlan>): (readonly [string, Count])[] {
   return [...countConnections(plans, [], new Map())].map(([port, count]) => [port, { ...count, ids: { has: () => true } }] as const);
@@ -116,6 +134,7 @@ export class LeastConnections {
   readonly #onCount: () => Promise<void>;
   readonly #plans = new Map<string, ServicePlan>();
   #counts: ReadonlyMap<string, Count> = new Map();
+  #moved: ReadonlySet<string> = new Set();
   #timer: { cancel(): void } | undefined;
   #isClosed = false;
 
@@ -127,9 +146,12 @@ export class LeastConnections {
     this.#onCount = onCount;
   }
 
-  /** Of the Services that are counted, as they were put. */
-  get plans(): ReadonlyMap<string, ServicePlan> {
-    return this.#plans;
+  /** Of the Services of which the last count was another than the one before, as they were put: of thousands few. */
+  get moved(): (readonly [key: string, plan: ServicePlan])[] {
+    return [...this.#moved].flatMap((key) => {
+      const plan = this.#plans.get(key);
+      return plan ? [[key, plan] as const] : [];
+    });
   }
 
   /** Nothing is followed any more. */
@@ -155,7 +177,9 @@ export class LeastConnections {
     const flows = await this.#flowsOf(plans).catch(() => undefined);
     const counted = this.#clock.monotonic();
     // While the kernel does not answer, what was counted before holds, and who never was counted has nothing: an endpoint that is new must get something.
-    this.#counts = flows ? countConnections(plans, flows, this.#counts) : new Map([...uncounted(plans), ...this.#counts]);
+    const before = this.#counts;
+    this.#counts = flows ? countConnections(plans, flows, before) : new Map([...uncounted(plans), ...before]);
+    this.#moved = new Set(plans.filter((plan) => !isSameOf(plan, before, this.#counts)).map(({ key }) => key));
     // What cannot be changed now is the next sync's.
     await this.#onCount().catch(() => {});
     const changed = this.#clock.monotonic();

@@ -108,7 +108,7 @@ export class ServiceChains implements ModeRules {
 
   /** Sends new connections to the endpoints with fewest. */
   async #reweigh(): Promise<void> {
-    for (const [key, given] of this.#loads.plans) {
+    for (const [key, given] of this.#loads.moved) {
       const held = this.#plans.get(key);
       if (!this.#before.has(key)) this.#before.set(key, held);
       this.#plans.set(key, place(given, this.#known(key, held)));

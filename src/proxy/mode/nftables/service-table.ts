@@ -100,7 +100,7 @@ export class ServiceTable implements ModeRules {
 
   /** Moves slots to the endpoints with fewest connections. */
   async #reweigh(): Promise<void> {
-    for (const [key, given] of this.#loads.plans) {
+    for (const [key, given] of this.#loads.moved) {
       const moved = withSlots(given, this.#previous(this.#plans.get(key)), (port) => this.#loads.loadOf(key, port));
       this.#plans.set(key, moved);
       this.#pending.set(key, moved);
