@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -171,6 +172,23 @@ describe('a snapshot', () => {
       },
     );
     assert.equal(statSync(file).mode & 0o777, 0o600);
+  });
+
+  test('has the bytes that every version of Fairlead reads', async () => {
+    const file = join(dir, 'bytes.snapshot');
+    await saveSnapshot(file, fakeImage([{ ...record('/é', 'one'), expiresAt: 5 }]), about);
+    const u32 = (n: number): Buffer => Buffer.from(Uint32Array.of(n).buffer);
+    const u64 = (n: number): Buffer => Buffer.from(BigUint64Array.of(BigInt(n)).buffer);
+    const header = '{"version":"1.2.3","savedAt":"2026-01-31T00:00:00.000Z","engine":"sqlite","cluster":"c0","revision":9}';
+    const before = Buffer.concat([
+      Buffer.from('FLDSNAP1'),
+      u32(header.length),
+      Buffer.from(header),
+      ...[u32(3), u32(3), u64(1), u64(2), u64(5), Buffer.from('/éone')],
+      ...[u32(0), u64(1)],
+    ]);
+    const whole = Buffer.concat([before, createHash('sha256').update(before).digest(), Buffer.from('FLDSNEND')]);
+    assert.deepEqual(readFileSync(file), whole);
   });
 
   test('of a store without records is one, too', async () => {
