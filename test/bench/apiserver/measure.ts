@@ -42,6 +42,8 @@ export interface Figures {
 
 export const encodings = { JSON: 'application/json', protobuf: 'application/vnd.kubernetes.protobuf' } as const;
 const many = 64;
+/** Pods that are made first: by then what makes them is compiled, as in a server that has run for a minute. */
+const warmUp = 1_000;
 /** Of a namespace: what is listed. */
 const podsOfNamespace = 10_000;
 
@@ -104,7 +106,7 @@ export async function measure(program: Program, size: Size, limits: Limits): Pro
     await caller.call('POST', '/api/v1/namespaces', { body: JSON.stringify({ metadata: { name: namespaceOf(i) } }) });
   const pods = new Pods(caller);
   const fill = (count: number): Promise<void> => lanes(many, () => (pods.made < count ? pods.create() : undefined));
-  await fill(2 * many);
+  await fill(warmUp);
   const rates: Record<string, Rate> = {};
   for (const name of requestNames) rates[name] = await rateOf(server, pods, name, limits.requestsMs);
   await fill(Math.min(size.pods, podsOfNamespace));
