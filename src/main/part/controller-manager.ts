@@ -47,7 +47,8 @@ export const controllerManager: Part = definePart({
     const client = await partClient('controller-manager', read, setting);
     const rootCaFile = read.optional('root-ca-file');
     const rootCa = rootCaFile === undefined ? (client.transport.config.ca ?? '') : await readFile(rootCaFile, 'utf8');
-    return { ...settings, ...(signing ? { signing } : {}), client, rootCa, ownAccounts: read.isSet('use-service-account-credentials') };
+    const ownAccounts = read.isSet('use-service-account-credentials');
+    return { ...settings, ...(signing ? { signing } : {}), ...(ownAccounts ? { ownAccounts } : {}), client, rootCa };
   },
   async start({ names, ownAccounts, ...config }, { informers: pool, clock, log, signal }) {
     const { startControllers } = await import('../../controllers/start.ts');
