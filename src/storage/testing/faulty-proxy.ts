@@ -7,11 +7,13 @@ export class FaultyProxy implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   /** Connections that carry nothing any more. */
   readonly #stalled = new WeakSet<Socket>();
+  #isCut = false;
   #losing: ((answer: Buffer) => boolean) | undefined;
 
   private constructor(targetPort: number, delayMs: number) {
     this.#server = createServer((client) => {
       const target = connect(targetPort, '127.0.0.1');
+      if (this.#isCut) this.#stalled.add(client);
       for (const socket of [client, target]) {
         this.#sockets.add(socket);
         socket.on('error', () => {});
@@ -25,6 +27,7 @@ export class FaultyProxy implements AsyncDisposable {
         if (!this.#stalled.has(client)) target.write(bytes);
       });
       target.on('data', (bytes) => {
+        if (this.#stalled.has(client)) return;
         if (this.#losing?.(bytes)) {
           this.#losing = undefined;
           client.destroy();
@@ -46,9 +49,19 @@ export class FaultyProxy implements AsyncDisposable {
     return (this.#server.address() as { port: number }).port;
   }
 
-  /** What clients send on the connections that they have now goes nowhere, and nobody is told. */
+  /** What is sent on the connections that there are now goes nowhere, and nobody is told. */
   stall(): void {
     for (const socket of this.#sockets) this.#stalled.add(socket);
+  }
+
+  /** The same with new ones, until `mend`. */
+  cut(): void {
+    this.#isCut = true;
+    this.stall();
+  }
+
+  mend(): void {
+    this.#isCut = false;
   }
 
   /** The next answer that `isIt` is lost, and its connection with it: the server has done what was asked. */
