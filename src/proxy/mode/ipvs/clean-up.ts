@@ -122,8 +122,11 @@ function retire({ realServers, ...server }: HeldVirtualServer): IpvsOp[] {
   if (address.kind === 'mark') return [];
   const plain = { address, scheduler: 'rr' };
   const ops: IpvsOp[] = isSameServer(server, plain) ? [] : [{ op: 'set-server', server: plain }];
-  if (!realServers.some((real) => isItself(address, real)))
-    ops.push({ op: 'add-real', address, real: { ip: address.ip, port: address.port, weight: 1 } });
+  const itself = realServers.find((real) => isItself(address, real));
+  const real = { ip: address.ip, port: address.port, weight: 1 };
+  if (!itself) ops.push({ op: 'add-real', address, real });
+  // Of the time before this mode came back: it let it end.
+  else if (itself.weight === 0) ops.push({ op: 'set-real', address, real });
   for (const { ip, port } of realServers.filter((real) => real.weight > 0 && !isItself(address, real)))
     ops.push({ op: 'set-real', address, real: { ip, port, weight: 0 } });
   return ops;

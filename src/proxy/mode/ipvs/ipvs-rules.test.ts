@@ -530,6 +530,17 @@ describe('IpvsMode', () => {
     assert.equal(await mode.drain(), true);
   });
 
+  test('lets a relay serve again at a virtual server that it served before this mode came back', async () => {
+    const kernel = new FakeIpvsKernel();
+    kernel.ipvs.load('-A -t 10.96.0.1:80 -s rr\n-a -t 10.96.0.1:80 -r 10.244.1.2:80 -m -w 1\n-a -t 10.96.0.1:80 -r 10.96.0.1:80 -m -w 0\n');
+    await kernel.device.ensure();
+    kernel.ipvs.connections(vip('10.96.0.1'), { ip: '10.244.1.2', port: 80 }, 1);
+    assert.equal(await new IpvsMode(kernel).drain(), false);
+    assert.match(kernel.ipvs.dump(), /-r 10\.244\.1\.2:80 -m -w 0\n.* -r 10\.96\.0\.1:80 -m -w 1\n/);
+    assert.equal(await new IpvsMode(kernel).drain(), false);
+    assert.match(kernel.ipvs.dump(), /-r 10\.96\.0\.1:80 -m -w 1\n/);
+  });
+
   test('takes nothing from others: their virtual servers where it never was, their chains where mode iptables is', async () => {
     const kernel = new FakeIpvsKernel();
     kernel.ipvs.load('-A -t 203.0.113.1:80 -s rr\n');
