@@ -39,7 +39,7 @@ export const partCommands: readonly Command[] = [
     ],
     parts: [led(scheduler, 'kube-scheduler', 'default-scheduler')],
     options: secureServingFlags('10259'),
-    prepare: async (read, { given, log }) => (await import('./part/scheduler-configuration.ts')).flagsOfFile(read, given, log),
+    prepare: async (read, { given }) => (await import('./part/scheduler-configuration.ts')).flagsOfFile(read, given),
     servesPages: true,
   }),
   partsCommand({

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { parseInvocation } from '../../cli/parse-invocation.ts';
 import { isKnownError } from '../../errors/known-error.ts';
-import { silentLog } from '../../observability/log.ts';
 import { FlagReader, type FlagValues } from '../flag-reader.ts';
 import { partCommands } from '../part-commands.ts';
 import { flagsOfFile, schedulingOf } from './scheduler-configuration.ts';
@@ -19,14 +18,14 @@ function fileOf(fields: string): string {
   return path;
 }
 
+const elects = 'leaderElection: { leaderElect: false, leaseDuration: 30s, resourceName: mine, resourceLock: leases, renewDeadline: "" }\n';
+
 describe('flagsOfFile()', () => {
   const command = partCommands.find(({ name }) => name === 'scheduler')!;
-  const found = async (argv: readonly string[], env: Record<string, string> = {}, lines: string[] = []): Promise<FlagValues> => {
+  const found = async (argv: readonly string[], env: Record<string, string> = {}): Promise<FlagValues> => {
     const { values, given, inherited } = parseInvocation('fairlead scheduler', command, argv, env);
-    return await flagsOfFile(new FlagReader(values), [...given, ...inherited], { ...silentLog, info: (line) => void lines.push(line) });
+    return await flagsOfFile(new FlagReader(values), [...given, ...inherited]);
   };
-  const elects =
-    'leaderElection: { leaderElect: false, leaseDuration: 30s, resourceName: mine, resourceLock: leases, renewDeadline: "" }\n';
 
   test('gives what the file says of leader election and of the kubeconfig', async () => {
     const config = fileOf(`${elects}clientConnection: { kubeconfig: /k }`);
@@ -40,12 +39,6 @@ describe('flagsOfFile()', () => {
     assert.deepEqual(await found(argv, { FAIRLEAD_LEADER_ELECT_RESOURCE_NAME: 'kube-scheduler' }), {});
   });
 
-  test('says what of the file has no effect', async () => {
-    const lines: string[] = [];
-    await found([`--config=${fileOf('parallelism: 8')}`], {}, lines);
-    assert.deepEqual(lines, ['parallelism has no effect: one thread looks at the nodes']);
-  });
-
   test('gives nothing without a file', async () => assert.deepEqual(await found([]), {}));
 
   test('names a file that is not there', async () => {
@@ -56,10 +49,23 @@ describe('flagsOfFile()', () => {
   });
 });
 
-test('schedulingOf() gives profiles, and how long a pod is left alone', async () => {
-  const { profiles, podBackOff } = await schedulingOf(
-    fileOf('podInitialBackoffSeconds: 3\nprofiles: [{ schedulerName: a }, { schedulerName: b }]'),
-  );
-  assert.deepEqual([profiles?.map(({ name }) => name), podBackOff], [['a', 'b'], { durationMs: 3_000, capMs: 10_000 }]);
-  assert.deepEqual(await schedulingOf(undefined), {});
+describe('schedulingOf()', () => {
+  test('gives profiles, how long a pod is left alone, and what has no effect', async () => {
+    const file = fileOf('podInitialBackoffSeconds: 3\nparallelism: 8\nprofiles: [{ schedulerName: a }, { schedulerName: b }]');
+    const { profiles, podBackOff, idle } = await schedulingOf(file, true);
+    assert.deepEqual([profiles?.map(({ name }) => name), podBackOff], [['a', 'b'], { durationMs: 3_000, capMs: 10_000 }]);
+    assert.deepEqual(idle, ['parallelism has no effect: one thread looks at the nodes']);
+    assert.deepEqual(await schedulingOf(undefined, true), { idle: [] });
+  });
+
+  test('refuses among other parts what the process has flags for', async () => {
+    for (const [field, text] of [
+      ['leaderElection', elects],
+      ['clientConnection', 'clientConnection: { kubeconfig: /k }'],
+    ] as const) {
+      const refused = (err: Error): boolean => isKnownError(err, 'BAD_CONFIG') && err.message.startsWith(`Cannot use "${field}"`);
+      await assert.rejects(schedulingOf(fileOf(text), false), refused);
+      await schedulingOf(fileOf(text), true);
+    }
+  });
 });

@@ -1,7 +1,7 @@
 /** What a KubeSchedulerConfiguration says to the process of a scheduler: flags in its place, and profiles. */
 import { readFile } from 'node:fs/promises';
+import { badConfig } from '../../api/configuration-fields.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
-import type { Log } from '../../observability/log.ts';
 import { configKind, idleFields, type KubeSchedulerConfiguration, readSchedulerConfiguration } from '../../scheduler/config/config.ts';
 import { profilesOf } from '../../scheduler/config/profiles.ts';
 import type { Profile } from '../../scheduler/profile.ts';
@@ -15,12 +15,10 @@ async function readConfiguration(path: string): Promise<KubeSchedulerConfigurati
 }
 
 /** Where the file says something that flags say, too: its kubeconfig is taken, and its leader election where no flag was given. */
-export async function flagsOfFile(read: FlagReader<'config'>, given: readonly string[], log: Log): Promise<FlagValues> {
+export async function flagsOfFile(read: FlagReader<'config'>, given: readonly string[]): Promise<FlagValues> {
   const path = read.optional('config');
   if (path === undefined) return {};
-  const configuration = await readConfiguration(path);
-  for (const line of idleFields(configuration)) log.info(line);
-  const { leaderElection = {}, clientConnection } = configuration;
+  const { leaderElection = {}, clientConnection } = await readConfiguration(path);
   const elects: FlagValues = {
     'leader-elect': leaderElection.leaderElect,
     'leader-elect-lease-duration': leaderElection.leaseDuration,
@@ -37,12 +35,22 @@ export async function flagsOfFile(read: FlagReader<'config'>, given: readonly st
 export interface Scheduling {
   readonly profiles?: readonly Profile[];
   readonly podBackOff?: { readonly durationMs: number; readonly capMs: number };
+  /** What of the file has no effect. */
+  readonly idle: readonly string[];
 }
 
-/** Throws BAD_CONFIG. */
-export async function schedulingOf(path: string | undefined): Promise<Scheduling> {
-  if (path === undefined) return {};
+/** `isAlone`: the scheduler is all of its process, which else has flags for what leads and as whom. Throws BAD_CONFIG. */
+export async function schedulingOf(path: string | undefined, isAlone: boolean): Promise<Scheduling> {
+  if (path === undefined) return { idle: [] };
   const configuration = await readConfiguration(path);
+  for (const field of ['leaderElection', 'clientConnection'] as const)
+    if (!isAlone && configuration[field] !== undefined)
+      throw badConfig(
+        `"${field}"`,
+        'the scheduler is one of several parts of this process',
+        'Take it out; flags of the process say the same',
+      );
   const { podInitialBackoffSeconds: first = 1, podMaxBackoffSeconds: most = 10 } = configuration;
-  return { profiles: profilesOf(configuration), podBackOff: { durationMs: first * 1000, capMs: most * 1000 } };
+  const podBackOff = { durationMs: first * 1000, capMs: most * 1000 };
+  return { profiles: profilesOf(configuration), podBackOff, idle: idleFields(configuration) };
 }
