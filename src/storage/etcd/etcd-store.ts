@@ -27,6 +27,7 @@ export class EtcdStore implements Store {
   readonly #stream: WatchStream;
   readonly #stop = new AbortController();
   #asked: Promise<number> | undefined;
+  #underWay = 0;
 
   /** Use `openEtcdStore`. */
   constructor(settings: EtcdSettings, clock: Clock, log: Log) {
@@ -60,8 +61,9 @@ export class EtcdStore implements Store {
     });
   }
 
-  /** Whoever asks in one turn of the event loop shares one call, which begins after it: as many reads that come at once do. */
+  /** While etcd is being asked already, whoever asks in one turn of the event loop shares one call, which begins after it. */
   revision(): Promise<number> {
+    if (this.#underWay === 0) return this.#readRevision();
     this.#asked ??= nextTurn().then(() => {
       this.#asked = undefined;
       return this.#readRevision();
@@ -70,12 +72,14 @@ export class EtcdStore implements Store {
   }
 
   #readRevision(): Promise<number> {
-    return this.#try('read', async () => {
+    this.#underWay++;
+    const reading = this.#try('read', async () => {
       const { response } = await this.#endpoints.call('Range', { key: this.#fence.key, countOnly: true });
       const { revision } = response.header!;
       this.#fence.expect(revision);
       return revision;
     });
+    return reading.finally(() => this.#underWay--);
   }
 
   get(key: string): Promise<StoredRecord | undefined> {
