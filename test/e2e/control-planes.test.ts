@@ -116,23 +116,6 @@ describe(`three control planes over ${store}`, { skip: cannotStartLabs || (isMis
     await eventually('the Service kubernetes to have it again', async () => assert.deepEqual(await servers(), addresses()));
   });
 
-  test('one that is paused does nothing that it should not when it goes on', async (t) => {
-    const paused: number[] = [];
-    const pause = (name: string): void => {
-      for (const pid of lab.pidsOf(name)) {
-        process.kill(pid, 'SIGSTOP');
-        paused.push(pid);
-      }
-    };
-    try {
-      await withstands(t, 'paused', pause);
-    } finally {
-      for (const pid of paused) process.kill(pid, 'SIGCONT');
-    }
-    await eventually('the lab to be whole', whole);
-    await ledger.check();
-  });
-
   test('one that is cut off from the others acts no more, and joins them again', async (t) => {
     const link = (name: string, state: 'up' | 'down'): Promise<string> => {
       const port = lab.plan.nodes.find((node) => node.name === name)?.port ?? '';
@@ -146,6 +129,24 @@ describe(`three control planes over ${store}`, { skip: cannotStartLabs || (isMis
       });
     } finally {
       await link(victim, 'up');
+    }
+    await eventually('the lab to be whole', whole);
+    await ledger.check();
+  });
+
+  // The last one: a sentinel that was paused lets nobody replace a primary for half a minute (TILT).
+  test('one that is paused does nothing that it should not when it goes on', async (t) => {
+    const paused: number[] = [];
+    const pause = (name: string): void => {
+      for (const pid of lab.pidsOf(name)) {
+        process.kill(pid, 'SIGSTOP');
+        paused.push(pid);
+      }
+    };
+    try {
+      await withstands(t, 'paused', pause);
+    } finally {
+      for (const pid of paused) process.kill(pid, 'SIGCONT');
     }
     await eventually('the lab to be whole', whole);
     await ledger.check();
