@@ -241,14 +241,20 @@ describe('faults', { skip: cannotStartLabs }, () => {
     );
   });
 
+  // Which node answers for one of them goes by a hash of name and address.
+  const balancers = Array.from({ length: 12 }, (_, i) => `anchor-${i}`);
+  let anchored: Promise<unknown> | undefined;
+
   /** An address of a load balancer that this node answers for, and whose pod is elsewhere. */
   async function balancerAt(node: string): Promise<string> {
     const anchor = boxPod('anchor', { spec: 'nodeName: worker-1' });
-    // Which node it is goes by a hash of name and address.
-    const names = Array.from({ length: 12 }, (_, i) => `anchor-${i}`);
-    await cluster.apply(all(anchor, ...names.map((name) => service(name, '80:8080', 'type: LoadBalancer', 'anchor'))), 'default');
+    anchored ??= cluster.apply(
+      all(anchor, ...balancers.map((name) => service(name, '80:8080', 'type: LoadBalancer', 'anchor'))),
+      'default',
+    );
+    await anchored;
     await cluster.readyPod('default', 'anchor');
-    for (const name of names) {
+    for (const name of balancers) {
       const address = await eventually(`an address of ${name}`, async () => {
         const [ingress] = (await cluster.service('default', name)).status?.loadBalancer?.ingress ?? [];
         assert.ok(ingress?.ip, 'no address yet');
@@ -257,7 +263,7 @@ describe('faults', { skip: cannotStartLabs }, () => {
       await eventually(`an answer at ${address}`, () => httpText(address));
       if ((await lab.neighbourAt(address)) === node) return address;
     }
-    throw new Error(`${node} answers for none of ${names.length} addresses`);
+    throw new Error(`${node} answers for none of ${balancers.length} addresses`);
   }
 
   test('when but the agent of a node is killed, its connections go on, and who looks for the address anew finds somebody soon', async (t) => {

@@ -197,18 +197,18 @@ export function chainsOf(node: NodeContext): Chain[] {
     { name: 'filter-output', hook: { type: 'filter', hook: 'output', priority: -110 }, rules: ['ct state new jump sources'] },
     { name: 'nat-prerouting', hook: { type: 'nat', hook: 'prerouting', priority: -100 }, rules: ['jump services'] },
     { name: 'nat-output', hook: { type: 'nat', hook: 'output', priority: -100 }, rules: ['jump services'] },
+    onceReached('nat-reached', 'postrouting'),
+    // What ends on this node itself never gets to postrouting, unless it began here.
+    onceReached('nat-reached-input', 'input'),
+    { name: 'nat-postrouting', hook: { type: 'nat', hook: 'postrouting', priority: 100 }, rules: ['ct status dnat jump masquerading'] },
     // After DNAT: what still bears a Service's address has no endpoint. In prerouting and not only in forward, since a node
-    // without a route to the Service range never gets that far.
+    // without a route to the Service range never gets that far. Last, as they are made last (`diffPhases`).
     {
       name: 'filter-prerouting-post-dnat',
       hook: { type: 'filter', hook: 'prerouting', priority: -90 },
       rules: ['ct state new jump unserved'],
     },
     { name: 'filter-output-post-dnat', hook: { type: 'filter', hook: 'output', priority: -90 }, rules: ['ct state new jump unserved'] },
-    onceReached('nat-reached', 'postrouting'),
-    // What ends on this node itself never gets to postrouting, unless it began here.
-    onceReached('nat-reached-input', 'input'),
-    { name: 'nat-postrouting', hook: { type: 'nat', hook: 'postrouting', priority: 100 }, rules: ['ct status dnat jump masquerading'] },
   ];
 }
 
