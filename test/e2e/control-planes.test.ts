@@ -88,7 +88,7 @@ describe(`three control planes over ${store}`, { skip: cannotStartLabs || (isMis
     await ledger.more(5);
     const victim = await leader();
     const before = { retried: ledger.retried, resumed: ledger.resumed };
-    ledger.slowest = 0;
+    [ledger.slowest, ledger.mostAttempts] = [0, 1];
     await harm(victim);
     const seconds = await actsAgain(name.replace(' ', '-'));
     await eventually('names', resolves);
@@ -99,7 +99,10 @@ describe(`three control planes over ${store}`, { skip: cannotStartLabs || (isMis
     const [retried, resumed] = [ledger.retried - before.retried, ledger.resumed - before.resumed];
     const slowest = (ledger.slowest / 1000).toFixed(1);
     t.diagnostic(`controllers and scheduler act again ${seconds.toFixed(1)} s after one was ${name}`);
-    t.diagnostic(`${retried} requests were asked twice, the slowest write took ${slowest} s, the watch was resumed ${resumed} times`);
+    t.diagnostic(
+      `${retried} requests were asked again, at most ${ledger.mostAttempts} times (aim: 2); the slowest write took ${slowest} s`,
+    );
+    t.diagnostic(`the watch was resumed ${resumed} times`);
     // Aimed at 15; a machine with ten other things to do takes longer.
     assert.ok(seconds < 60, `${seconds} s`);
     return victim;
