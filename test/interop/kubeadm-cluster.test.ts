@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { publicKeyHash } from '../../src/setup/discovery/public-key-hash.ts';
 import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
+import { boxOn } from '../e2e/testing/manifests.ts';
 import { Machine } from '../setup/machine.ts';
 import { findProgram, lacksProgram, startOnNode } from './testing/programs.ts';
 
@@ -63,17 +64,6 @@ const controlPlane = (address: string): Readonly<Record<string, readonly string[
   ],
 });
 
-const manifest = `apiVersion: v1
-kind: Pod
-metadata: { name: box, labels: { app: box } }
-spec: { nodeName: worker-1, terminationGracePeriodSeconds: 0, containers: [{ name: box, image: "fairlead.local/box:1" }] }
----
-apiVersion: v1
-kind: Service
-metadata: { name: box }
-spec: { selector: { app: box }, ports: [{ port: 80, targetPort: 8080 }] }
-`;
-
 const skip = cannotStartLabs || lacksProgram('etcd', 'kube-apiserver', 'kube-controller-manager', 'kubeadm');
 
 describe('fairlead join in a cluster of kubeadm', { skip }, () => {
@@ -119,7 +109,7 @@ describe('fairlead join in a cluster of kubeadm', { skip }, () => {
   });
 
   test('a pod on it runs, and its Service reaches it', async () => {
-    await server.write('/tmp/box.yaml', manifest);
+    await server.write('/tmp/box.yaml', boxOn('nodeName: worker-1'));
     await eventually('its ServiceAccount', () => server.kubectl('apply', '-f', '/tmp/box.yaml'));
     await server.kubectl('wait', '--for=condition=Ready', 'pod/box', '--timeout=50s');
     const ip = await server.kubectl('get', 'service', 'box', '-o', 'jsonpath={.spec.clusterIP}');

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
+import { boxOn } from '../e2e/testing/manifests.ts';
 import { Machine } from '../setup/machine.ts';
 import { kernelStandIns } from './testing/kubelet.ts';
 import { findProgram, lacksProgram, startOnNode } from './testing/programs.ts';
@@ -29,20 +30,6 @@ const kubeletUnit = `while sleep 0.2; do
   kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf \\
     --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
 done`;
-
-const manifest = `apiVersion: v1
-kind: Pod
-metadata: { name: box, labels: { app: box } }
-spec:
-  nodeSelector: { kubernetes.io/hostname: ${node} }
-  terminationGracePeriodSeconds: 0
-  containers: [{ name: box, image: "fairlead.local/box:1" }]
----
-apiVersion: v1
-kind: Service
-metadata: { name: box }
-spec: { selector: { app: box }, ports: [{ port: 80, targetPort: 8080 }] }
-`;
 
 const skip = cannotStartLabs || lacksProgram('kubeadm', 'kubelet');
 
@@ -113,7 +100,7 @@ describe('a machine with the kubelet of Kubernetes', { skip }, () => {
   });
 
   test('runs a pod, whose log the API server reads and which its Service reaches from both machines', async () => {
-    await server.write('/tmp/box.yaml', manifest);
+    await server.write('/tmp/box.yaml', boxOn(`nodeSelector: { kubernetes.io/hostname: ${node} }`));
     await server.kubectl('apply', '-f', '/tmp/box.yaml');
     await server.kubectl('wait', '--for=condition=Ready', 'pod/box', '--timeout=50s');
     await eventually('its log', async () => assert.match(await server.kubectl('logs', 'box'), /pod=box/));

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
+import { boxOn } from '../e2e/testing/manifests.ts';
 import { Machine } from './machine.ts';
 
 const token = 'abcdef.0123456789abcdef';
@@ -18,17 +19,6 @@ apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
 networking: { podSubnet: ${podSubnet}, serviceSubnet: ${serviceSubnet} }
 apiServer: { certSANs: [cluster.example] }
-`;
-
-const manifest = `apiVersion: v1
-kind: Pod
-metadata: { name: box, labels: { app: box } }
-spec: { nodeName: worker-1, terminationGracePeriodSeconds: 0, containers: [{ name: box, image: "fairlead.local/box:1" }] }
----
-apiVersion: v1
-kind: Service
-metadata: { name: box }
-spec: { selector: { app: box }, ports: [{ port: 80, targetPort: 8080 }] }
 `;
 
 describe('init, join and reset', { skip: cannotStartLabs }, () => {
@@ -137,7 +127,7 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
 
   test('a pod on a worker is reached by its Service from every machine, also after the mode was changed by one edit', async () => {
     const [server] = machines();
-    await server.write('/tmp/box.yaml', manifest);
+    await server.write('/tmp/box.yaml', boxOn('nodeName: worker-1'));
     await server.kubectl('apply', '-f', '/tmp/box.yaml');
     await server.kubectl('wait', '--for=condition=Ready', 'pod/box', '--timeout=30s');
     assert.match(await server.kubectl('get', 'pod', 'box', '-o', 'jsonpath={.status.podIP}'), /^10\.210\./);
