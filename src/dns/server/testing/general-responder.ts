@@ -5,10 +5,26 @@ import type { Query } from '../../message/query.ts';
 import { emptyReply, type Reply } from '../../message/reply.ts';
 import type { Answer, Client, Next } from '../../plugin/plugin.ts';
 
-const { answer: recordCodec, question: questionCodec } = packet as unknown as {
-  readonly answer: { decode(bytes: Buffer, at: number): packet.Answer };
-  readonly question: { readonly decode: { (bytes: Buffer, at: number): packet.Question; readonly bytes: number } };
+/** Reads what begins at `at`; `bytes` is how many the last one took. */
+interface Decode<T> {
+  (bytes: Buffer, at: number): T;
+  bytes: number;
+}
+
+const codecs = packet as unknown as {
+  readonly answer: { readonly decode: Decode<packet.Answer> };
+  readonly question: { readonly decode: Decode<packet.Question> };
+  readonly option: { decode: Decode<{ readonly code: number; readonly data: Buffer }> };
 };
+const { answer: recordCodec, question: questionCodec } = codecs;
+
+// Nobody here acts on an option of EDNS, so none looks into it. dns-packet would, and past the end of a client subnet that is too short.
+const decodeOption = (bytes: Buffer, at: number): { readonly code: number; readonly data: Buffer } => {
+  const end = at + 4 + bytes.readUInt16BE(at + 2);
+  codecs.option.decode.bytes = end - at;
+  return { code: bytes.readUInt16BE(at), data: bytes.subarray(at + 4, end) };
+};
+codecs.option.decode = Object.assign(decodeOption, { bytes: 0 });
 
 type Opt = Extract<packet.Answer, { type: 'OPT' }>;
 
