@@ -15,6 +15,8 @@ main((args) => {
     mustRun(join(bin, 'biome'), ['ci', '.', ...(process.stdout.isTTY ? [] : ['--colors=off'])]);
   }
   process.chdir(root);
+  // Kernels, engines and clocks of a busy machine: a file or two may fail for nobody's fault. Those that pass then are named all the same.
+  process.env.FAIRLEAD_TEST_AGAIN ??= '3';
   const flags = args.filter((word) => word.startsWith('--'));
   const named = args.filter((word) => !word.startsWith('--'));
   const patterns = [...flags, ...(named.length > 0 ? named : ['src/**/*.test.ts', 'test/**/*.test.ts'])];

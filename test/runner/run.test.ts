@@ -29,7 +29,14 @@ async function run(
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), imports + text);
   }
-  const env = { ...process.env, FAIRLEAD_TEST_LIMIT: '120', FAIRLEAD_TEST_LINGER: '60', FAIRLEAD_TEST_GRACE: '20', ...limits };
+  const env = {
+    ...process.env,
+    FAIRLEAD_TEST_LIMIT: '120',
+    FAIRLEAD_TEST_LINGER: '60',
+    FAIRLEAD_TEST_GRACE: '20',
+    FAIRLEAD_TEST_AGAIN: '0',
+    ...limits,
+  };
   const runner = new URL('./run.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, [runner, ...patterns], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill('SIGTERM'));
@@ -144,13 +151,51 @@ describe('the test runner', () => {
       console.log('child ' + child.pid);
       await new Promise(() => setInterval(() => {}, 1000));
     });`;
-    const { code, output } = await run(t, { 'a.test.mjs': hang }, { FAIRLEAD_TEST_LIMIT: '2', FAIRLEAD_TEST_GRACE: '1' });
+    const { code, output } = await run(t, { 'a.test.mjs': hang }, { FAIRLEAD_TEST_LIMIT: '6', FAIRLEAD_TEST_GRACE: '1' });
     assert.equal(code, 1);
-    assert.match(output, /✖ a\.test\.mjs: took longer than 2 s; running: hangs/);
+    assert.match(output, /✖ a\.test\.mjs: took longer than 6 s; running: hangs/);
     const pid = Number(/child (\d+)/.exec(output)?.[1]);
     const until = performance.now() + 10_000;
     while (lives(pid) && performance.now() < until) await sleep(20);
     assert.equal(lives(pid), false);
+  });
+
+  /** Fails in its first runs, as many as `times`. */
+  const failing = (times: number): string => `
+    import { appendFileSync, readFileSync } from 'node:fs';
+    appendFileSync('runs.txt', 'x');
+    const nth = readFileSync('runs.txt', 'utf8').length;
+    console.log('run ' + nth);
+    test('always', () => {});
+    test('sometimes ' + nth, () => { if (nth <= ${times}) throw new Error('boom ' + nth); });`;
+
+  test('gives a file that failed a second attempt where it is told so, and names it when that passes', async (t) => {
+    const files = { 'a.test.mjs': failing(1), 'b.test.mjs': `test('one', () => {});` };
+    const { code, output } = await run(t, files, { FAIRLEAD_TEST_AGAIN: '1' });
+    assert.equal(code, 0, output);
+    assert.match(output, /✖ a\.test\.mjs: sometimes 1\n +Error: boom 1/);
+    assert.match(output, / run 1\n(?:.*\n)*.*once more, alone: a\.test\.mjs\n(?:.*\n)* +run 2\n2\/2 .* ✓ a\.test\.mjs {2}2 passed/);
+    assert.match(output, /\nflaky: failed, and passed at the second attempt:\n {2}✖ a\.test\.mjs: sometimes 1\n/);
+    assert.match(output, /\n3 passed, 0 failed, 0 skipped, 1 flaky in /);
+    assert.doesNotMatch(output, /\nfailed:/);
+  });
+
+  test('fails for a file that fails twice, and names what failed in either', async (t) => {
+    const { code, output } = await run(t, { 'a.test.mjs': failing(2) }, { FAIRLEAD_TEST_AGAIN: '1' });
+    assert.equal(code, 1);
+    assert.match(output, /\nfailed:\n {2}✖ a\.test\.mjs: sometimes 1\n {2}✖ a\.test\.mjs: sometimes 2\n/);
+    assert.match(output, /\n1 passed, 1 failed, 0 skipped in /);
+    assert.doesNotMatch(output, /flaky|run 3/);
+  });
+
+  test('gives none a second attempt when more failed, or when nobody asked for it', async (t) => {
+    const other = `test('one', () => { throw new Error('x'); });`;
+    const two = await run(t, { 'a.test.mjs': failing(1), 'b.test.mjs': other }, { FAIRLEAD_TEST_AGAIN: '1' });
+    const alone = await run(t, { 'a.test.mjs': failing(1) });
+    for (const { code, output } of [two, alone]) {
+      assert.equal(code, 1);
+      assert.doesNotMatch(output, /once more|run 2|flaky/);
+    }
   });
 
   test('says on an interrupt what ran and what had failed', async (t) => {

@@ -41,6 +41,14 @@ async function runAll(files: readonly string[], atOnce: number, run: Run): Promi
   await Promise.all(Array.from({ length: atOnce }, take));
 }
 
+/** A few files that failed have a second attempt, on a machine that is quiet by now; with more of them something is wrong. */
+async function runAgain(most: number, run: Run): Promise<void> {
+  const failed = run.report.failed();
+  if (run.signal.aborted || failed.length === 0 || failed.length > most) return;
+  run.report.again(failed);
+  await runAll(failed, 1, run);
+}
+
 async function main(): Promise<number> {
   const flags = process.argv.slice(2).filter((word) => word.startsWith('--'));
   const given = process.argv.slice(2).filter((word) => !word.startsWith('--'));
@@ -74,6 +82,7 @@ async function main(): Promise<number> {
     const those = files.filter((file) => kindOf(file) === kind);
     await runAll(those, count, run);
   }
+  await runAgain(Number(process.env.FAIRLEAD_TEST_AGAIN ?? 0), run);
   const well = report.end();
   return stop.signal.aborted ? 130 : well ? 0 : 1;
 }
