@@ -52,6 +52,27 @@ for (const batch of [true, false]) {
   });
 }
 
+test('an answer that is there only when the server has begun to close is dropped', async (t) => {
+  const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<Reply>()];
+  const server = await startDnsServer({
+    address: '127.0.0.1',
+    port: 0,
+    log: silentLog,
+    answer() {
+      asked.resolve();
+      return answered.promise;
+    },
+  });
+  const client = createSocket('udp4');
+  t.after(() => client.close());
+  client.send(question('web.x', 1), server.port, '127.0.0.1');
+  await asked.promise;
+  const closed = server.close();
+  // To send now would throw where nobody catches it, which ends the process.
+  answered.resolve(reply('192.0.2.1'));
+  await closed;
+});
+
 test('a port that another server holds is told as such, with how to find out whose it is', async (t) => {
   const options = { address: '127.0.0.1', log: silentLog, answer: () => reply('192.0.2.1') };
   const server = await startDnsServer({ ...options, port: 0 });

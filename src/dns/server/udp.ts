@@ -46,7 +46,6 @@ export class UdpServer {
     this.#responder = responder;
     this.#family = familyOf(address);
     socket.on('close', () => {
-      this.#isOpen = false;
       // Behind whatever of this turn still reads there.
       setImmediate(() => batch?.close());
     });
@@ -60,6 +59,8 @@ export class UdpServer {
   }
 
   close(): Promise<void> {
+    // The socket throws from now on, not only when it has closed.
+    this.#isOpen = false;
     return new Promise((done) => this.#socket.close(() => done()));
   }
 
