@@ -90,7 +90,7 @@ test('a client that is closed cuts what is under way, and sends nothing any more
   using s = await flakyServer();
   await s.client.raw('GET', '/x');
   const asked = assert.rejects(s.client.raw('GET', '/never'), isUnreachable);
-  for (const deadline = performance.now() + 10_000; s.seen.length < 2 && performance.now() < deadline; )
+  for (const deadline = performance.now() + 60_000; s.seen.length < 2 && performance.now() < deadline; )
     await new Promise((resolve) => setTimeout(resolve, 2));
   s.client.close();
   await asked;
@@ -112,7 +112,7 @@ test('a connection is probed after 15 s of silence, so that a peer that is cut o
     return when === undefined ? undefined : Number.parseInt(when, 16);
   };
   let left: number | undefined;
-  for (const deadline = performance.now() + 10_000; left === undefined && performance.now() < deadline; left = due())
+  for (const deadline = performance.now() + 60_000; left === undefined && performance.now() < deadline; left = due())
     await new Promise((resolve) => setTimeout(resolve, 2));
   assert.ok(left !== undefined && left > 200 && left <= 1_500, `${left}`);
 });

@@ -7,7 +7,7 @@ import { systemClock } from './clock.ts';
 function idleMs(ms: number): number {
   const program = `
     import { systemClock } from ${JSON.stringify(new URL('./clock.ts', import.meta.url).href)};
-    setTimeout(() => {}, 3_000);
+    setTimeout(() => {}, 60_000);
     setTimeout(() => {
       const before = performance.eventLoopUtilization();
       systemClock.after(${ms}, () => {
@@ -20,7 +20,7 @@ function idleMs(ms: number): number {
 }
 
 for (const ms of [0, -1])
-  test(`after(${ms}) of the system's clock does not wait for something else to happen`, () => assert.ok(idleMs(ms) < 1_000));
+  test(`after(${ms}) of the system's clock does not wait for something else to happen`, () => assert.ok(idleMs(ms) < 30_000));
 
 test('after(0) can be cancelled', async () => {
   const called: string[] = [];

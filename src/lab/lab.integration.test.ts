@@ -60,7 +60,7 @@ async function traces(name: string): Promise<string[]> {
   return [...mounts, ...cgroups, ...processes];
 }
 
-describe('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
+describe('a lab that loses parts', { skip: missing }, () => {
   const name = runName('ita');
   const plan = planLab({ ...defaultLabOptions, name, underlay: '192.168.123.0/24' });
   before(async () => {
@@ -258,7 +258,7 @@ describe('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
   });
 });
 
-describe('an attached lab', { skip: missing, timeout: 180_000 }, () => {
+describe('an attached lab', { skip: missing }, () => {
   const name = runName('itb');
   let machine: ChildProcess;
   let pid = 0;
@@ -314,7 +314,6 @@ describe('an attached lab', { skip: missing, timeout: 180_000 }, () => {
 
 test('a machine whose kernel lacks something is told so, and keeps nothing of the lab that it cannot have', {
   skip: missing,
-  timeout: 120_000,
 }, async () => {
   const plan = planLab({ ...defaultLabOptions, name: runName('itc'), attach: false, underlay: '192.168.125.0/24' });
   // Without its kernel the rest fails as well, which explains nothing.

@@ -4,8 +4,9 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { systemClock } from '../../src/clock/clock.ts';
+import { type Clock, systemClock } from '../../src/clock/clock.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
+import { FakeClock } from '../../src/clock/testing/fake-clock.ts';
 import { emptyReply } from '../../src/dns/message/reply.ts';
 import { Cache } from '../../src/dns/plugin/cache/cache.ts';
 import { chain } from '../../src/dns/plugin/chain.ts';
@@ -16,15 +17,17 @@ import { startDnsServer } from '../../src/dns/server/server.ts';
 import { hostResolvers } from '../../src/linux/host-resolvers.ts';
 import { dig, keepingLog, resolverAnswer, startBrokenResolver, startResolver } from './cluster.ts';
 
+/** With a clock that stands still, what waits for a time waits for ever. */
 async function forwarder(
   t: TestContext,
   upstreams: () => readonly Upstream[],
   log: string[] = [],
+  clock: Clock = systemClock,
 ): Promise<{ port: number; asked: () => number }> {
   const end = new AbortController();
-  const forward = new Forward({ to: upstreams, clock: systemClock, log: keepingLog(log), signal: end.signal });
+  const forward = new Forward({ to: upstreams, clock, log: keepingLog(log), signal: end.signal });
   let asked = 0;
-  const answer = chain([new Cache({ clock: systemClock }), forward], () => emptyReply(5));
+  const answer = chain([new Cache({ clock }), forward], () => emptyReply(5));
   const server = await startDnsServer({
     address: '127.0.0.1',
     port: 0,
@@ -49,10 +52,8 @@ test('a resolver where nobody listens is passed over at once', async (t) => {
   t.after(() => good.close());
   const dead = await startBrokenResolver((m) => m);
   dead.close();
-  const { port } = await forwarder(t, () => [at(dead.port), at(good.port)]);
-  const started = performance.now();
+  const { port } = await forwarder(t, () => [at(dead.port), at(good.port)], [], new FakeClock());
   for (const name of ['example.com', 'a.example.com', 'b.example.com']) assert.equal((await dig(port, name)).status, 'NOERROR');
-  assert.ok(performance.now() - started < 1500);
 });
 
 const broken: readonly (readonly [string, (message: Buffer) => Buffer])[] = [
@@ -79,10 +80,8 @@ for (const [what, bytesFor] of broken) {
     });
     const both = await forwarder(t, () => [at(bad.port), at(good.port)]);
     assert.deepEqual((await dig(both.port, 'example.com')).answers, example);
-    const alone = await forwarder(t, () => [at(bad.port)]);
-    const started = performance.now();
+    const alone = await forwarder(t, () => [at(bad.port)], [], new FakeClock());
     assert.match((await dig(alone.port, 'example.com')).status, /SERVFAIL|REFUSED/);
-    assert.ok(performance.now() - started < 1500);
   });
 }
 
@@ -110,9 +109,7 @@ test('a resolver that is this very server is told apart, said, and no longer ask
   await eventually('it is said', () => log.length > 0);
   assert.match(log[0] ?? '', /^Cannot forward to resolver "127\.0\.0\.1#\d+": it sends questions back to this server$/);
   const before = asked();
-  const started = performance.now();
   for (let i = 0; i < 5; i++) assert.equal((await dig(port, `n${i}.example.com`)).status, 'SERVFAIL');
-  assert.ok(performance.now() - started < 1500);
   assert.equal(asked() - before, 5, 'one question each: nothing came back');
   assert.equal(log.length, 1);
 });

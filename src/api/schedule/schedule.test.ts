@@ -76,12 +76,12 @@ for (const [schedule, message] of refused)
   test(`parseSchedule() refuses "${schedule}"`, () => assert.throws(() => parseSchedule(schedule), { message }));
 
 test('parseSchedule() reads what is made to be slow, quickly', () => {
-  const start = performance.now();
+  const before = process.cpuUsage();
   assert.throws(() => parseSchedule(`@every ${'1'.repeat(500_000)}`));
   assert.throws(() => parseSchedule(`${'TZ=UTC '.repeat(100_000)}* * * * *`));
   parseSchedule(`${'*,'.repeat(500_000)}1 * * * *`);
   parseSchedule('0 0 31 2 *', 'Europe/Berlin').next(0);
-  assert.ok(performance.now() - start < 2_000);
+  assert.ok(process.cpuUsage(before).user < 5_000_000);
 });
 
 const latest: readonly [string, string, string, string, string][] = [

@@ -185,7 +185,7 @@ describe('an object that nobody acts on', () => {
 
   /** The messages of our Events about an object; waits until there are `count`. */
   async function told(kind: string, name: string, count: number): Promise<string[]> {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 90_000;
     for (;;) {
       const { body } = await s.call('GET', `/api/v1/events?fieldSelector=involvedObject.kind=${kind},involvedObject.name=${name}`);
       const found = body.items.filter((e: { reason: string }) => e.reason === 'NotServed');

@@ -200,11 +200,11 @@ describe('RbacIndex', () => {
     const who = person('user-4999', 'all');
     const question = ask(who, 'list pods ns-4999');
     assert.equal(authorizer.authorize(question).allowed, true);
-    const began = performance.now();
+    const before = process.cpuUsage();
     for (let i = 0; i < 10_000; i++) authorizer.authorize(question);
-    const each = (performance.now() - began) / 10_000;
+    const each = process.cpuUsage(before).user / 10_000;
     // Walking over the bindings takes more than a millisecond; the bound is far above what look-ups need on a busy machine.
-    assert.ok(each < 0.1, `${(each * 1000).toFixed(1)} µs per question`);
+    assert.ok(each < 200, `${each.toFixed(1)} µs of processor time per question`);
   });
 });
 

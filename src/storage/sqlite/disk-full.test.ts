@@ -52,7 +52,7 @@ describe('a full store', () => {
     const child = new URL('./testing/disk-full-child.ts', import.meta.url).pathname;
     const run = spawnSync('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', dir, process.execPath, child], {
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 180_000,
     });
     assert.equal(run.status, 0, run.stdout + run.stderr);
     assert.match(run.stdout, /STORE_FULL/);

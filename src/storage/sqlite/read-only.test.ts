@@ -14,7 +14,7 @@ const child = new URL('./testing/open-child.ts', import.meta.url).pathname;
 function openReadOnly(before: string): string {
   const script = `mount -t tmpfs tmpfs "$1" && ${before} && mount -o remount,ro "$1" && "$2" "$3" "$1/data/store.db"`;
   const args = ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', dir, process.execPath, child];
-  return execFileSync('unshare', args, { encoding: 'utf8', timeout: 60_000 });
+  return execFileSync('unshare', args, { encoding: 'utf8', timeout: 180_000 });
 }
 
 describe('a read-only file system', { skip: cannotMount }, () => {
