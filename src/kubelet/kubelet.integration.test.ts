@@ -230,7 +230,7 @@ function inside(): void {
               { name: 'c', mountPath: '/one', subPath: 'a' },
             ],
             command: sh(
-              'echo $BOTH $IP; cat /c/a /s/s /p/token /p/deep/er /p/name /one; echo; touch /e/x /m/x && echo written; grep -c main /etc/hosts || hostname; cat /etc/resolv.conf',
+              'echo $BOTH $IP; cat /c/a /s/s /p/token /p/deep/er /p/name /one; echo; touch /e/x /m/x && echo written; touch /c/x /p/x 2>&1; grep -c main /etc/hosts || hostname; cat /etc/resolv.conf',
             ),
           },
         ],
@@ -242,6 +242,8 @@ function inside(): void {
     assert.match(text, /^n1-secret 10\.250\.0\.\d+$/m);
     assert.match(text, /alphasecrettoken-of-defaultalphavolumesalpha/);
     assert.match(text, /written/);
+    assert.match(text, /\/c\/x: Read-only file system/);
+    assert.match(text, /\/p\/x: Read-only file system/);
     assert.match(text, /^search default\.svc\.cluster\.local svc\.cluster\.local cluster\.local/m);
     assert.match(text, /^nameserver 10\.96\.0\.10$/m);
   });

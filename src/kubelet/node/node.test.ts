@@ -9,7 +9,6 @@ import type { Client } from '../../client/client.ts';
 import { silentLog } from '../../observability/log.ts';
 import { CriError } from '../cri/cri.ts';
 import type { Image, RuntimeConfigResponse } from '../cri/messages.ts';
-import { staticPod } from '../source/static-pods.ts';
 import { samplePod as p, testNow } from '../testing/pod-samples.ts';
 import { Admission, admitPod, resizeProblem } from './admission.ts';
 import { type Machine, parseMeminfo } from './capacity.ts';
@@ -267,24 +266,6 @@ test('removePod() also removes what the runtime left in a version 2 that is not 
 test('hierarchiesOf() finds version 2', () => {
   assert.deepEqual(hierarchiesOf('30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw'), [{ path: '/sys/fs/cgroup', controllers: [] }]);
 });
-
-const manifest = 'apiVersion: v1\nkind: Pod\nmetadata: {name: s}\nspec: {containers: [{name: a, image: x}]}\n';
-test('staticPod() belongs to its node, and is another pod when its manifest changes', async () => {
-  const pod = await staticPod(manifest, 'n1', testNow);
-  assert.equal(pod.metadata.name, 's-n1');
-  assert.equal(pod.metadata.namespace, 'default');
-  assert.equal(pod.metadata.annotations?.['kubernetes.io/config.source'], 'file');
-  assert.equal((await staticPod(manifest, 'n1', testNow + 1)).metadata.uid, pod.metadata.uid);
-  assert.notEqual((await staticPod(manifest.replace('x', 'y'), 'n1', testNow)).metadata.uid, pod.metadata.uid);
-});
-
-for (const [what, text] of [
-  ['another kind', manifest.replace('Pod', 'Service')],
-  ['no name', manifest.replace('{name: s}', '{}')],
-  ['no containers', manifest.replace(/spec.*/, 'spec: {}')],
-  ['no image', manifest.replace(', image: x', '')],
-] as const)
-  test(`staticPod() refuses a manifest with ${what}`, () => assert.rejects(staticPod(text, 'n1', testNow)));
 
 const image = (id: string, more: object): Image => ({
   id,

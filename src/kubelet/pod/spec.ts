@@ -1,7 +1,7 @@
 /** Small questions about a pod's specification. */
 
 import { createHash } from 'node:crypto';
-import type { Container, Pod, PodSpec } from '../../api/schema/types.ts';
+import type { Container, Pod, PodSpec, Volume } from '../../api/schema/types.ts';
 import { mirrorPodAnnotationKey } from '../../api/well-known.ts';
 import { podAnnotations } from './labels.ts';
 
@@ -85,4 +85,12 @@ export function isMirror(pod: Pod): boolean {
 /** Whether a pod with this phase runs no more. */
 export function isFinal(phase: string | undefined): phase is 'Failed' | 'Succeeded' {
   return phase === 'Failed' || phase === 'Succeeded';
+}
+
+/**
+ * Whether the kubelet writes the volume's files, and goes on to. Containers must not: a link that one lays among them would lead the kubelet to
+ * another place of the node (CVE-2017-1002102).
+ */
+export function isWrittenByKubelet({ configMap, secret, downwardAPI, projected }: Volume): boolean {
+  return (configMap ?? secret ?? downwardAPI ?? projected) !== undefined;
 }

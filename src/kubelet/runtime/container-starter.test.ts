@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
+import type { Input } from '../../api/codec/message-type.ts';
 import type { Pod, PodSpec } from '../../api/schema/types.ts';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
+import type { ContainerConfig } from '../cri/messages.ts';
 import { specOf } from '../pod/spec.ts';
 import { samplePod, sampleRuntime } from '../testing/pod-samples.ts';
 import { ContainerStarter, type StartContext, type StarterOptions } from './container-starter.ts';
@@ -83,4 +88,60 @@ test('runAsNonRoot takes an image with a number, and a pod that names a user', a
     assert.ok(err instanceof StartError);
     assert.equal(err.message, 'the user is fine');
   }
+});
+
+test("a container may not write where the kubelet writes, whatever its mounts say, and may where the volume is the pod's own", async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'pod-'));
+  t.after(() => rm(dir, { recursive: true }));
+  const made: Input<ContainerConfig>[] = [];
+  const starter = new ContainerStarter({
+    clock: new FakeClock(),
+    events: { pod() {}, container() {} },
+    images: { ensure: async () => ({ id: 'sha256:1' }) },
+    services: () => [],
+    source: {},
+    nodeHosts: async () => '',
+    volumes: { podDir: () => dir, subPath: async () => '/part' },
+    cri: {
+      createContainer: async (_sandbox: string, config: Input<ContainerConfig>) => `c${made.push(config)}`,
+      startContainer: async () => {},
+    },
+  } as unknown as StarterOptions);
+  const volumes = [
+    { name: 'config', configMap: { name: 'c' } },
+    { name: 'secret', secret: { secretName: 's' } },
+    { name: 'down', downwardAPI: {} },
+    { name: 'projected', projected: { sources: [] } },
+    { name: 'empty', emptyDir: {} },
+    { name: 'host', hostPath: { path: '/x' } },
+  ];
+  const mounts = volumes.map(({ name }) => ({ name, mountPath: `/${name}`, readOnly: false }));
+  const container = {
+    name: 'main',
+    image: 'box:1',
+    volumeMounts: [...mounts, { name: 'config', mountPath: '/part', subPath: 'a' }, { name: 'empty', mountPath: '/kept', readOnly: true }],
+  };
+  const pod = samplePod({ containers: [container], volumes });
+  await starter.start(container, {
+    pod,
+    runtime: sampleRuntime([]),
+    sandboxId: 's0',
+    sandbox: { logDirectory: '/nowhere' },
+    volumes: new Map(volumes.map(({ name }) => [name, `/volumes/${name}`])),
+    facts: { nodeName: 'n', hostIps: [], podIps: [], allocatable: {} },
+    signal: new AbortController().signal,
+  } as unknown as StartContext);
+  const readOnly = new Map(made[0]?.mounts?.map((mount) => [mount?.containerPath, mount?.readonly]));
+  assert.deepEqual(Object.fromEntries(readOnly), {
+    '/config': true,
+    '/secret': true,
+    '/down': true,
+    '/projected': true,
+    '/part': true,
+    '/empty': false,
+    '/host': false,
+    '/kept': true,
+    '/etc/hosts': false,
+    '/dev/termination-log': false,
+  });
 });

@@ -16,7 +16,7 @@ import { ConfigError, type ConfigSource, environmentOf } from '../pod/env.ts';
 import { expand } from '../pod/expand.ts';
 import { hostsFile } from '../pod/hosts-file.ts';
 import { type ContainerRecord, latestOf, type PodRuntime } from '../pod/pod-runtime.ts';
-import { fullNameOf, specOf, uidOf } from '../pod/spec.ts';
+import { fullNameOf, isWrittenByKubelet, specOf, uidOf } from '../pod/spec.ts';
 import type { VolumeManager } from '../volume/volume-manager.ts';
 import type { ContainerKiller } from './container-killer.ts';
 import { HeldOffStarts } from './held-off-starts.ts';
@@ -140,21 +140,10 @@ export class ContainerStarter {
     imageRef: string,
     restartCount: number,
   ): Promise<ReturnType<typeof containerConfig>> {
-    const { pod, facts, runtime, volumes } = context;
+    const { pod, facts, runtime } = context;
     const { source, services, memoryCapacity, seccompRoot } = this.#options;
     const env = await environmentOf({ pod, container, services: services(), facts, source });
-    const mounts: BindMount[] = [];
-    for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
-      const volume = volumes.get(mount.name);
-      if (volume === undefined) throw new ConfigError(`volume "${mount.name}" of container "${container.name}" is not there`);
-      const sub = mount.subPathExpr ? expand(mount.subPathExpr, (name) => env.get(name)) : mount.subPath;
-      mounts.push({
-        containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
-        hostPath: sub ? await this.#subPath(pod, container, volume, sub, i) : volume,
-        readOnly: mount.readOnly === true,
-        propagation: mount.mountPropagation,
-      });
-    }
+    const mounts = await this.#volumeMounts(container, context, env);
     const own = join(this.#options.volumes.podDir(uidOf(pod)), 'containers', container.name);
     await mkdir(own, { recursive: true, mode: 0o750 });
     if (!mounts.some((m) => m.containerPath === '/etc/hosts')) mounts.push(await this.#hostsMount(pod, facts));
@@ -167,6 +156,27 @@ export class ContainerStarter {
     const targetId = target ? latestOf(runtime, target)?.id : undefined;
     const input = { pod, container, imageRef, env, mounts, restartCount, terminationLog, memoryCapacity, seccompRoot, targetId };
     return containerConfig(input);
+  }
+
+  async #volumeMounts(
+    container: Container,
+    { pod, volumes }: StartContext,
+    env: Awaited<ReturnType<typeof environmentOf>>,
+  ): Promise<BindMount[]> {
+    const kept = new Set((specOf(pod).volumes ?? []).filter(isWrittenByKubelet).map(({ name }) => name));
+    const mounts: BindMount[] = [];
+    for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
+      const volume = volumes.get(mount.name);
+      if (volume === undefined) throw new ConfigError(`volume "${mount.name}" of container "${container.name}" is not there`);
+      const sub = mount.subPathExpr ? expand(mount.subPathExpr, (name) => env.get(name)) : mount.subPath;
+      mounts.push({
+        containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
+        hostPath: sub ? await this.#subPath(pod, container, volume, sub, i) : volume,
+        readOnly: mount.readOnly === true || kept.has(mount.name),
+        propagation: mount.mountPropagation,
+      });
+    }
+    return mounts;
   }
 
   async #subPath(pod: Pod, container: Container, volume: string, subPath: string, index: number): Promise<string> {

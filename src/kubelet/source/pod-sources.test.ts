@@ -7,9 +7,10 @@ import { FakeClient, refusal } from '../../client/testing/fake-client.ts';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { samplePod, testNow } from '../testing/pod-samples.ts';
+import { staticPod } from './manifest.ts';
 import { MirrorPods } from './mirror-pods.ts';
 import { PodSources } from './pod-sources.ts';
-import { type StaticPodHandlers, type StaticPods, staticPod } from './static-pods.ts';
+import type { StaticPodHandlers, StaticPods } from './static-pods.ts';
 
 /** Sources over a fake API and a list of static pods; `said` has what the handlers were told. */
 class Sources implements Disposable {
@@ -54,7 +55,7 @@ class Sources implements Disposable {
   }
 
   async addStatic(image = 'x'): Promise<Pod> {
-    const pod = await staticPod(
+    const pod = staticPod(
       `{apiVersion: v1, kind: Pod, metadata: {name: s}, spec: {containers: [{name: a, image: ${image}}]}}`,
       'n1',
       testNow,

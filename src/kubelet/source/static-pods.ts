@@ -1,5 +1,4 @@
 /** Pods from manifest files of this node, in the manner of the kubelet's staticPodPath. */
-import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +7,6 @@ import { onAbort } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
-import { podAnnotations } from '../pod/labels.ts';
 import { uidOf } from '../pod/spec.ts';
 
 export interface StaticPodsOptions {
@@ -106,7 +104,9 @@ export class StaticPods {
     const { nodeName, log, clock } = this.#options;
     try {
       if (!(await stat(file)).isFile()) return undefined;
-      const pod = await staticPod(await readFile(file, 'utf8'), nodeName, clock.now());
+      // Most nodes have no manifests: the parser and the checks take memory.
+      const { staticPod } = await import('./manifest.ts');
+      const pod = staticPod(await readFile(file, 'utf8'), nodeName, clock.now());
       this.#complained.delete(file);
       return pod;
     } catch (err) {
@@ -120,46 +120,4 @@ export class StaticPods {
 
 function byUid(pods: ReadonlyMap<string, Pod>): Map<string, Pod> {
   return new Map([...pods.values()].map((pod) => [uidOf(pod), pod]));
-}
-
-/** A pod as the kubelet runs it, from a manifest. Its uid is a hash of what the manifest says, so a change makes another pod. */
-export async function staticPod(text: string, nodeName: string, now: number): Promise<Pod> {
-  // Most nodes have no manifests, and the parser takes 10 MB.
-  const { parse } = await import('yaml');
-  const manifest = parse(text) as Partial<Pod> | null;
-  if (manifest?.kind !== 'Pod' || manifest.apiVersion !== 'v1') throw new Error('it holds no Pod of v1');
-  const { metadata, spec } = manifest;
-  if (!metadata?.name) throw new Error('metadata.name is missing');
-  if (!spec?.containers?.length) throw new Error('spec.containers is missing');
-  for (const container of spec.containers) if (!container.name || !container.image) throw new Error('a container lacks its name or image');
-  const hash = createHash('md5')
-    .update(JSON.stringify([nodeName, manifest]))
-    .digest('hex');
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      ...metadata,
-      name: `${metadata.name}-${nodeName}`,
-      namespace: metadata.namespace ?? 'default',
-      uid: hash,
-      creationTimestamp: undefined,
-      annotations: {
-        ...metadata.annotations,
-        [podAnnotations.hash]: hash,
-        [podAnnotations.source]: 'file',
-        [podAnnotations.seen]: new Date(now).toISOString(),
-      },
-    },
-    spec: {
-      restartPolicy: 'Always',
-      dnsPolicy: 'ClusterFirst',
-      terminationGracePeriodSeconds: 30,
-      enableServiceLinks: true,
-      ...spec,
-      nodeName,
-      tolerations: [...(spec.tolerations ?? []), { operator: 'Exists', effect: 'NoExecute' }],
-    },
-    status: { phase: 'Pending' },
-  };
 }
