@@ -4,20 +4,21 @@
  * keeps the pod going, syncTerminatingPod stops its containers, syncTerminatedPod cleans up after it.
  */
 import { rm } from 'node:fs/promises';
-import { isDeepStrictEqual } from 'node:util';
 import type { Pod, PodStatus } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { computePodActions, type PodActions } from '../pod/actions.ts';
-import { isOwnCondition } from '../pod/conditions.ts';
 import type { NodeFacts } from '../pod/downward.ts';
 import type { PodRuntime } from '../pod/pod-runtime.ts';
 import { podResources } from '../pod/resources.ts';
 import { logDirectory } from '../pod/sandbox-config.ts';
 import { isFinal, namespaceOf, specOf, uidOf } from '../pod/spec.ts';
-import { podStatus, type WaitReason } from '../pod/status.ts';
+import type { WaitReason } from '../pod/status.ts';
 import { PodVolumes } from '../volume/pod-volumes.ts';
 import { Allocation } from './allocation.ts';
+import { isRelabelled, needsSync } from './pod-change.ts';
+import { PodStop } from './pod-stop.ts';
 import { PodWorkerLoop, resyncMs } from './pod-worker-loop.ts';
+import { ReportedStatus } from './reported-status.ts';
 import type { WorkerDeps } from './worker-deps.ts';
 
 /** terminated: its containers have stopped, its object is still there. */
@@ -29,6 +30,8 @@ export class PodWorker {
   readonly #loop: PodWorkerLoop;
   readonly #allocation: Allocation;
   readonly #volumes: PodVolumes;
+  readonly #status: ReportedStatus;
+  readonly #stop: PodStop;
   #pod: Pod;
   #state: PodWorkerState = 'syncing';
   #gone = false;
@@ -36,21 +39,17 @@ export class PodWorker {
   /** Its end had been reported before this process began. */
   readonly #wasOver: boolean;
   #rejected: WaitReason | undefined;
-  #status: PodStatus;
-  #waiting: ReadonlyMap<string, WaitReason> = new Map();
   #last: PodRuntime | undefined;
   readonly #abort = new AbortController();
-  #grace = 0;
-  /** Containers are being stopped: readiness is still told. */
-  #isStopping = false;
 
   constructor(pod: Pod, deps: WorkerDeps) {
     this.#pod = pod;
     this.#allocation = new Allocation(pod);
     this.#volumes = new PodVolumes(deps);
+    this.#status = new ReportedStatus(pod, deps);
+    this.#stop = new PodStop(deps);
     this.uid = uidOf(pod);
     this.#deps = deps;
-    this.#status = pod.status ?? {};
     // What has begun is not judged again.
     this.#admitted = pod.metadata.deletionTimestamp !== undefined || (pod.status?.phase ?? 'Pending') !== 'Pending';
     this.#wasOver = isFinal(pod.status?.phase);
@@ -93,7 +92,7 @@ export class PodWorker {
 
   /** The status as this node sees it, newer than what the API may hold. */
   get status(): PodStatus {
-    return this.#status;
+    return this.#status.current;
   }
 
   /** What the runtime held when it was read last. */
@@ -109,12 +108,9 @@ export class PodWorker {
   update(pod: Pod): void {
     const before = this.#pod;
     this.#pod = pod;
-    // Conditions of others come with the API's object.
-    const own = (this.#status.conditions ?? []).filter((c) => isOwnCondition(c.type));
-    const foreign = (pod.status?.conditions ?? []).filter((c) => !isOwnCondition(c.type));
-    if (this.#status.conditions) this.#status = { ...this.#status, conditions: [...own, ...foreign] };
+    this.#status.takeOver(pod);
     if (pod.metadata.deletionTimestamp) this.#terminateSoon();
-    // Volumes show labels and annotations; and who changes one wants the volumes looked at now, as everywhere in Kubernetes.
+    // Who changes a label or an annotation wants the volumes looked at now, as everywhere in Kubernetes.
     const relabelled = isRelabelled(before, pod);
     if (relabelled) {
       this.#volumes.expire();
@@ -133,21 +129,13 @@ export class PodWorker {
 
   #terminateSoon(): void {
     this.#abort.abort(new Error('the pod is to end'));
-    const grace = this.#graceSeconds();
-    if (this.#state === 'terminating' && grace < this.#grace && this.#last) {
-      this.#grace = grace;
-      void this.#deps.killer.hasten(this.#last, grace);
-    }
-  }
-
-  #graceSeconds(): number {
-    return this.#pod.metadata.deletionGracePeriodSeconds ?? specOf(this.#pod).terminationGracePeriodSeconds ?? 30;
+    if (this.#last) this.#stop.hasten(this.#last, this.#pod);
   }
 
   /** Something happened that the pod must be looked at for. */
   requeue(): void {
     // Stopping may take the whole grace period, in which nobody is to be sent to a container that says it is not ready any more.
-    if (this.#isStopping && !this.#wasOver && this.#last) this.#report(this.#last, false);
+    if (this.#stop.isUnderWay && !this.#wasOver && this.#last) this.#report(this.#last, false);
     this.#loop.requeue();
   }
 
@@ -172,7 +160,7 @@ export class PodWorker {
   async #syncPod(runtime: PodRuntime): Promise<number | undefined> {
     this.#deps.probes.sync(this.#pod, runtime);
     await this.#admit(runtime);
-    const status = this.#rejected ? this.#reject(this.#rejected) : this.#report(runtime, false);
+    const status = this.#rejected ? this.#status.reject(this.#pod, this.#rejected) : this.#report(runtime, false);
     if (this.#gone || this.#pod.metadata.deletionTimestamp || isFinal(status.phase)) return this.#syncTerminatingPod(runtime);
     return this.#keepGoing(runtime);
   }
@@ -208,9 +196,7 @@ export class PodWorker {
     const volumes = await this.#volumes.setUp(this.#pod, facts);
     const onStarted = async (): Promise<void> => void (await this.#refresh());
     const outcome = await manager.syncPod({ pod, runtime, actions, volumes, facts, onStarted, signal: this.#abort.signal });
-    // Why a container waits stays true until it is tried again.
-    const waiting = [...this.#waiting].filter(([name]) => !actions.start.some((c) => c.name === name));
-    this.#waiting = new Map([...waiting, ...outcome.waiting]);
+    this.#status.tried(actions.start, outcome.waiting);
     const resized = this.#allocation.resized(outcome.resized, outcome.resizeProblem);
     const hasStarted = outcome.started.length > 0;
     const hasKilled = actions.killPod || actions.kill.length > 0;
@@ -225,7 +211,7 @@ export class PodWorker {
   /** ms that activeDeadlineSeconds leaves. */
   #deadlineMs(): number {
     const seconds = specOf(this.#pod).activeDeadlineSeconds;
-    const start = this.#status.startTime;
+    const start = this.status.startTime;
     if (seconds === undefined || start === undefined) return Number.POSITIVE_INFINITY;
     return Date.parse(start) + seconds * 1000 - this.#deps.clock.now();
   }
@@ -243,43 +229,19 @@ export class PodWorker {
   }
 
   #report(runtime: PodRuntime, terminal: boolean): PodStatus {
-    const { clock, probes, facts } = this.#deps;
-    const status = podStatus({
-      pod: this.allocated,
-      runtime,
-      previous: this.#status,
-      waitReason: (name) => this.#waiting.get(name),
-      isReady: (id) => probes.isReady(id),
-      isStarted: (id) => probes.isStarted(id),
-      terminal,
-      hostIps: facts.hostIps,
-      now: clock.now(),
-      resize: this.#allocation.problem,
-    });
-    return this.#write(status);
-  }
-
-  #reject({ reason, message }: WaitReason): PodStatus {
-    return this.#write({ ...this.#status, phase: 'Failed', reason, message });
-  }
-
-  #write(status: PodStatus): PodStatus {
-    this.#status = status;
-    const api = this.#deps.target(this.#pod);
-    if (api) this.#deps.statuses.set(this.uid, api.target, api.status, status);
-    return status;
+    return this.#status.report(this.#pod, this.#allocation, runtime, terminal);
   }
 
   /** The mirror of a static pod has been made (anew): it needs the status. */
   rewrite(): void {
-    if (this.#status.phase !== undefined) this.#write(this.#status);
+    this.#status.rewrite(this.#pod);
   }
 
   async #syncTerminatingPod(found: PodRuntime): Promise<number | undefined> {
     const { probes, statuses, volumes, cgroups } = this.#deps;
     this.#state = 'terminating';
     this.#abort.abort(new Error('the pod is to end'));
-    const runtime = await this.#stopped(found);
+    const runtime = (await this.#stop.run(found, this.#pod)) ? await this.#read() : found;
     probes.forget(this.uid);
     // Nothing of what an earlier process reported as final is to be overwritten.
     if (!this.#wasOver) this.#report(runtime, true);
@@ -290,25 +252,6 @@ export class PodWorker {
       await cgroups.removePod(podResources(this.#pod).cgroup);
     }
     return this.#syncTerminatedPod();
-  }
-
-  /** Stops what runs, and gives what the runtime holds then. */
-  async #stopped(runtime: PodRuntime): Promise<PodRuntime> {
-    const { killer, events } = this.#deps;
-    const isAlive =
-      runtime.containers.some((c) => c.state === 'running' || c.state === 'unknown') || runtime.sandboxes.some((s) => s.ready);
-    if (!isAlive) return runtime;
-    this.#grace = this.#graceSeconds();
-    this.#isStopping = true;
-    try {
-      await killer.killPod(runtime, this.#pod, this.#grace);
-    } catch (err) {
-      events.pod(this.#pod, 'Warning', 'FailedKillPod', `error killing pod: ${messageOf(err)}`);
-      throw err;
-    } finally {
-      this.#isStopping = false;
-    }
-    return this.#read();
   }
 
   /** The containers of a pod that has run to its end stay for their logs until its object goes. */
@@ -339,16 +282,4 @@ export class PodWorker {
     this.#loop.close();
     this.#abort.abort(new Error('the kubelet ends'));
   }
-}
-
-function isRelabelled({ metadata: before }: Pod, { metadata: after }: Pod): boolean {
-  return !isDeepStrictEqual(before.annotations, after.annotations) || !isDeepStrictEqual(before.labels, after.labels);
-}
-
-/** Whether more has changed than the status, most of which is the kubelet's own. */
-function needsSync({ metadata: before }: Pod, pod: Pod): boolean {
-  const { metadata: after } = pod;
-  const hasGates = (specOf(pod).readinessGates?.length ?? 0) > 0;
-  if (after.generation === undefined || after.generation !== before.generation || hasGates) return true;
-  return before.deletionTimestamp !== after.deletionTimestamp || before.deletionGracePeriodSeconds !== after.deletionGracePeriodSeconds;
 }
