@@ -1,10 +1,6 @@
-/** The flags of `lab up`, and what they change of a lab. */
+/** The flags of `lab up`. */
 import { type OptionSpec, type TextFlag, textFlag } from '../cli/command.ts';
-import { KnownError } from '../errors/known-error.ts';
-import { isIp } from '../ip/ip.ts';
-import { defaultLabOptions, type LabOptions, storeNames } from './plan.ts';
-import type { Ranges } from './ranges.ts';
-import { parseAllowed } from './relay/destination.ts';
+import { agentParts, defaultLabOptions, serverParts, storeNames } from './lab-options.ts';
 
 type Switch = 'attach' | 'bare' | 'client' | 'relay';
 type Text =
@@ -21,7 +17,8 @@ type Text =
   | 'proxy-mode'
   | 'server-command';
 
-type Given = { readonly [K in Switch]?: boolean | undefined } & { readonly [K in Text]?: string | undefined };
+/** What somebody has given of them. */
+export type LabFlagValues = { readonly [K in Switch]?: boolean | undefined } & { readonly [K in Text]?: string | undefined };
 
 export type LabFlags = { readonly [K in Switch]: OptionSpec & { readonly type: 'boolean' } } & {
   readonly [K in Text]: TextFlag;
@@ -59,7 +56,7 @@ export const labFlags: LabFlags = {
   'upstream-dns': textFlag('IP', "A resolver for outside names in place of this machine's"),
   without: textFlag(
     '[NODE/]PART,…',
-    'Parts that you bring yourself: controller-manager, scheduler, cloud-controller-manager, kubelet, net-agent, proxy, dns, speaker; on one node: worker-1/proxy',
+    `Parts that you bring yourself: ${[...serverParts, ...agentParts].join(', ')}; on one node: worker-1/proxy`,
   ),
   'proxy-mode': {
     type: 'string',
@@ -71,55 +68,3 @@ export const labFlags: LabFlags = {
     'What runs on the control plane in place of "fairlead server": another API server, with its keys in /etc/kubernetes/pki',
   ),
 };
-
-/** The ranges that somebody asked for. */
-export function givenRanges(values: Given): Partial<Ranges> {
-  const { underlay, 'pod-cidr': podCidr, 'service-cidr': serviceCidr } = values;
-  return Object.fromEntries(Object.entries({ underlay, podCidr, serviceCidr }).filter(([, value]) => value !== undefined));
-}
-
-function numberOf(flag: string, value: string | undefined, example: string): number | undefined {
-  if (value === undefined || /^\d+$/.test(value)) return value === undefined ? undefined : Number(value);
-  throw new KnownError('USAGE', `Cannot use --${flag}="${value}": it is no number`, { hint: `fairlead lab up --${flag} ${example}` });
-}
-
-/** `base` with whatever was given on the command line or in the environment. */
-export function changeOptions(base: LabOptions, values: Given): LabOptions {
-  const { egress } = values;
-  const given = {
-    ...givenRanges(values),
-    workers: numberOf('workers', values.workers, '2'),
-    controlPlanes: numberOf('control-planes', values['control-planes'], '3'),
-    store: storeNames.find((name) => name === values.store),
-    attach: values.attach,
-    bare: values.bare,
-    client: values.client,
-    egress: egress === 'nat' || egress === 'none' ? egress : undefined,
-    relay: values.relay,
-    relayAllow: values['relay-allow'],
-    upstreamDns: values['upstream-dns'],
-    without: values.without,
-    proxyMode: values['proxy-mode'],
-    serverCommand: values['server-command'],
-  } satisfies { readonly [K in keyof LabOptions]?: LabOptions[K] | undefined };
-  const options = { ...base, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
-  refuse(options);
-  return options;
-}
-
-/** Throws USAGE for what a lab cannot have. */
-function refuse({ upstreamDns, relayAllow, egress, attach }: LabOptions): void {
-  if (upstreamDns !== undefined && !isIp(upstreamDns))
-    throw new KnownError('USAGE', `Cannot use --upstream-dns="${upstreamDns}": it is no address`, {
-      hint: 'fairlead lab up --upstream-dns 192.0.2.53',
-    });
-  const allowed = parseAllowed(relayAllow);
-  if ('wrong' in allowed)
-    throw new KnownError('USAGE', `Cannot use --relay-allow: "${allowed.wrong}" is neither a range nor a host's name`, {
-      hint: 'fairlead lab up --relay-allow 10.20.0.0/16,registry.example',
-    });
-  if (egress === 'nat' && !attach)
-    throw new KnownError('USAGE', 'Cannot use --egress=nat with --no-attach: the way out goes through this machine', {
-      hint: 'Leave one of them out',
-    });
-}

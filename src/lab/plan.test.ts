@@ -3,12 +3,13 @@ import { describe, test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
 import { parseCidr } from '../ip/ip.ts';
 import { parseHierarchies } from './cgroups.ts';
-import { changeOptions } from './lab-flags.ts';
+import { changeOptions } from './change-options.ts';
+import { defaultLabOptions, type LabOptions } from './lab-options.ts';
 import { findOverlap } from './net/host.ts';
 import { labRoutes } from './net/underlay.ts';
 import { lacksSysResource } from './node/containerd-config.ts';
 import { nodeServices } from './node/services.ts';
-import { defaultLabOptions, type LabOptions, planLab } from './plan.ts';
+import { planLab } from './plan.ts';
 import { changedOptions } from './up.ts';
 
 describe('planLab()', () => {
@@ -102,8 +103,14 @@ describe('planLab()', () => {
     ['a range too small', { serviceCidr: '10.96.0.0/28' }, 'BAD_CONFIG'],
     ['IPv6 pods', { podCidr: 'fd00::/56' }, 'BAD_CONFIG'],
     ['too many workers', { workers: 51 }, 'BAD_CONFIG'],
+    ['half a worker', { workers: 0.5 }, 'BAD_CONFIG'],
+    ['fewer workers than none', { workers: -1 }, 'BAD_CONFIG'],
+    ['a range too large', { podCidr: '0.0.0.0/7' }, 'BAD_CONFIG'],
+    ['an underlay that reaches into the pods', { underlay: '10.244.0.0/24' }, 'RANGE_OVERLAPS'],
+    ['an underlay that reaches into the Services', { underlay: '10.96.0.0/24' }, 'RANGE_OVERLAPS'],
     ['two control planes, of which none may die', { controlPlanes: 2 }, 'BAD_CONFIG'],
     ['no control plane', { controlPlanes: 0 }, 'BAD_CONFIG'],
+    ['one and a half control planes', { controlPlanes: 1.5 }, 'BAD_CONFIG'],
     ['nine control planes', { controlPlanes: 9 }, 'BAD_CONFIG'],
     ['a file for three control planes', { controlPlanes: 3, store: 'sqlite' }, 'BAD_CONFIG'],
     ['a store for nodes that run nothing', { bare: true, store: 'etcd' }, 'BAD_CONFIG'],
@@ -124,6 +131,12 @@ describe('planLab()', () => {
         (err) => isKnownError(err) && err.code === code && err.hint !== undefined,
       );
     });
+
+  test('takes as many nodes as it says', () => {
+    const { nodes } = planLab({ ...defaultLabOptions, workers: 50, controlPlanes: 7 });
+    assert.deepEqual([nodes.length, nodes.at(-1)?.name, nodes.at(-1)?.address], [57, 'worker-50', '192.168.120.66']);
+    assert.equal(planLab({ ...defaultLabOptions, podCidr: '10.244.0.0/20', workers: 15 }).nodes.length, 16);
+  });
 
   test('names everything outside its directory after the lab', () => {
     const plan = planLab({ ...defaultLabOptions, name: 'two' });

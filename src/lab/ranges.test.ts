@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { cidrOverlaps, mustCidr } from '../ip/ip.ts';
-import { defaultLabOptions, planLab } from './plan.ts';
+import { defaultLabOptions } from './lab-options.ts';
+import { planLab } from './plan.ts';
 import { chooseRanges, places } from './ranges.ts';
 
 const taken = (...texts: string[]): ReturnType<typeof mustCidr>[] => texts.map(mustCidr);

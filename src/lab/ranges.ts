@@ -3,7 +3,7 @@
  * others have.
  */
 import { type Cidr, cidrOverlaps, mustCidr } from '../ip/ip.ts';
-import { defaultLabOptions, type LabOptions } from './plan.ts';
+import { defaultLabOptions, type LabOptions } from './lab-options.ts';
 
 export type Ranges = Pick<LabOptions, 'underlay' | 'podCidr' | 'serviceCidr'>;
 

@@ -2,8 +2,9 @@ import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { writeSecret } from '../bootstrap/secret-file.ts';
 import { KnownError, systemCode } from '../errors/known-error.ts';
+import { defaultLabOptions, type LabOptions } from './lab-options.ts';
 import { program } from './node/installation.ts';
-import { defaultLabOptions, type LabOptions, type LabPlan, stateRoot } from './plan.ts';
+import { type LabPlan, stateRoot } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
 
 /** What a lab found on the machine and must put back, and what it started. Written before anything is made. */

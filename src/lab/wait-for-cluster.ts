@@ -10,7 +10,8 @@ import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { enterNetns } from '../linux/netns.ts';
 import type { LabContext } from './down.ts';
 import { askDns, askRelay } from './inspect.ts';
-import { isBalanced, type LabPlan, type NodePlan, withoutAgentParts, withoutServerParts } from './plan.ts';
+import { withoutAgentParts, withoutServerParts } from './lab-options.ts';
+import { isBalanced, type LabPlan, type NodePlan } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
 import { probeNodes, probeReadyz, queryDns } from './ready.ts';
 
@@ -18,7 +19,9 @@ type Patience = Pick<WaitOptions, 'timeoutMs' | 'signal'>;
 
 /** The nodes that depend on nothing which somebody else brings. A node needs a podCIDR from the controllers to be ready. */
 export function ownNodes(plan: LabPlan): NodePlan[] {
-  return withoutServerParts(plan).includes('controller-manager') ? [] : plan.nodes.filter((node) => withoutAgentParts(node).length === 0);
+  return withoutServerParts(plan.controlPlane).includes('controller-manager')
+    ? []
+    : plan.nodes.filter((node) => withoutAgentParts(node).length === 0);
 }
 
 /** A question may be lost while rules are being laid, so the first ones are not waited for long; a slow machine needs longer. */

@@ -10,7 +10,8 @@ import { pods, services } from '../../src/api/resource-types.ts';
 import type { Pod, Service } from '../../src/api/schema/types.ts';
 import { Client } from '../../src/client/client.ts';
 import { loadKubeconfig } from '../../src/client/kubeconfig.ts';
-import { defaultLabOptions, planLab } from '../../src/lab/plan.ts';
+import { defaultLabOptions } from '../../src/lab/lab-options.ts';
+import { planLab } from '../../src/lab/plan.ts';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { enterNetns } from '../../src/linux/netns.ts';
 

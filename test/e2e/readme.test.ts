@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { defaultLabOptions } from '../../src/lab/plan.ts';
+import { defaultLabOptions } from '../../src/lab/lab-options.ts';
 import { forgetLab, recordLab, runName } from '../../src/lab/testing/run-name.ts';
 import { systemExec } from '../../src/linux/exec.ts';
 import { Namespaces } from '../../src/linux/testing/namespaces.ts';

@@ -1,7 +1,8 @@
 /** `fairlead lab down`. */
 import { type Command, defineCommand, switchFlag } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { defaultLabName, defaultLabOptions, planLab } from '../plan.ts';
+import { defaultLabName, defaultLabOptions } from '../lab-options.ts';
+import { planLab } from '../plan.ts';
 import { readLabState, requireRoot } from '../state.ts';
 import { labContext, locked, nameOption, otherLabs } from './find-lab.ts';
 

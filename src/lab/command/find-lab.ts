@@ -7,7 +7,8 @@ import { systemClock } from '../../clock/clock.ts';
 import { isKnownError, KnownError } from '../../errors/known-error.ts';
 import { systemExec } from '../../linux/exec.ts';
 import type { LabContext } from '../down.ts';
-import { defaultLabName, defaultLabOptions, type LabPlan, planLab, stateRoot } from '../plan.ts';
+import { defaultLabName, defaultLabOptions } from '../lab-options.ts';
+import { type LabPlan, planLab, stateRoot } from '../plan.ts';
 import { type LabState, labNames, makeThoroughfare, readLabState } from '../state.ts';
 import { findTools } from '../tools.ts';
 

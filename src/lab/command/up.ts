@@ -2,8 +2,9 @@
 import { type Command, defineCommand, textFlag } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { LabContext } from '../down.ts';
-import { changeOptions, givenRanges, labFlags } from '../lab-flags.ts';
-import { defaultLabOptions, detachedHint, type LabOptions, planLab } from '../plan.ts';
+import { labFlags } from '../lab-flags.ts';
+import { defaultLabOptions, type LabOptions } from '../lab-options.ts';
+import { detachedHint, planLab } from '../plan.ts';
 import { type LabState, readLabState, requireRoot } from '../state.ts';
 import { labContext, locked, nameOption } from './find-lab.ts';
 
@@ -41,6 +42,7 @@ export const up: Command = defineCommand({
   },
   async run({ values, signal }) {
     requireRoot('start a lab');
+    const { changeOptions, givenRanges } = await import('../change-options.ts');
     const { labUp } = await import('../up.ts');
     const { reserveLab } = await import('../reserve.ts');
     const { requireProxyTools, requireStoreProgram } = await import('../tools.ts');

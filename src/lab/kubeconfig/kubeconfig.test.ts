@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { parse } from 'yaml';
-import { defaultLabOptions, type LabPlan, planLab } from '../plan.ts';
+import { defaultLabOptions } from '../lab-options.ts';
+import { type LabPlan, planLab } from '../plan.ts';
 import { mergeKubeconfig, unmergeKubeconfig } from './merge.ts';
 import { mergeForPerson, type Person, personalKubeconfig, unmergeAll } from './user-kubeconfig.ts';
 

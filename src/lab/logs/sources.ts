@@ -1,7 +1,8 @@
 /** Which files, and which lines of them, somebody means who asks for the logs of a lab. Pure. */
 import { join } from 'node:path';
 import { KnownError } from '../../errors/known-error.ts';
-import { agentParts, isBalanced, type LabPlan, type NodePlan, type StoreName, serverParts } from '../plan.ts';
+import { agentParts, type StoreName, serverParts } from '../lab-options.ts';
+import { isBalanced, type LabPlan, type NodePlan } from '../plan.ts';
 
 export interface LogSource {
   /** `worker-1/agent`, in front of its lines where they are mixed with others. */

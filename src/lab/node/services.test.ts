@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defaultLabOptions, planLab } from '../plan.ts';
+import { defaultLabOptions } from '../lab-options.ts';
+import { planLab } from '../plan.ts';
 import { agentCommand, serverCommand } from './services.ts';
 
 const plan = planLab({ ...defaultLabOptions, workers: 1, without: 'worker-1/proxy,scheduler' });

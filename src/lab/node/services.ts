@@ -1,4 +1,5 @@
-import { type LabPlan, type NodePlan, withoutAgentParts, withoutServerParts } from '../plan.ts';
+import { withoutAgentParts, withoutServerParts } from '../lab-options.ts';
+import type { LabPlan, NodePlan } from '../plan.ts';
 import { relayPort, relayUser } from '../relay/login.ts';
 import { storeOf } from '../store/stores.ts';
 import { onNode, program } from './installation.ts';
@@ -68,7 +69,7 @@ export function serverCommand(plan: LabPlan, node: NodePlan): string[] {
     'address-pools': plan.balancerRange,
     // As long as the certificates of the lab.
     'service-account-max-token-expiration': '8760h',
-    ...parts(withoutServerParts(plan)),
+    ...parts(withoutServerParts(plan.controlPlane)),
   });
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { KnownError } from '../../errors/known-error.ts';
+import { defaultLabOptions, type LabOptions } from '../lab-options.ts';
 import { serverCommand } from '../node/services.ts';
-import { defaultLabOptions, type LabOptions, planLab } from '../plan.ts';
+import { planLab } from '../plan.ts';
 import { requireStoreProgram } from '../tools.ts';
 import { storeOf, stores } from './stores.ts';
 

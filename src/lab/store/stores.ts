@@ -1,5 +1,7 @@
 /** The engines that `lab up --store` knows. */
-import type { LabPlan, StoreName } from '../plan.ts';
+
+import type { StoreName } from '../lab-options.ts';
+import type { LabPlan } from '../plan.ts';
 import { etcd } from './etcd.ts';
 import { redis } from './redis.ts';
 import type { LabStore } from './store.ts';

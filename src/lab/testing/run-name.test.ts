@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, describe, test } from 'node:test';
-import { defaultLabOptions, planLab } from '../plan.ts';
+import { defaultLabOptions } from '../lab-options.ts';
+import { planLab } from '../plan.ts';
 import { abandonedLabs, forgetLab, recordLab, runName } from './run-name.ts';
 
 describe('runName()', () => {
