@@ -7,7 +7,7 @@ import type { DeleteOptions, Status } from '../api/schema/types.ts';
 import { onAbort } from '../clock/aborted.ts';
 import { ApiError } from './api-error.ts';
 import type { ClientConfig } from './client-config.ts';
-import { readLines, readText, Transport } from './transport.ts';
+import { eachLine, readText, Transport } from './transport.ts';
 
 export interface GetOptions {
   readonly namespace?: string;
@@ -154,8 +154,11 @@ export class Client {
     await this.#json('DELETE', path, { apiVersion: 'v1', kind: 'DeleteOptions', ...rest }, signal);
   }
 
-  /** Events from `resourceVersion` on. Ends when the server ends the watch, and when the credentials were renewed; throws ApiError for an ERROR event (410: list again). */
-  async *watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
+  /**
+   * Hands on events from `resourceVersion` on, each in the turn of the event loop in which it was read. Resolves when the server ends the watch, when the credentials
+   * were renewed, and when the signal aborts; rejects with ApiError for an ERROR event (410: list again), and with what `onEvent` throws.
+   */
+  async watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions, onEvent: (event: WatchEvent<T>) => void): Promise<void> {
     const { namespace, signal, onOpen, ...query } = options;
     const resourceVersionMatch = query.sendInitialEvents ? 'NotOlderThan' : undefined;
     const path = withQuery(pathOf(type, namespace), { watch: true, allowWatchBookmarks: true, ...query, resourceVersionMatch });
@@ -168,11 +171,11 @@ export class Client {
     // It ends as if the server had ended it: the next one goes on from here, with the credentials of then.
     using _ = onAbort(retired, () => response.destroy());
     try {
-      for await (const line of readLines(response)) {
+      await eachLine(response, (line) => {
         const event = JSON.parse(line) as { type: string; object: unknown };
         if (event.type === 'ERROR') throw new ApiError(event.object as Status);
-        yield event as WatchEvent<T>;
-      }
+        onEvent(event as WatchEvent<T>);
+      });
     } catch (err) {
       if (!signal.aborted && !retired.aborted) throw err;
     } finally {

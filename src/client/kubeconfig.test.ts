@@ -121,9 +121,7 @@ describe('a client by a kubeconfig', () => {
     await become('first');
     const client = await clientBy(byFile);
     const seen: string[] = [];
-    const watch = (async () => {
-      for await (const { object } of client.watch(nodes, { signal: new AbortController().signal })) seen.push(object.metadata.name);
-    })();
+    const watch = client.watch(nodes, { signal: new AbortController().signal }, ({ object }) => void seen.push(object.metadata.name));
     while (seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
     await become('second');
     await clock.advance(lookMs);
@@ -132,10 +130,10 @@ describe('a client by a kubeconfig', () => {
     await watch;
     assert.deepEqual(seen, ['first']);
     const stop = new AbortController();
-    for await (const { object } of client.watch(nodes, { signal: stop.signal })) {
+    await client.watch(nodes, { signal: stop.signal }, ({ object }) => {
       seen.push(object.metadata.name);
       stop.abort();
-    }
+    });
     assert.deepEqual(seen, ['first', 'second']);
     client.close();
   });

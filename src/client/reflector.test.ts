@@ -55,9 +55,13 @@ class World {
         const items = this.lists.shift()?.() ?? [];
         return { items, resourceVersion: '10' };
       },
-      watch: (_type: unknown, { resourceVersion, timeoutSeconds, sendInitialEvents, signal: ended }: Record<string, unknown>) => {
+      watch: async (
+        _type: unknown,
+        { resourceVersion, timeoutSeconds, sendInitialEvents, signal: ended }: Record<string, unknown>,
+        onEvent: (event: WatchEvent<ConfigMap>) => void,
+      ) => {
         this.asked.push(`${sendInitialEvents ? 'list and ' : ''}watch from "${resourceVersion}" for ${timeoutSeconds} s`);
-        return this.watches.shift()?.(ended as AbortSignal) ?? this.events();
+        for await (const event of this.watches.shift()?.(ended as AbortSignal) ?? this.events()) onEvent(event);
       },
     };
     return client as unknown as Pick<Client, 'list' | 'watch'>;

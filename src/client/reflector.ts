@@ -137,7 +137,7 @@ export class Reflector<T extends KubeObject> {
     let count = 0;
     this.#arriving = this.#needsList ? new Map() : undefined;
     try {
-      const events = client.watch(type, {
+      const options = {
         ...selection,
         ...(this.#arriving
           ? { resourceVersion: this.#listedVersion, sendInitialEvents: true }
@@ -145,12 +145,12 @@ export class Reflector<T extends KubeObject> {
         timeoutSeconds: Math.round(watchSeconds * (1 + random())),
         signal: AbortSignal.any([signal, silence.signal]),
         onOpen: () => this.#pulse.opened(),
-      });
-      for await (const event of events) {
+      };
+      await client.watch(type, options, (event) => {
         count++;
         this.#backOff.worked();
         this.#handle(event);
-      }
+      });
     } catch (err) {
       // The end of the list never came: the server may not know what it was asked for.
       if (this.#arriving && silence.signal.aborted) this.#streams = false;

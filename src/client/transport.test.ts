@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
 import { Client } from './client.ts';
+import { eachLine } from './transport.ts';
 
 interface Flaky extends Disposable {
   readonly client: Client;
@@ -130,4 +131,71 @@ test('who may not write any more sends nothing that changes something, and reads
   } finally {
     client.close();
   }
+});
+
+/** Reads what `say` writes, line by line: the next part is written when the one before was read. */
+async function linesOf(say: (response: ServerResponse) => void, onLine: (line: string) => void): Promise<void> {
+  const server = createServer((_, response) => {
+    response.flushHeaders();
+    say(response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const { port } = server.address() as AddressInfo;
+    await new Promise<void>((resolve, reject) => {
+      request({ port, host: '127.0.0.1' }, (response) => eachLine(response, onLine).then(resolve, reject))
+        .on('error', () => {})
+        .end();
+    });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+describe('eachLine()', () => {
+  test('puts lines together that come in parts, whatever the parts, and leaves out empty ones and the rest without an end', async () => {
+    const bytes = Buffer.from('one\n\nzwölf\n\ncafé 🦀\nlast\nrest');
+    for (let size = 1; size <= bytes.length; size++) {
+      const seen: string[] = [];
+      const parts = Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) => bytes.subarray(n * size, (n + 1) * size));
+      const say = (response: ServerResponse): void => {
+        const part = parts.shift();
+        if (part) response.write(part, () => setImmediate(() => say(response)));
+        else response.end();
+      };
+      await linesOf(say, (line) => seen.push(line));
+      assert.deepEqual(seen, ['one', 'zwölf', 'café 🦀', 'last'], `in parts of ${size}`);
+    }
+  });
+
+  test('rejects when the body breaks off, after the lines that came', async () => {
+    const seen: string[] = [];
+    let cutOff = (): void => {};
+    const cut = linesOf(
+      (response) => {
+        response.write('one\ntw');
+        cutOff = () => response.socket?.resetAndDestroy();
+      },
+      (line) => {
+        seen.push(line);
+        cutOff();
+      },
+    );
+    await assert.rejects(cut);
+    assert.deepEqual(seen, ['one']);
+  });
+
+  test('rejects with what the reader throws, who then hears no more', async () => {
+    const seen: string[] = [];
+    const refused = linesOf(
+      (response) => response.write('one\ntwo\nthree\n'),
+      (line) => {
+        seen.push(line);
+        if (line === 'two') throw new Error('enough');
+      },
+    );
+    await assert.rejects(refused, /^Error: enough$/);
+    assert.deepEqual(seen, ['one', 'two']);
+  });
 });

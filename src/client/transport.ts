@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
+import { finished } from 'node:stream';
 import { KnownError, messageOf, systemCode } from '../errors/known-error.ts';
 import type { ClientConfig, Credentials } from './client-config.ts';
 import { Connections } from './connections.ts';
@@ -163,19 +164,32 @@ export async function readText(response: http.IncomingMessage): Promise<string> 
   return (chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)).toString('utf8');
 }
 
-/** The lines of a body as they come, without their ends. */
-export async function* readLines(response: http.IncomingMessage): AsyncGenerator<string> {
-  response.setEncoding('utf8');
-  let parts: string[] = [];
-  for await (const chunk of response as AsyncIterable<string>) {
+/**
+ * Hands on the lines of a body as they come, without their ends: in the turn of the event loop in which they were read. Resolves at the end of the body; rejects
+ * when it breaks off, and with what `onLine` throws, after which no line comes.
+ */
+export function eachLine(response: http.IncomingMessage, onLine: (line: string) => void): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let begun = '';
+  const take = (chunk: string): void => {
     let from = 0;
     for (let at = chunk.indexOf('\n'); at >= 0; at = chunk.indexOf('\n', from)) {
-      parts.push(chunk.slice(from, at));
-      const line = parts.length === 1 ? (parts[0] ?? '') : parts.join('');
-      parts = [];
+      const line = begun + chunk.slice(from, at);
+      begun = '';
       from = at + 1;
-      if (line) yield line;
+      if (line) onLine(line);
     }
-    if (from < chunk.length) parts.push(chunk.slice(from));
-  }
+    begun += chunk.slice(from);
+  };
+  finished(response, (err) => (err ? reject(err) : resolve()));
+  response.setEncoding('utf8');
+  response.on('data', (chunk: string) => {
+    try {
+      take(chunk);
+    } catch (err) {
+      reject(err);
+      response.destroy();
+    }
+  });
+  return promise;
 }

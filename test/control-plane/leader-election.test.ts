@@ -73,11 +73,10 @@ class Scene {
 
   async #follow(): Promise<void> {
     const { signal } = this.#stop;
-    const events = this.#plane.client.watch(configMaps, { namespace: 'default', sendInitialEvents: true, signal });
-    for await (const { type, object } of events) {
+    await this.#plane.client.watch(configMaps, { namespace: 'default', sendInitialEvents: true, signal }, ({ type, object }) => {
       const by = type === 'BOOKMARK' ? undefined : object.data?.['ca.crt'];
       if (by !== undefined && by !== this.published.at(-1)) this.published.push(by);
-    }
+    });
   }
 
   get client(): Client {
@@ -161,10 +160,10 @@ test('a ReplicaSet of one never has two pods, whoever is frozen, woken or killed
   const made: string[] = [];
   const stop = new AbortController();
   t.after(() => stop.abort());
-  const following = (async () => {
-    const events = scene.client.watch(pods, { namespace: 'default', sendInitialEvents: true, signal: stop.signal });
-    for await (const { type, object } of events) if (type === 'ADDED') made.push(object.metadata.labels?.app ?? '');
-  })();
+  const options = { namespace: 'default', sendInitialEvents: true, signal: stop.signal };
+  const following = scene.client.watch(pods, options, ({ type, object }) => {
+    if (type === 'ADDED') made.push(object.metadata.labels?.app ?? '');
+  });
   const each = (count: number): Promise<void> => eventually(() => assert.equal(made.length, count, made.join()));
   const controller = 'replicaset-controller,serviceaccount-controller';
   const a = await scene.candidate('a', controller);

@@ -60,8 +60,7 @@ export class FakeApiServer {
     const send = (event: WatchEvent<KubeObject>): void => void response.write(`${JSON.stringify(event)}\n`);
     const resourceVersion = query.get('resourceVersion') ?? '';
     const sendInitialEvents = query.has('sendInitialEvents');
-    for await (const event of this.#client.watch(type, { ...selection, resourceVersion, sendInitialEvents, signal: gone.signal }))
-      send(event);
+    await this.#client.watch(type, { ...selection, resourceVersion, sendInitialEvents, signal: gone.signal }, send);
   }
 
   /** Serves again after `close`, what it had and what it was given since. */

@@ -143,19 +143,23 @@ export class FakeClient extends Client {
   }
 
   /** Everything that has changed since a version, as it happens. */
-  override async *watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
+  override async watch<T extends KubeObject>(
+    type: ResourceType<T>,
+    options: WatchOptions,
+    onEvent: (event: WatchEvent<T>) => void,
+  ): Promise<void> {
     options.onOpen?.();
     const { signal, sendInitialEvents = false } = options;
     const resourceVersion = sendInitialEvents ? this.resourceVersion : (options.resourceVersion ?? '0');
     const matches = matcher(options);
-    if (sendInitialEvents) yield* this.#initialEvents(type, options);
+    if (sendInitialEvents) for (const event of this.#initialEvents(type, options)) onEvent(event);
     const isNew = ({ event }: Change): boolean => Number(event.object.metadata.resourceVersion) > Number(resourceVersion);
     const ended = aborted(signal);
     for (let next = this.#changes.filter((change) => !isNew(change)).length; !signal.aborted; ) {
       const change = this.#changes[next];
       if (change) next++;
       else await Promise.race([this.#changed.promise, ended]);
-      if (change?.type.resource === type.resource && matches(change.event.object)) yield change.event as WatchEvent<T>;
+      if (change?.type.resource === type.resource && matches(change.event.object)) onEvent(change.event as WatchEvent<T>);
     }
   }
 

@@ -71,7 +71,11 @@ class Feed extends Client {
     return { items, resourceVersion: this.#server.resourceVersion };
   }
 
-  override async *watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
+  override async watch<T extends KubeObject>(
+    type: ResourceType<T>,
+    options: WatchOptions,
+    onEvent: (event: WatchEvent<T>) => void,
+  ): Promise<void> {
     let shown = byKey(this.#lists.get(selectionOf(type, options)) as readonly T[]);
     let wake = Promise.withResolvers<void>();
     let seen = Promise.withResolvers<void>();
@@ -85,10 +89,9 @@ class Feed extends Client {
       if (options.signal.aborted) return;
       wake = Promise.withResolvers();
       const now = byKey(this.#server.selected(type, options));
-      yield* eventsBetween(shown, now);
+      for (const event of eventsBetween(shown, now)) onEvent(event);
       shown = now;
-      yield { type: 'BOOKMARK', object: { metadata: { resourceVersion: this.#server.resourceVersion } } as T };
-      // The reader came back for more: all of it has been seen.
+      onEvent({ type: 'BOOKMARK', object: { metadata: { resourceVersion: this.#server.resourceVersion } } as T });
       seen.resolve();
       seen = Promise.withResolvers();
     }

@@ -101,10 +101,10 @@ export class Ledger implements AsyncDisposable {
     const { signal } = this.#stop;
     for (let resourceVersion = from; !signal.aborted; this.resumed++) {
       try {
-        for await (const { type, object } of this.client.watch(configMaps, { namespace, labelSelector, resourceVersion, signal })) {
+        await this.client.watch(configMaps, { namespace, labelSelector, resourceVersion, signal }, ({ type, object }) => {
           resourceVersion = object.metadata.resourceVersion ?? '';
           if (type === 'MODIFIED') this.#seen.get(object.metadata.name ?? '')?.push(Number(object.data?.n));
-        }
+        });
       } catch (err) {
         // To list again is what nobody shall have to.
         if (err instanceof ApiError && err.code === 410) throw err;
