@@ -53,6 +53,30 @@ describe('pki', () => {
     for (const name of await readdir(dir)) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600, name);
   });
 
+  test('a certificate is made anew for a name or an address that it lacks, and a kubeconfig for another server', async () => {
+    const own = await mkdtemp(join(tmpdir(), 'pki-'));
+    try {
+      const options = { ...cluster, dir: own, clusterDomain: 'cluster.local', now };
+      const read = async (name: string): Promise<string> => readFile(join(own, name), 'utf8');
+      await ensureClusterPki(options);
+      const [ca, first, admin] = [await read('ca.crt'), await read('apiserver.crt'), await read('admin.conf')];
+      await ensureClusterPki({ ...options, names: [...options.names, 'cluster.example'] });
+      const second = await read('apiserver.crt');
+      await ensureClusterPki({ ...options, addresses: [...options.addresses, '192.168.120.9'] });
+      const third = await read('apiserver.crt');
+      assert.equal(new Set([first, second, third]).size, 3);
+      assert.equal(new X509Certificate(third).checkIP('192.168.120.9'), '192.168.120.9');
+      await ensureClusterPki(options);
+      assert.equal(await read('apiserver.crt'), third, 'names beside those that are wanted do no harm');
+      assert.equal(await read('admin.conf'), admin);
+      await ensureClusterPki({ ...options, server: 'https://cluster.example:6443' });
+      assert.match(await read('admin.conf'), /https:\/\/cluster\.example:6443/);
+      assert.equal(await read('ca.crt'), ca);
+    } finally {
+      await rm(own, { recursive: true });
+    }
+  });
+
   test('a second run changes nothing', async () => {
     const read = async (): Promise<string[]> => Promise.all((await readdir(dir)).toSorted().map((n) => readFile(join(dir, n), 'utf8')));
     const first = await read();

@@ -1,6 +1,6 @@
 /**
  * The files of a cluster's public-key infrastructure, with kubeadm's names. What is already there is kept, so that a second
- * run never locks anybody out; only what is missing is made, and what was made for another user or other groups than now. Every file is 0600.
+ * run never locks anybody out; only what is missing is made, and what was made for another user, server or address than now. Every file is 0600.
  */
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
@@ -64,10 +64,15 @@ export async function ensureAuthority(dir: string, file: string, commonName: str
   return authority;
 }
 
-/** Whether a certificate names this user and these groups. */
-function isFor(certPem: string | Buffer, { commonName, organizations = [] }: CertificateRequest): boolean {
+/** Whether a certificate names this user and these groups, and every name and address; it may name more of the latter. */
+function isFor(certPem: string | Buffer, { commonName, organizations = [], dnsNames = [], ips = [] }: CertificateRequest): boolean {
+  const certificate = new X509Certificate(certPem);
   const wanted = [`CN=${commonName}`, ...organizations.map((o) => `O=${o}`)];
-  return new X509Certificate(certPem).subject.split('\n').toSorted().join() === wanted.toSorted().join();
+  return (
+    certificate.subject.split('\n').toSorted().join() === wanted.toSorted().join() &&
+    dnsNames.every((name) => certificate.checkHost(name) !== undefined) &&
+    ips.every((ip) => certificate.checkIP(ip) !== undefined)
+  );
 }
 
 /** NAME.crt and NAME.key, made when they are not there or are for somebody else. */
@@ -90,7 +95,7 @@ async function ensureKubeconfig(
 ): Promise<void> {
   const request: CertificateRequest = { commonName: subject.user, organizations: subject.groups ?? [], usages: ['client'] };
   const present = await readIfThere(path);
-  if (present !== undefined && isConfigFor(present, request)) return;
+  if (present !== undefined && isConfigFor(present, where.server, request)) return;
   const pair = await issueCertificate(authority, request, where.now);
   await writeSecret(
     path,
@@ -105,11 +110,15 @@ async function ensureKubeconfig(
 }
 
 /** What `kubeconfigText` has not written is somebody else's, and stays as it is. */
-function isConfigFor(text: string, request: CertificateRequest): boolean {
+function isConfigFor(text: string, server: string, request: CertificateRequest): boolean {
   if (!text.startsWith('{')) return true;
-  const config = JSON.parse(text) as { readonly users?: readonly { readonly user: { readonly 'client-certificate-data'?: string } }[] };
+  const config = JSON.parse(text) as {
+    readonly clusters?: readonly { readonly cluster: { readonly server?: string } }[];
+    readonly users?: readonly { readonly user: { readonly 'client-certificate-data'?: string } }[];
+  };
   const data = config.users?.[0]?.user['client-certificate-data'];
-  return data === undefined || isFor(Buffer.from(data, 'base64'), request);
+  const isThere = config.clusters?.[0]?.cluster.server === server;
+  return data === undefined || (isThere && isFor(Buffer.from(data, 'base64'), request));
 }
 
 async function ensureServiceAccountKey(dir: string): Promise<void> {

@@ -22,6 +22,7 @@ export const initCommand: Command = defineCommand({
     'apiserver-bind-port': textFlag('PORT', 'port of the API server (default: 6443)'),
     'apiserver-cert-extra-sans': textFlag('IP|NAME,…', 'under what else the API server is reached'),
     'control-plane-endpoint': textFlag('HOST[:PORT]', 'a name or address for the control plane that stays when its machines change'),
+    store: textFlag('URL', 'where the control plane keeps objects, as "fairlead server --store" has it (default: a file on this machine)'),
     'proxy-mode': {
       type: 'string',
       choices: ['nftables', 'iptables', 'ipvs', 'userspace'],
@@ -52,6 +53,7 @@ export const initCommand: Command = defineCommand({
         serviceSubnet: values['service-cidr'],
         dnsDomain: values['service-dns-domain'],
         controlPlaneEndpoint: values['control-plane-endpoint'],
+        store: values.store,
         bindPort: port === undefined ? undefined : new FlagReader(values).port('apiserver-bind-port'),
         certSans: values['apiserver-cert-extra-sans']?.split(',').filter(Boolean),
         networkBackend: values['network-backend'],

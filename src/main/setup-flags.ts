@@ -67,6 +67,7 @@ export async function setupContext(signal: AbortSignal, timeoutMs: number): Prom
     steps: new Steps(progress, systemClock),
     keeper,
     readRuntime,
+    askStore: async (url) => (await import('./ask-store.ts')).askStore(url),
     getCredential,
     timeoutMs,
     progress,

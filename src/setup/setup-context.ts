@@ -1,5 +1,6 @@
 import type { Clock } from '../clock/clock.ts';
 import type { Exec } from '../linux/exec.ts';
+import type { StoreFact } from './preflight/facts.ts';
 import type { RuntimeFacts } from './preflight/gather.ts';
 import type { Keeper } from './service/service.ts';
 import type { Steps } from './steps.ts';
@@ -22,6 +23,8 @@ export interface SetupContext {
   readonly keeper: Keeper;
   /** Asks the container runtime at this CRI endpoint. */
   readonly readRuntime: (endpoint: string) => Promise<RuntimeFacts>;
+  /** Opens the store of this URL as an API server does, and looks whether it is empty. */
+  readonly askStore: (url: string) => Promise<StoreFact>;
   /**
    * Gets the client certificate of a node by a bootstrap kubeconfig, and writes the kubeconfig that names it. Resolves at once when
    * it is there. Waits, and tells why.

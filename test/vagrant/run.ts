@@ -3,7 +3,8 @@
  * Takes a quarter of an hour on a quiet machine; not part of `npm test`. `--keep` leaves box and downloads for the next run (they are kept in any case), `--workers N` chooses how many.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -44,7 +45,11 @@ function main(): number {
     return 2;
   }
   mkdirSync(work, { recursive: true, mode: 0o700 });
-  const box = join(work, 'debian.box');
+  // Built again when it would be another one.
+  const content = createHash('sha256')
+    .update(readFileSync(join(here, 'build-box.sh')))
+    .digest('hex');
+  const box = join(work, `debian-${content.slice(0, 12)}.box`);
   if (!existsSync(box) && run(join(here, 'build-box.sh'), [box]) !== 0) return 1;
   if (run('npm', ['run', '--silent', 'build']) !== 0) return 1;
   // What an earlier run left: machines that no libvirt knows any more.

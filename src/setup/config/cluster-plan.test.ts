@@ -19,6 +19,7 @@ test('planCluster() has presets for everything but the address', () => {
     endpoint: '192.168.56.10:6443',
     hasEndpoint: false,
     certSans: [],
+    store: undefined,
     networkBackend: 'vxlan',
     proxy: {
       apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',

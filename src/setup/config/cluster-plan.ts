@@ -2,6 +2,7 @@
 import { KnownError } from '../../errors/known-error.ts';
 import { type Cidr, cidrOverlaps, isIp, joinHostPort, nthIp, parseCidr } from '../../ip/ip.ts';
 import type { ClusterConfiguration, InitConfiguration, ProxyConfiguration } from './documents.ts';
+import { etcdUrl } from './shared-store.ts';
 
 /** What flags say; undefined where the file, or the preset, holds. */
 export interface ClusterWish {
@@ -9,6 +10,7 @@ export interface ClusterWish {
   readonly serviceSubnet?: string | undefined;
   readonly dnsDomain?: string | undefined;
   readonly controlPlaneEndpoint?: string | undefined;
+  readonly store?: string | undefined;
   readonly bindPort?: number | undefined;
   readonly certSans?: readonly string[] | undefined;
   readonly networkBackend?: string | undefined;
@@ -33,6 +35,8 @@ export interface ClusterPlan {
   /** Whether somebody chose that name; otherwise it is this machine's address. */
   readonly hasEndpoint: boolean;
   readonly certSans: readonly string[];
+  /** As "fairlead server --store" takes it; undefined for the file that the server keeps by itself. */
+  readonly store: string | undefined;
   readonly networkBackend: string;
   readonly proxy: ProxyConfiguration;
 }
@@ -74,18 +78,7 @@ export function planCluster(
 ): ClusterPlan {
   const { init = {}, cluster = {} } = documents;
   const { networking = {} } = cluster;
-  const pods = range('pod subnet', wish.podSubnet ?? networking.podSubnet ?? clusterPresets.podSubnet, 24);
-  const services = range('Service subnet', wish.serviceSubnet ?? networking.serviceSubnet ?? clusterPresets.serviceSubnet, 28);
-  if (cidrOverlaps(pods, services))
-    throw bad(`"${pods.text}" for pods and "${services.text}" for Services`, 'they overlap', 'Give ranges that have no address in common');
-  for (const [what, cidr] of [
-    ['pods', pods],
-    ['Services', services],
-  ] as const) {
-    const address = parseCidr(`${advertiseAddress}/32`);
-    if (address?.family === 4 && cidrOverlaps(cidr, address))
-      throw bad(`"${cidr.text}" for ${what}`, `the address of this machine, ${advertiseAddress}, is in it`, 'Give another range');
-  }
+  const { pods, services } = planRanges(wish, networking, advertiseAddress);
   const bindPort = wish.bindPort ?? init.localAPIEndpoint?.bindPort ?? clusterPresets.bindPort;
   const chosen = wish.controlPlaneEndpoint ?? cluster.controlPlaneEndpoint;
   return {
@@ -101,9 +94,31 @@ export function planCluster(
     endpoint: endpointOf(chosen ?? advertiseAddress, bindPort),
     hasEndpoint: chosen !== undefined,
     certSans: [...(cluster.apiServer?.certSANs ?? []), ...(wish.certSans ?? [])],
+    store: wish.store ?? (cluster.etcd?.external ? etcdUrl(cluster.etcd.external) : undefined),
     networkBackend: wish.networkBackend ?? clusterPresets.networkBackend,
     proxy: planProxy(wish, documents.proxy, pods.text),
   };
+}
+
+/** Of pods and Services; this machine's address may be in none of them. */
+function planRanges(
+  wish: ClusterWish,
+  networking: NonNullable<ClusterConfiguration['networking']>,
+  advertiseAddress: string,
+): { readonly pods: Cidr; readonly services: Cidr } {
+  const pods = range('pod subnet', wish.podSubnet ?? networking.podSubnet ?? clusterPresets.podSubnet, 24);
+  const services = range('Service subnet', wish.serviceSubnet ?? networking.serviceSubnet ?? clusterPresets.serviceSubnet, 28);
+  if (cidrOverlaps(pods, services))
+    throw bad(`"${pods.text}" for pods and "${services.text}" for Services`, 'they overlap', 'Give ranges that have no address in common');
+  for (const [what, cidr] of [
+    ['pods', pods],
+    ['Services', services],
+  ] as const) {
+    const address = parseCidr(`${advertiseAddress}/32`);
+    if (address?.family === 4 && cidrOverlaps(cidr, address))
+      throw bad(`"${cidr.text}" for ${what}`, `the address of this machine, ${advertiseAddress}, is in it`, 'Give another range');
+  }
+  return { pods, services };
 }
 
 /** The KubeProxyConfiguration of all nodes. */

@@ -65,7 +65,12 @@ test('readDocuments() takes a null for a field that is not there, and an empty d
 
 const head = 'apiVersion: kubeadm.k8s.io/v1beta4\nkind: ';
 const refused: readonly (readonly [string, string, RegExp])[] = [
-  ['a field that does nothing', `${head}ClusterConfiguration\netcd: {}\n`, /"ClusterConfiguration.etcd": Fairlead has no such setting/],
+  ['a field that does nothing', `${head}ClusterConfiguration\ndns: {}\n`, /"ClusterConfiguration.dns": Fairlead has no such setting/],
+  [
+    'an etcd of its own making',
+    `${head}ClusterConfiguration\netcd: { local: {} }\n`,
+    /"ClusterConfiguration.etcd.local": Fairlead has no such setting/,
+  ],
   ['one further down', `${head}ClusterConfiguration\napiServer: { extraArgs: [] }\n`, /"ClusterConfiguration.apiServer.extraArgs"/],
   ['one in a list', `${head}InitConfiguration\nbootstrapTokens: [{ word: x }]\n`, /"InitConfiguration.bootstrapTokens\[0\].word"/],
   ['a name that every object has', `${head}ClusterConfiguration\nconstructor: x\n`, /"ClusterConfiguration.constructor"/],

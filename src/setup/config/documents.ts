@@ -4,6 +4,7 @@
 import { parseAllDocuments } from 'yaml';
 import { badConfig, checkField, type Field, type Fields, isTree, withoutNulls } from '../../api/configuration-fields.ts';
 import type { Taint } from '../../api/schema/types.ts';
+import type { ExternalEtcd } from './shared-store.ts';
 
 export interface NodeRegistration {
   readonly name?: string;
@@ -27,7 +28,15 @@ export interface BootstrapToken {
 export interface InitConfiguration {
   readonly bootstrapTokens?: readonly BootstrapToken[];
   readonly nodeRegistration?: NodeRegistration;
-  readonly localAPIEndpoint?: { readonly advertiseAddress?: string; readonly bindPort?: number };
+  readonly localAPIEndpoint?: LocalEndpoint;
+  /** Hex, with which the keys of the cluster are uploaded. */
+  readonly certificateKey?: string;
+}
+
+/** Of the API server on this machine. */
+export interface LocalEndpoint {
+  readonly advertiseAddress?: string;
+  readonly bindPort?: number;
 }
 
 export interface ClusterConfiguration {
@@ -36,10 +45,13 @@ export interface ClusterConfiguration {
   readonly controlPlaneEndpoint?: string;
   readonly networking?: { readonly podSubnet?: string; readonly serviceSubnet?: string; readonly dnsDomain?: string };
   readonly apiServer?: { readonly certSANs?: readonly string[] };
+  readonly etcd?: { readonly external?: ExternalEtcd };
 }
 
 export interface JoinConfiguration {
   readonly nodeRegistration?: NodeRegistration;
+  /** The machine becomes one more control plane. */
+  readonly controlPlane?: { readonly localAPIEndpoint?: LocalEndpoint; readonly certificateKey?: string };
   readonly discovery?: {
     readonly bootstrapToken?: {
       readonly token?: string;
@@ -69,6 +81,8 @@ const nodeRegistration: Fields = {
   ignorePreflightErrors: 'texts',
 };
 
+const localAPIEndpoint: Fields = { advertiseAddress: 'text', bindPort: 'number' };
+
 const kubeadm = 'kubeadm.k8s.io/';
 
 /** By kind: where it goes, the group of its apiVersion, its fields. */
@@ -79,7 +93,8 @@ const kinds: Readonly<Record<string, { readonly part: keyof Documents; readonly 
     fields: {
       bootstrapTokens: [{ token: 'text', description: 'text', ttl: 'text', expires: 'text', usages: 'texts', groups: 'texts' }],
       nodeRegistration,
-      localAPIEndpoint: { advertiseAddress: 'text', bindPort: 'number' },
+      localAPIEndpoint,
+      certificateKey: 'text',
     },
   },
   ClusterConfiguration: {
@@ -91,6 +106,8 @@ const kinds: Readonly<Record<string, { readonly part: keyof Documents; readonly 
       controlPlaneEndpoint: 'text',
       networking: { podSubnet: 'text', serviceSubnet: 'text', dnsDomain: 'text' },
       apiServer: { certSANs: 'texts' },
+      // Fairlead runs no etcd: that of kubeadm's "local" is refused by name.
+      etcd: { external: { endpoints: 'texts', caFile: 'text', certFile: 'text', keyFile: 'text' } },
     },
   },
   JoinConfiguration: {
@@ -98,6 +115,7 @@ const kinds: Readonly<Record<string, { readonly part: keyof Documents; readonly 
     group: kubeadm,
     fields: {
       nodeRegistration,
+      controlPlane: { localAPIEndpoint, certificateKey: 'text' },
       discovery: {
         bootstrapToken: { token: 'text', apiServerEndpoint: 'text', caCertHashes: 'texts', unsafeSkipCAVerification: 'switch' },
         tlsBootstrapToken: 'text',

@@ -7,8 +7,9 @@ import type { Check, Finding } from './finding.ts';
 import { kernelChecks } from './kernel-checks.ts';
 import { machineChecks } from './machine-checks.ts';
 import { networkChecks } from './network-checks.ts';
+import { storeChecks } from './store-checks.ts';
 
-const checks: readonly Check[] = [...machineChecks, ...kernelChecks, ...networkChecks];
+const checks: readonly Check[] = [...machineChecks, ...kernelChecks, ...networkChecks, ...storeChecks];
 
 export function check(facts: Facts): Finding[] {
   return checks.flatMap((one) => one(facts).filter((finding): finding is Finding => typeof finding === 'object'));

@@ -39,9 +39,14 @@ export interface Facts {
   /** This clock against that of the control plane; positive when it is ahead. */
   readonly skewMs: number | undefined;
   readonly machineId: string;
+  /** What the store that was named answers; undefined when none was, or it is in use already. */
+  readonly store?: StoreFact | undefined;
   /** Other nodes, as far as they may be seen. */
   readonly nodes: readonly KnownNode[];
 }
+
+/** `isEmpty`: no API server has written into it. `refusal`: it cannot be used, with cause and cure. */
+export type StoreFact = { readonly isEmpty: boolean } | { readonly refusal: { readonly cause: string; readonly cure: string } };
 
 export interface Listener {
   readonly protocol: 'tcp' | 'udp';

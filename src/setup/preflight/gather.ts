@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Exec } from '../../linux/exec.ts';
 import { readSysctl } from '../../linux/sysctl.ts';
-import type { Facts, KnownNode, Role } from './facts.ts';
+import type { Facts, KnownNode, Role, StoreFact } from './facts.ts';
 import { parseListeners } from './listeners.ts';
 
 /** What a container runtime tells of itself. */
@@ -29,6 +29,9 @@ export interface GatherOptions {
   readonly runtime: RuntimeFacts;
   readonly skewMs: number | undefined;
   readonly nodes: readonly KnownNode[];
+  readonly store?: StoreFact | undefined;
+  /** An etcd on this machine is nothing of another cluster's. */
+  readonly ownsEtcd?: boolean;
   readonly exec: Exec;
 }
 
@@ -82,10 +85,10 @@ const traces: Readonly<Record<string, string>> = {
   '/var/snap/microk8s': 'MicroK8s',
 };
 
-async function findOthers(): Promise<string[]> {
+async function findOthers(ownsEtcd: boolean): Promise<string[]> {
   const found = await Promise.all(
     Object.entries(traces).map(async ([path, what]) =>
-      (await namesIn(join(path, '..'))).includes(basename(path)) ? `${what} (${path})` : '',
+      !(ownsEtcd && what === 'an etcd') && (await namesIn(join(path, '..'))).includes(basename(path)) ? `${what} (${path})` : '',
     ),
   );
   return found.filter(Boolean);
@@ -111,7 +114,7 @@ export async function machineId(): Promise<string> {
 }
 
 export async function gatherFacts(options: GatherOptions): Promise<Facts> {
-  const { exec, runtime, runtimeSocket, ...given } = options;
+  const { exec, runtime, runtimeSocket, ownsEtcd = false, ...given } = options;
   const kernel = await Promise.all(modules.map(async (name) => [name, await hasModule(exec, name)] as const));
   const listening = await Promise.all(
     (['tcp', 'tcp6', 'udp', 'udp6'] as const).map(async (table) => parseListeners(table, await textOf(`/proc/net/${table}`))),
@@ -129,7 +132,7 @@ export async function gatherFacts(options: GatherOptions): Promise<Facts> {
     listening: listening.flat(),
     programs: await findPrograms(['containerd', 'runc', 'iptables-restore']),
     runtime: { socket: runtimeSocket, ...runtime },
-    others: await findOthers(),
+    others: await findOthers(ownsEtcd),
     firewalls: await findFirewalls(exec),
     machineId: await machineId(),
   };

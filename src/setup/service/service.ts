@@ -2,9 +2,9 @@
  * What keeps `fairlead server` and `fairlead agent` running: units of systemd where it is PID 1 and the package has brought them, else a
  * process that starts them again. Both read their flags from `/etc/fairlead/NAME.env`.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readIfThere } from '../../bootstrap/secret-file.ts';
+import { readIfThere, writeSecret } from '../../bootstrap/secret-file.ts';
 import { environmentName } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 
@@ -67,7 +67,8 @@ async function writeEnv(name: ServiceName, flags: ServiceFlags): Promise<boolean
   const text = envText(flags, partsOf(before ?? '').own);
   if (before === text) return false;
   await mkdir(configDir, { recursive: true, mode: 0o755 });
-  await writeFile(envFile(name), text);
+  // The URL of a store may have a password in it.
+  await writeSecret(envFile(name), text);
   return true;
 }
 

@@ -6,6 +6,7 @@ import { parse, stringify } from 'yaml';
 import type { ConfigMap } from '../../api/schema/types.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
 import { type ClusterPlan, clusterPresets } from '../config/cluster-plan.ts';
+import { externalEtcd, storeKind } from '../config/shared-store.ts';
 
 export const settingsNamespace = 'kube-system';
 /** By what they say. */
@@ -49,9 +50,20 @@ export function settingsObjects(plan: ClusterPlan): ConfigMap[] {
   return (Object.keys(settingsNames) as Source[]).map((source) => ({
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: { name: settingsNames[source], namespace: settingsNamespace },
+    metadata: {
+      name: settingsNames[source],
+      namespace: settingsNamespace,
+      ...(source === 'cluster' && plan.store !== undefined ? { annotations: storeAnnotations(plan.store) } : {}),
+    },
     data: { [settingsKeys[source]]: texts[source] },
   }));
+}
+
+export const storeAnnotation = 'fairlead.dev/store';
+
+/** Of what kind the store is: kubeadm's ClusterConfiguration has words for etcd alone, and a URL may have a password in it. */
+export function storeAnnotations(store: string | undefined): Readonly<Record<string, string>> {
+  return store === undefined ? {} : { [storeAnnotation]: storeKind(store) };
 }
 
 /** The pool that the cloud controller gives load balancers their addresses out of, as MetalLB's configuration has it. */
@@ -62,6 +74,7 @@ export function addressPoolsObject(addresses: readonly string[]): ConfigMap {
 
 function clusterConfiguration(plan: ClusterPlan): object {
   const { podSubnet, serviceSubnet, dnsDomain } = plan;
+  const external = externalEtcd(plan.store);
   return {
     apiVersion: 'kubeadm.k8s.io/v1beta4',
     kind: 'ClusterConfiguration',
@@ -70,6 +83,7 @@ function clusterConfiguration(plan: ClusterPlan): object {
     ...(plan.hasEndpoint ? { controlPlaneEndpoint: plan.endpoint } : {}),
     networking: { podSubnet, serviceSubnet, dnsDomain },
     ...(plan.certSans.length > 0 ? { apiServer: { certSANs: plan.certSans } } : {}),
+    ...(external ? { etcd: { external } } : {}),
     certificatesDir: '/etc/kubernetes/pki',
   };
 }

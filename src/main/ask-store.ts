@@ -1,0 +1,16 @@
+/** Whether a store can be used from this machine, for those who make a control plane of it. */
+import { isKnownError, messageOf } from '../errors/known-error.ts';
+import type { StoreFact } from '../setup/preflight/facts.ts';
+import { openStore } from '../storage/open.ts';
+
+/** Opens it as an API server does. */
+export async function askStore(url: string): Promise<StoreFact> {
+  try {
+    await using store = await openStore(url, {});
+    const { count } = await store.range('/registry/', '/registry0', { limit: 1 });
+    return { isEmpty: count === 0 };
+  } catch (err) {
+    const cure = isKnownError(err) ? err.hint : undefined;
+    return { refusal: { cause: messageOf(err), cure: cure ?? 'See the log of the store' } };
+  }
+}

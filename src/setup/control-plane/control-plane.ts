@@ -1,0 +1,85 @@
+/** What makes a machine a control plane, the first one as well as those that join: certificates, the server and its flags, the marks of its node. */
+import { join } from 'node:path';
+import { nodes } from '../../api/resource-types.ts';
+import type { Node, Taint } from '../../api/schema/types.ts';
+import { ensureClusterPki } from '../../bootstrap/pki.ts';
+import { readIfThere } from '../../bootstrap/secret-file.ts';
+import { waitUntil } from '../../cli/wait-until.ts';
+import { Client } from '../../client/client.ts';
+import { loadKubeconfig } from '../../client/kubeconfig.ts';
+import { isIp, joinHostPort } from '../../ip/ip.ts';
+import type { ClusterPlan } from '../config/cluster-plan.ts';
+import { layout } from '../layout.ts';
+import { ensureService, type ServiceFlags } from '../service/service.ts';
+import type { SetupContext } from '../setup-context.ts';
+
+const controlPlaneLabel = 'node-role.kubernetes.io/control-plane';
+/** kubeadm's own, for who asks for no others. */
+export const controlPlaneTaint: Taint = { key: controlPlaneLabel, effect: 'NoSchedule' };
+
+export function serverFlags(plan: ClusterPlan): ServiceFlags {
+  return {
+    'data-dir': layout.serverDir,
+    'pki-dir': layout.pkiDir,
+    'kubeconfig-dir': layout.kubernetesDir,
+    'advertise-address': plan.advertiseAddress,
+    'secure-port': String(plan.bindPort),
+    'cluster-cidr': plan.podSubnet,
+    'service-cluster-ip-range': plan.serviceSubnet,
+    'cluster-dns': plan.dnsAddress,
+    'service-account-issuer': `https://kubernetes.default.svc.${plan.dnsDomain}`,
+    ...(plan.store === undefined ? {} : { store: plan.store }),
+  };
+}
+
+/** Whether the certificate of the API server was made, or made anew. */
+export async function makeCertificates({ clock }: SetupContext, plan: ClusterPlan, nodeName: string): Promise<boolean> {
+  const read = (): Promise<string | undefined> => readIfThere(join(layout.pkiDir, 'apiserver.crt'));
+  const [before, hasConfig] = [await read(), (await readIfThere(layout.adminConfig)) !== undefined];
+  const [host = ''] = /^\[?([^\]]*?)\]?:\d+$/.exec(plan.endpoint)?.slice(1) ?? [];
+  const extra = [host, ...plan.certSans];
+  await ensureClusterPki({
+    dir: layout.pkiDir,
+    kubeconfigDir: layout.kubernetesDir,
+    cluster: plan.clusterName,
+    server: `https://${plan.endpoint}`,
+    addresses: [plan.advertiseAddress, ...extra.filter(isIp)],
+    names: [...new Set([nodeName, ...extra.filter((name) => !isIp(name))])],
+    serviceAddress: plan.kubernetesAddress,
+    clusterDomain: plan.dnsDomain,
+    now: clock.now(),
+  });
+  return !hasConfig || before !== (await read());
+}
+
+/** Starts it, again where its flags or its certificate are others than before. */
+export async function startServer({ keeper }: SetupContext, plan: ClusterPlan, hasNewCertificate: boolean): Promise<boolean> {
+  if (await ensureService(keeper, 'server', serverFlags(plan))) return true;
+  if (hasNewCertificate) await keeper.restart('server');
+  return hasNewCertificate;
+}
+
+/** An administrator's, of the API server on this machine and not of one beside it. */
+export async function localClient({ advertiseAddress, bindPort }: ClusterPlan): Promise<Client> {
+  return new Client({ ...(await loadKubeconfig(layout.adminConfig)), server: `https://${joinHostPort(advertiseAddress, bindPort)}` });
+}
+
+/** Whether it had to wait. */
+export async function waitForServer(context: SetupContext, client: Client, what: string, hint: string): Promise<boolean> {
+  const { clock, signal, timeoutMs, steps } = context;
+  let looks = 0;
+  await waitUntil(what, { clock, signal, timeoutMs, onPatience: (text) => steps.note(text), hint }, async () => {
+    looks++;
+    await client.raw('GET', '/readyz', { signal });
+    return undefined;
+  });
+  return looks > 1;
+}
+
+/** Marks the Node, which its own kubelet may not do (NodeRestriction). Whether it was not. */
+export async function markControlPlane(client: Client, { metadata }: Node): Promise<boolean> {
+  if (metadata.labels?.[controlPlaneLabel] === '') return false;
+  const labels = { [controlPlaneLabel]: '', 'node.kubernetes.io/exclude-from-external-load-balancers': '' };
+  await client.patch<Node>(nodes, metadata.name ?? '', { metadata: { labels } });
+  return true;
+}

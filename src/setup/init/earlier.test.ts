@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { planCluster } from '../config/cluster-plan.ts';
+import { serverFlags } from '../control-plane/control-plane.ts';
+import type { StoreFact } from '../preflight/facts.ts';
+import { envText } from '../service/service.ts';
+import { askStore, type Earlier, refuseChanges, withEarlier } from './earlier.ts';
+
+const own = '192.168.56.10';
+const etcd = 'etcd=https://10.0.0.1:2379';
+const fresh: Earlier = { server: undefined, store: undefined, endpoint: undefined };
+
+function after(store: string | undefined, endpoint = `${own}:6443`): Earlier {
+  return { server: envText(serverFlags(planCluster({ store }, {}, own))), store, endpoint };
+}
+
+describe('a second run', () => {
+  test('keeps store and endpoint that it does not name', () => {
+    const wish = withEarlier({ podSubnet: '10.1.0.0/16' }, {}, after(etcd, 'cluster.example:6443'), own, 6443);
+    assert.deepEqual(wish, { podSubnet: '10.1.0.0/16', store: etcd, controlPlaneEndpoint: 'cluster.example:6443' });
+  });
+
+  test('takes its own address for no endpoint that somebody chose', () => {
+    assert.equal(withEarlier({}, {}, after(undefined), own, 6443).controlPlaneEndpoint, undefined);
+    assert.equal(withEarlier({}, {}, after(undefined), own, 7443).controlPlaneEndpoint, `${own}:6443`);
+  });
+
+  test('has others when flags or the configuration say so', () => {
+    const earlier = after(etcd, 'cluster.example:6443');
+    const wished = withEarlier({ store: 'redis://a', controlPlaneEndpoint: 'b' }, {}, earlier, own, 6443);
+    assert.deepEqual(wished, { store: 'redis://a', controlPlaneEndpoint: 'b' });
+    const cluster = { controlPlaneEndpoint: 'c', etcd: { external: { endpoints: ['https://d'] } } };
+    const wish = withEarlier({}, { cluster }, earlier, own, 6443);
+    const { store, endpoint } = planCluster(wish, { cluster }, own);
+    assert.deepEqual([store, endpoint], ['etcd=https://d', 'c:6443']);
+  });
+
+  const refused = (store: string | undefined, before: Earlier, answer?: StoreFact, podSubnet?: string): unknown => {
+    try {
+      refuseChanges(planCluster({ store, podSubnet }, {}, own), before, answer);
+      return undefined;
+    } catch (err) {
+      return `${(err as Error).message} | ${(err as { hint?: string }).hint}`;
+    }
+  };
+
+  test('changes nothing that certificates and objects depend on', () => {
+    assert.equal(refused(undefined, after(undefined)), undefined);
+    assert.equal(refused(etcd, after(etcd)), undefined);
+    assert.match(String(refused(undefined, after(undefined), undefined, '10.1.0.0/16')), /with another cluster-cidr \|.*fairlead reset/);
+    assert.equal(refused(undefined, fresh, undefined, '10.1.0.0/16'), undefined);
+  });
+
+  test('takes another store when the objects are there, and says how they come there', () => {
+    const said = String(refused(etcd, after(undefined), { isEmpty: true }));
+    assert.match(said, /objects are in the one that it has so far \| systemctl stop fairlead-server; fairlead store copy '/);
+    assert.ok(said.includes(`fairlead store copy 'sqlite:///var/lib/fairlead/server/state.db' '${etcd}'`), said);
+    assert.match(String(refused(etcd, after('redis://a'))), /store copy 'redis:\/\/a' /);
+    assert.equal(refused(etcd, after(undefined), { isEmpty: false }), undefined);
+  });
+});
+
+test('a store is asked unless it is on this machine alone, or in use already', async () => {
+  const asked: string[] = [];
+  const context = {
+    askStore: async (url: string): Promise<StoreFact> => {
+      asked.push(url);
+      return { isEmpty: true };
+    },
+  };
+  assert.equal(await askStore(context, { store: undefined }, fresh, false), undefined);
+  assert.equal(await askStore(context, { store: 'sqlite:///a' }, fresh, false), undefined);
+  assert.equal(await askStore(context, { store: etcd }, after(etcd), true), undefined);
+  assert.deepEqual(asked, []);
+  for (const [earlier, running] of [
+    [fresh, false],
+    [after(etcd), false],
+    [after('redis://a'), true],
+  ] as const)
+    assert.deepEqual(await askStore(context, { store: etcd }, earlier, running), { isEmpty: true });
+  assert.deepEqual(asked, [etcd, etcd, etcd]);
+});

@@ -1,0 +1,84 @@
+/** What an earlier "fairlead init" has settled on this machine, and what of it may be another now. */
+import { readIfThere } from '../../bootstrap/secret-file.ts';
+import { loadKubeconfig } from '../../client/kubeconfig.ts';
+import { KnownError } from '../../errors/known-error.ts';
+import { joinHostPort } from '../../ip/ip.ts';
+import type { ClusterPlan, ClusterWish } from '../config/cluster-plan.ts';
+import type { Documents } from '../config/documents.ts';
+import { isShared } from '../config/shared-store.ts';
+import { serverFlags } from '../control-plane/control-plane.ts';
+import { layout } from '../layout.ts';
+import type { StoreFact } from '../preflight/facts.ts';
+import { changedFlags, envFile, readEnv } from '../service/service.ts';
+import type { SetupContext } from '../setup-context.ts';
+
+export interface Earlier {
+  /** The flags of "fairlead server", as they stand in their file; undefined where nobody was here. */
+  readonly server: string | undefined;
+  readonly store: string | undefined;
+  /** `HOST:PORT` at which the control plane is reached. */
+  readonly endpoint: string | undefined;
+}
+
+export async function readEarlier(): Promise<Earlier> {
+  const server = await readIfThere(envFile('server'));
+  const hasConfig = (await readIfThere(layout.adminConfig)) !== undefined;
+  const endpoint = hasConfig ? new URL((await loadKubeconfig(layout.adminConfig)).server).host : undefined;
+  return { server, store: server === undefined ? undefined : readEnv(server).FAIRLEAD_STORE, endpoint };
+}
+
+/** What is not said again stays. */
+export function withEarlier(
+  wish: ClusterWish,
+  { cluster = {} }: Documents,
+  earlier: Earlier,
+  ownHost: string,
+  ownPort: number,
+): ClusterWish {
+  const isOwn = earlier.endpoint === joinHostPort(ownHost, ownPort);
+  return {
+    ...wish,
+    store: wish.store ?? (cluster.etcd?.external ? undefined : earlier.store),
+    controlPlaneEndpoint: wish.controlPlaneEndpoint ?? cluster.controlPlaneEndpoint ?? (isOwn ? undefined : earlier.endpoint),
+  };
+}
+
+/** What the store answers; undefined for one that is on this machine alone, or that the server uses already. */
+export async function askStore(
+  context: Pick<SetupContext, 'askStore'>,
+  { store }: Pick<ClusterPlan, 'store'>,
+  earlier: Pick<Earlier, 'store'>,
+  isServerRunning: boolean,
+): Promise<StoreFact | undefined> {
+  if (!isShared(store) || (isServerRunning && earlier.store === store)) return undefined;
+  return await context.askStore(store);
+}
+
+/** Certificates and stored objects depend on these: another cluster is another "fairlead init". Throws BAD_CONFIG. */
+export function refuseChanges(plan: ClusterPlan, earlier: Earlier, store: StoreFact | undefined): void {
+  if (earlier.server === undefined) return;
+  const changed = changedFlags(earlier.server, serverFlags(plan));
+  const isCopied = store !== undefined && 'isEmpty' in store && !store.isEmpty;
+  if (plan.store !== earlier.store && !isCopied)
+    throw notCopied(plan.store ?? '', earlier.store ?? `sqlite://${layout.serverDir}/state.db`);
+  const others = changed.filter((flag) => flag !== 'store');
+  if (others.length === 0) return;
+  throw new KnownError(
+    'BAD_CONFIG',
+    `Cannot make this cluster: the machine is the control plane of one with another ${others.join(', ')}`,
+    {
+      hint: 'Say the same as before, or take the other away first: fairlead reset',
+    },
+  );
+}
+
+function notCopied(to: string, from: string): KnownError {
+  return new KnownError('BAD_CONFIG', "Cannot change the store: the cluster's objects are in the one that it has so far", {
+    hint: `${copyCommands(from, to)}; then this command again`,
+  });
+}
+
+/** How the objects of a cluster come to another store. */
+export function copyCommands(from: string, to: string): string {
+  return `systemctl stop fairlead-server; fairlead store copy '${from}' '${to}'`;
+}
