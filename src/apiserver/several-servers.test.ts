@@ -8,7 +8,7 @@ import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { silentLog } from '../observability/log.ts';
 import { MemoryStore } from '../storage/memory/memory-store.ts';
 import { openStore } from '../storage/open.ts';
-import type { PutOptions, Store, WriteResult } from '../storage/store.ts';
+import { type PutOptions, prefixEnd, type Store, type WriteResult } from '../storage/store.ts';
 import { TestEtcd } from '../storage/testing/etcd.ts';
 import { ServerLeases } from './bootstrap/server-leases.ts';
 import { type Json, TestServer } from './testing/test-server.ts';
@@ -235,10 +235,83 @@ test('a Service comes to be in one commit with all that it has of addresses and 
       store.written.filter((keys) => keys.includes('default/one')),
       [
         '/registry/services/default/one /registry/ipaddresses/10.96.0.99 /registry/ranges/servicenodeports/30001',
-        '/registry/services/default/one /registry/ranges/servicenodeports/30002',
+        '/registry/services/default/one /registry/ranges/servicenodeports/30002 /registry/ranges/servicenodeports/30001',
       ],
     );
     assert.equal(await store.get('/registry/ranges/servicenodeports/30001'), undefined);
+  } finally {
+    await s.stop();
+  }
+});
+
+/** Looks after every commit, which is where a server that dies may leave it, whether claims are those of the Services that are there. */
+class WatchedStore extends MemoryStore {
+  readonly faults: string[] = [];
+  readonly seen = new Set<string>();
+  override async put(...args: Parameters<Store['put']>): Promise<WriteResult> {
+    const result = await super.put(...args);
+    await this.#look(`after put ${args[0]}`);
+    return result;
+  }
+  override async delete(...args: Parameters<Store['delete']>): Promise<WriteResult> {
+    const result = await super.delete(...args);
+    await this.#look(`after delete ${args[0]}`);
+    return result;
+  }
+  async #look(when: string): Promise<void> {
+    const [held, addresses, ports] = await Promise.all(
+      ['services', 'ipaddresses', 'ranges/servicenodeports'].map((place) => this.#objects(`/registry/${place}/`)),
+    );
+    const wanted = held!.flatMap(({ metadata, spec }) => {
+      const of = ` of ${metadata.name}`;
+      return [spec.clusterIP, ...spec.ports.map(({ nodePort }: Json) => nodePort)].filter(Boolean).map((id) => id + of);
+    });
+    const claimed = [...addresses!, ...ports!].map(({ metadata, spec }) => `${metadata.name} of ${spec.parentRef.name}`);
+    const [want, have] = [wanted, claimed].map((list) => list.toSorted().join());
+    if (want !== have) this.faults.push(`${when}: Services have ${want}, claims are ${have}`);
+    this.seen.add(have!);
+  }
+  async #objects(prefix: string): Promise<Json[]> {
+    return (await this.range(prefix, prefixEnd(prefix))).records.map(({ value }) => JSON.parse(Buffer.from(value).toString()));
+  }
+}
+
+test('wherever a server dies, each address and port is claimed by the Service that has it, and nothing by one that is gone', async () => {
+  const store = new WatchedStore();
+  const s = await TestServer.start(store);
+  try {
+    const one = `${services}/one`;
+    const three = `${services}/three`;
+    const nodePort = (name: string, nodePort: number, clusterIP?: string): object => ({
+      metadata: { name },
+      spec: { type: 'NodePort', clusterIP, ports: [{ port: 80, nodePort }] },
+    });
+    for (const [method, path, body, options] of [
+      ['POST', services, nodePort('one', 30_001, '10.96.0.99')],
+      ['PATCH', one, { spec: { ports: [{ port: 80, nodePort: 30_002 }] } }, json],
+      ['POST', services, nodePort('two', 30_001)],
+      ['PATCH', one, { spec: { type: 'ClusterIP', ports: [{ port: 80, nodePort: null }] } }, json],
+      ['PATCH', one, { spec: { type: 'ExternalName', externalName: 'x.test' } }, json],
+      ['POST', services, nodePort('three', 30_002, '10.96.0.99')],
+      ['PATCH', three, { metadata: { finalizers: ['x.test/y'] } }, json],
+      ['DELETE', three],
+      ['PATCH', three, { metadata: { finalizers: null } }, json],
+      ['DELETE', services],
+    ] as const) {
+      const reply = await s.call(method, path, body, options);
+      assert.ok(reply.status < 300, `${method} ${path}: ${reply.text}`);
+    }
+    assert.deepEqual(store.faults, []);
+    assert.ok(store.seen.has('10.96.0.1 of kubernetes,10.96.0.99 of one,30001 of one'), [...store.seen].join('\n'));
+    assert.equal(
+      [...store.seen].some((claims) => claims.includes('10.96.0.99 of three') && claims.includes('30002 of three')),
+      true,
+    );
+    const left = await s.call('GET', '/apis/networking.k8s.io/v1/ipaddresses');
+    assert.deepEqual(
+      left.body.items.map(({ metadata }: Json) => metadata.name),
+      (await s.call('GET', services)).body.items.map(({ spec }: Json) => spec.clusterIP),
+    );
   } finally {
     await s.stop();
   }

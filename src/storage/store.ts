@@ -42,16 +42,35 @@ export interface NewRecord {
   readonly value: Uint8Array;
 }
 
+/** A record that is to go, as long as its modRevision is this one. */
+export interface OldRecord {
+  readonly key: string;
+  readonly ifRevision: number;
+}
+
+export type Companion = NewRecord | OldRecord;
+
+/** The modRevision that its key must have: 0 where there must be nothing. */
+export function revisionAsked(companion: Companion): number {
+  return 'value' in companion ? 0 : companion.ifRevision;
+}
+
 export interface PutOptions {
   /** Compare-and-swap: 0 asks that the key does not exist, n that its modRevision is n; absent writes in any case. */
   readonly ifRevision?: number;
   /** Seconds until the store deletes the record, with an event. A later put without it keeps the record for good. */
   readonly ttlSeconds?: number;
   /**
-   * Made in the same commit: all of it comes to be, or nothing, as when one of these keys exists. Their revisions follow that of the write,
-   * or are the same, as the engine has it.
+   * Made or deleted in the same commit: all of it is done, or nothing, as when one of these keys has another revision. Their revisions follow
+   * that of the write, or are the same, as the engine has it. None of them is the key of the write, none comes twice.
    */
-  readonly alongside?: readonly NewRecord[];
+  readonly alongside?: readonly Companion[];
+}
+
+export interface DeleteOptions {
+  readonly ifRevision?: number;
+  /** As with a put. Where there is nothing to delete, nothing is done. */
+  readonly alongside?: readonly OldRecord[];
 }
 
 export interface WatchOptions {
@@ -77,7 +96,7 @@ export interface Store extends AsyncDisposable {
    */
   put(key: string, value: Uint8Array, options?: PutOptions): Promise<WriteResult>;
   /** Gives the deleted record, with the revision of the deletion as its modRevision; `ok: false, current: undefined` when there is none. */
-  delete(key: string, options?: { readonly ifRevision?: number }): Promise<WriteResult>;
+  delete(key: string, options?: DeleteOptions): Promise<WriteResult>;
   /**
    * Every event with `start <= key < end` and a revision of at least `fromRevision`, in order and in batches: first past events, then new
    * ones as they happen. Throws `Compacted` when those from `fromRevision` on are no longer all there; of keys `withoutHistory` they are

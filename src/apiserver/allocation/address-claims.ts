@@ -54,7 +54,7 @@ export class AddressClaims implements Claims {
   }
 
   async get(id: string): Promise<Claim | undefined> {
-    const record = await this.#deps.store.get(this.#key(id));
+    const record = await this.#deps.store.get(this.keyOf(id));
     return record && claimOf(CachedObject.of(record).object as KubeObject as IPAddress);
   }
 
@@ -63,10 +63,10 @@ export class AddressClaims implements Claims {
   }
 
   async drop({ id, revision }: Claim): Promise<void> {
-    await this.#deps.store.delete(this.#key(id), { ifRevision: revision });
+    await this.#deps.store.delete(this.keyOf(id), { ifRevision: revision });
   }
 
-  #key(id: string): string {
+  keyOf(id: string): string {
     const { objects } = this.#deps;
     return objects.key(objects.registry.rowFor(ipAddresses), '', id);
   }

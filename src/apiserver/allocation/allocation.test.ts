@@ -28,8 +28,9 @@ function allocationOf(name: string, noted: string[], outcome?: Error | 'refused'
         giveBack: (lost) => noted.push(`${name} gave back ${lost}`),
       };
     },
-    async release(old, next, revision) {
-      noted.push(`${name} released ${old.metadata.name} ${next} ${revision}`);
+    async release(old, { lost }) {
+      noted.push(`${name} released ${old.metadata.name} after ${lost}`);
+      return [{ key: `/${name}`, ifRevision: 7 }];
     },
   };
 }
@@ -43,8 +44,9 @@ describe('Allocations', () => {
       [true, false, false],
     );
     assert.deepEqual((await all.take(rowOf('nodes'), object, undefined, asking)).claims, []);
-    await all.release(rowOf('services'), object, undefined, 7);
-    assert.deepEqual(noted, ['a released web undefined 7']);
+    assert.deepEqual(await all.release(rowOf('nodes'), object, asking), []);
+    assert.deepEqual(await all.release(rowOf('services'), object, { dryRun: false, lost: 2 }), [{ key: '/a', ifRevision: 7 }]);
+    assert.deepEqual(noted, ['a released web after 2']);
   });
 
   test('are taken together, and given back together with the claim that was lost', async () => {

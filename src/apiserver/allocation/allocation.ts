@@ -4,7 +4,7 @@ import type { KubeObject } from '../../api/resource-types.ts';
 import type { FieldError } from '../../api/validation/field-error.ts';
 import { statusOfErrors } from '../../api/validation/status.ts';
 import { isKnownError } from '../../errors/known-error.ts';
-import type { NewRecord } from '../../storage/store.ts';
+import type { Companion, OldRecord } from '../../storage/store.ts';
 import { AlongsideTaken } from '../resource/object-store.ts';
 import { isStatusError, StatusError } from '../status/status-error.ts';
 
@@ -12,8 +12,8 @@ import { isStatusError, StatusError } from '../status/status-error.ts';
 export interface Taken {
   /** Why it was given nothing. */
   readonly errors: readonly FieldError[];
-  /** To be made in one commit with the object: only one of several servers can. */
-  readonly claims: readonly NewRecord[];
+  /** Made, and given up, in one commit with the object: only one of several servers can. */
+  readonly claims: readonly Companion[];
   /** The object was not stored, and is as it was; `lost` is the key of the claim that somebody else has. */
   giveBack(lost?: string): void;
 }
@@ -28,10 +28,10 @@ export interface Asking {
 export interface Allocation {
   /** The core resource that it is for: `services`. */
   readonly resource: string;
-  /** Takes what `next` needs beyond `old` and writes it into `next`. */
+  /** Takes what `next` needs beyond `old` and writes it into `next`; gives up what it no longer needs. */
   allocate(next: KubeObject, old: KubeObject | undefined, asking: Asking): Promise<Taken>;
-  /** At that revision of the store `next` took the place of `old`, or nothing did: others may have what `next` lacks. Never rejects. */
-  release(old: KubeObject, next: KubeObject | undefined, revision: number): Promise<void>;
+  /** The claims of what is to be deleted: they go in one commit with it. */
+  release(old: KubeObject, asking: Asking): Promise<readonly OldRecord[]>;
 }
 
 export const nothingTaken: Taken = { errors: [], claims: [], giveBack: () => {} };
@@ -68,12 +68,23 @@ export class Allocations {
     return { errors: [], claims: all.flatMap(({ claims }) => claims), giveBack };
   }
 
-  async release(row: ResourceRow, old: KubeObject, next: KubeObject | undefined, revision: number): Promise<void> {
-    await Promise.all(this.#of(row).map((allocation) => allocation.release(old, next, revision)));
+  async release(row: ResourceRow, old: KubeObject, asking: Asking): Promise<readonly OldRecord[]> {
+    return (await Promise.all(this.#of(row).map((allocation) => allocation.release(old, asking)))).flat();
   }
 
   #of(row: ResourceRow): readonly Allocation[] {
     return row.type.group === '' ? this.#all.filter(({ resource }) => resource === row.type.resource) : [];
+  }
+}
+
+/** As long as others are faster with what was chosen, or with what was to go. `attempt` is told how often they were, and says when it is enough. */
+export async function again<T>(attempt: (lost: number) => Promise<T>): Promise<T> {
+  for (let lost = 0; ; lost++) {
+    try {
+      return await attempt(lost);
+    } catch (err) {
+      if (!(err instanceof AlongsideTaken)) throw err;
+    }
   }
 }
 

@@ -106,7 +106,7 @@ test('keepClaims() looks each minute, goes on after an error, and ends with the 
   };
   const { claims: all } = scene;
   const claims = {
-    ...{ kind: 'node port', list, recordOf: all.recordOf.bind(all), take: all.take.bind(all) },
+    ...{ kind: 'node port', list, recordOf: all.recordOf.bind(all), keyOf: all.keyOf.bind(all), take: all.take.bind(all) },
     ...{ get: async () => undefined, drop: async () => {} },
   };
   scene.told.put(services, service('x', []));

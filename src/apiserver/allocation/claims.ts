@@ -1,9 +1,9 @@
 /**
- * Who has what, as the store knows it: a record for each address and port that a Service has, made in one commit with the Service and taken
- * away after it. Only one of several API servers can make it, however old the caches are by which they chose.
+ * Who has what, as the store knows it: a record for each address and port that a Service has, made and deleted in one commit
+ * with the Service. Only one of several API servers can make it, however old the caches are by which they chose.
  */
 import type { Service } from '../../api/schema/types.ts';
-import type { NewRecord } from '../../storage/store.ts';
+import type { NewRecord, OldRecord } from '../../storage/store.ts';
 
 export interface Claim {
   /** The address, or the port. */
@@ -21,6 +21,8 @@ export interface Claims {
   recordOf(id: string, service: Service): NewRecord;
   /** Makes it by itself, unless there is one. */
   take(id: string, service: Service): Promise<void>;
+  /** Its key in the store. */
+  keyOf(id: string): string;
   /** As the store has it now. */
   get(id: string): Promise<Claim | undefined>;
   list(): Promise<readonly Claim[]>;
@@ -34,8 +36,8 @@ export function claimOwner({ metadata }: Service): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-/** The Service has not had it since `revision`. A claim that is newer is another one's, or that of a later life. */
-export async function releaseClaim(claims: Claims, id: string, service: Service, revision: number): Promise<void> {
+/** The Service's claim, to be deleted with what the Service is at that moment. None when somebody deleted it, or another has it. */
+export async function claimOf(claims: Claims, id: string, service: Service): Promise<readonly OldRecord[]> {
   const claim = await claims.get(id);
-  if (claim && claim.owner === claimOwner(service) && claim.revision <= revision) await claims.drop(claim);
+  return claim?.owner === claimOwner(service) ? [{ key: claims.keyOf(id), ifRevision: claim.revision }] : [];
 }

@@ -26,7 +26,7 @@ export class PortClaims implements Claims {
       metadata: { name: id },
       spec: { parentRef: { resource: 'services', namespace, name } },
     };
-    return { key: prefix + id, value: Buffer.from(JSON.stringify(claim)) };
+    return { key: this.keyOf(id), value: Buffer.from(JSON.stringify(claim)) };
   }
 
   async take(id: string, service: Service): Promise<void> {
@@ -35,8 +35,12 @@ export class PortClaims implements Claims {
   }
 
   async get(id: string): Promise<Claim | undefined> {
-    const record = await this.#store.get(prefix + id);
+    const record = await this.#store.get(this.keyOf(id));
     return record && claimOf(record);
+  }
+
+  keyOf(id: string): string {
+    return prefix + id;
   }
 
   async list(): Promise<readonly Claim[]> {
@@ -44,7 +48,7 @@ export class PortClaims implements Claims {
   }
 
   async drop({ id, revision }: Claim): Promise<void> {
-    await this.#store.delete(prefix + id, { ifRevision: revision });
+    await this.#store.delete(this.keyOf(id), { ifRevision: revision });
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * What a Service takes of the cluster: ClusterIPs, node ports, a health-check port. What is free is chosen by what this server knows, at once
- * and without the store. Claims go into the store with the Service, in one commit: if another server was faster, all of it is refused.
+ * and without the store. Claims come and go in the store with the Service, in one commit: if another server was faster, all of it is refused.
  */
 import { randomInt } from 'node:crypto';
 import { cloneJson } from '../../api/codec/json-clone.ts';
@@ -8,11 +8,12 @@ import { type KubeObject, services } from '../../api/resource-types.ts';
 import type { Service } from '../../api/schema/types.ts';
 import type { FieldError } from '../../api/validation/field-error.ts';
 import type { Clock } from '../../clock/clock.ts';
+import type { OldRecord } from '../../storage/store.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
 import { internalError, isStatusError } from '../status/status-error.ts';
 import { type Allocation, type Asking, nothingTaken, type Taken } from './allocation.ts';
-import { type Claims, releaseClaim } from './claims.ts';
+import { type Claims, claimOf } from './claims.ts';
 import { NumberPool } from './number-pool.ts';
 import { ServiceAddresses } from './service-addresses.ts';
 import { type PortRange, ServicePorts } from './service-ports.ts';
@@ -84,27 +85,30 @@ export class ServiceAllocation implements Allocation {
   async allocate(next: KubeObject, old: KubeObject | undefined, { dryRun, lost }: Asking): Promise<Taken> {
     const service = next as Service;
     if (!service.spec) return nothingTaken;
-    if (lost >= maxAttempts) throw internalError('failed to allocate addresses and ports: other servers were faster each time');
+    if (lost >= maxAttempts) throw outrun();
     const asked = service.spec;
     const chosen = await this.#choose(service, old as Service | undefined, lost);
     if (!('wanted' in chosen)) return chosen;
     if (dryRun) this.#forget(service);
     if (dryRun) return nothingTaken;
     const claims = chosen.wanted.map(({ stock, id }) => stock.claims.recordOf(id, service));
+    const released = old ? await this.#claimsOf(this.#beyond(old as Service, service), old as Service) : [];
     const giveBack = (taken?: string): void => {
       this.#forget(service);
       service.spec = asked;
       const i = claims.findIndex(({ key }) => key === taken);
       if (i >= 0) avoid(chosen.wanted[i]!);
     };
-    return { errors: [], claims, giveBack };
+    return { errors: [], claims: [...claims, ...released], giveBack };
   }
 
-  async release(old: KubeObject, next: KubeObject | undefined, revision: number): Promise<void> {
-    const service = old as Service;
-    const gone = this.#beyond(service, next as Service | undefined);
-    // What cannot be given back now is found by whoever looks after claims.
-    await Promise.allSettled(gone.map(({ stock, id }) => releaseClaim(stock.claims, id, service, revision)));
+  async release(old: KubeObject, { dryRun, lost }: Asking): Promise<readonly OldRecord[]> {
+    if (lost >= maxAttempts) throw outrun();
+    return dryRun ? [] : this.#claimsOf(this.#beyond(old as Service, undefined), old as Service);
+  }
+
+  async #claimsOf(had: readonly Wanted[], service: Service): Promise<readonly OldRecord[]> {
+    return (await Promise.all(had.map(({ stock, id }) => claimOf(stock.claims, id, service)))).flat();
   }
 
   /** Chooses for a copy of what the Service asks for, and once more when this server did not know everything. Or says why it cannot have it. */
@@ -188,6 +192,10 @@ const elsewhere = 'another server';
 function avoid({ stock, id }: Wanted): void {
   const number = stock.numberOf(id);
   if (number !== undefined) stock.pool.take(number, elsewhere);
+}
+
+function outrun(): Error {
+  return internalError('failed to allocate addresses and ports: other servers were faster each time');
 }
 
 /** The name would do for one life of a Service; the uid tells two apart that follow each other. */

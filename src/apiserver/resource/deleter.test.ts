@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AdmissionRequest } from '../admission/admission.ts';
+import { type Allocation, nothingTaken } from '../allocation/allocation.ts';
 import { badRequest, isStatusError } from '../status/status-error.ts';
 import { ResourceBed } from './testing/resource-bed.ts';
 
@@ -28,6 +29,25 @@ describe('Deleter', () => {
     await assert.rejects(deleter.delete(bed.row('configmaps'), 'default', 'a', {}, bed.context()), /stays/);
     await deleter.delete(bed.row('configmaps'), 'default', 'b', {}, bed.context({ dryRun: true }));
     assert.equal(bed.feed.cache('configmaps').size, 2);
+  });
+
+  test('takes claims away in one commit with the object, and asks again while they are not as they were', async () => {
+    const asked: number[] = [];
+    const claim = '/registry/claims/1';
+    const allocation: Allocation = {
+      resource: 'configmaps',
+      allocate: async () => nothingTaken,
+      release: async (_, { lost }) => {
+        asked.push(lost);
+        return [{ key: claim, ifRevision: lost === 2 ? ((await bed.store.get(claim))?.modRevision ?? 0) : 999 }];
+      },
+    };
+    await using bed = await ResourceBed.start({ allocations: [allocation] });
+    await bed.map('a');
+    await bed.store.put(claim, Buffer.from('{}'));
+    const { object } = await bed.deps.deleter.delete(bed.row('configmaps'), 'default', 'a', {}, bed.context());
+    assert.deepEqual([asked, await bed.store.get(claim), await bed.stored('configmaps', 'a')], [[0, 1, 2], undefined, undefined]);
+    assert.equal(object.revision, (await bed.store.revision()) - 1);
   });
 
   test('marks what is held by the time of the clock', async () => {

@@ -4,7 +4,7 @@ import type { KubeObject } from '../../api/resource-types.ts';
 import type { DeleteOptions } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
-import type { Allocations } from '../allocation/allocation.ts';
+import { type Allocations, again } from '../allocation/allocation.ts';
 import type { CachedObject, LooseObject } from '../cache/cached-object.ts';
 import { isStatusError } from '../status/status-error.ts';
 import { deletion } from './delete.ts';
@@ -30,16 +30,16 @@ export class Deleter {
 
   async delete(row: ResourceRow, namespace: string, name: string, options: DeleteOptions, context: WriteContext): Promise<Changed> {
     const { objects, admission, allocations, clock } = this.#d;
-    const deleteOne = async (old: KubeObject): Promise<Change> => {
-      const what = { row, subresource: '', namespace, name, object: undefined, old };
-      await admission.admit({ operation: 'DELETE', ...what, ...context });
-      return deletion(row, old as LooseObject, options, clock);
-    };
-    const changed = await objects.change(row, namespace, name, deleteOne, context.dryRun);
-    const { object, deleted } = changed;
-    // Before anybody hears of it: who does may ask for what is free now.
-    if (deleted && !context.dryRun && allocations.concern(row)) await allocations.release(row, object.object, undefined, object.revision);
-    return changed;
+    return again((lost) => {
+      const deleteOne = async (old: KubeObject): Promise<Change> => {
+        const what = { row, subresource: '', namespace, name, object: undefined, old };
+        await admission.admit({ operation: 'DELETE', ...what, ...context });
+        const change = deletion(row, old as LooseObject, options, clock);
+        if (change.kind !== 'delete') return change;
+        return { kind: 'delete', alongside: await allocations.release(row, old, { dryRun: context.dryRun, lost }) };
+      };
+      return objects.change(row, namespace, name, deleteOne, context.dryRun);
+    });
   }
 
   async deleteAll(row: ResourceRow, found: readonly CachedObject[], options: DeleteOptions, context: WriteContext): Promise<void> {

@@ -7,7 +7,7 @@ import { bodyLimits, measureJson } from '../../api/codec/limits.ts';
 import type { Registry } from '../../api/registry/registry.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
-import type { NewRecord, PutOptions, Store, StoredRecord } from '../../storage/store.ts';
+import type { Companion, NewRecord, OldRecord, PutOptions, Store, StoredRecord } from '../../storage/store.ts';
 import { CachedObject, encodeObject, spliceRevision } from '../cache/cached-object.ts';
 import type { ResourceCache } from '../cache/resource-cache.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
@@ -21,8 +21,8 @@ const maxAttempts = 30;
 
 /** What a change makes of the current object: a new content, nothing, or its removal. */
 export type Change =
-  | { readonly kind: 'put'; readonly object: KubeObject; readonly alongside?: readonly NewRecord[] }
-  | { readonly kind: 'delete' }
+  | { readonly kind: 'put'; readonly object: KubeObject; readonly alongside?: readonly Companion[] }
+  | { readonly kind: 'delete'; readonly alongside?: readonly OldRecord[] }
   | { readonly kind: 'keep' };
 
 export interface Changed {
@@ -33,12 +33,12 @@ export interface Changed {
 
 type ChangeOf = (current: KubeObject, cached: CachedObject) => Promise<Change> | Change;
 
-/** Nothing was written: this key of what was to be made alongside exists. */
+/** Nothing was written: this key of what was to be made alongside exists, or what was to be deleted alongside is not as it was. */
 export class AlongsideTaken extends Error {
   readonly key: string;
 
   constructor(key: string) {
-    super(`"${key}" exists`);
+    super(`"${key}" is not as it was`);
     this.key = key;
   }
 }
@@ -114,7 +114,7 @@ export class ObjectStore {
   }
 
   /** Throws 409 when there is one of its name, `AlongsideTaken`. */
-  async create(row: ResourceRow, object: KubeObject, dryRun: boolean, alongside: readonly NewRecord[] = []): Promise<CachedObject> {
+  async create(row: ResourceRow, object: KubeObject, dryRun: boolean, alongside: readonly Companion[] = []): Promise<CachedObject> {
     const { name, namespace = '' } = object.metadata;
     const { key, value } = this.recordOf(row, object);
     if (dryRun) {
@@ -166,7 +166,7 @@ export class ObjectStore {
       });
     }
     if (wanted.kind === 'keep') return { kind: 'changed', object: current, deleted: false };
-    if (wanted.kind === 'delete') return this.#delete(key, current, dryRun);
+    if (wanted.kind === 'delete') return dryRun ? { kind: 'changed', object: current, deleted: true } : this.#delete(key, current, wanted);
     const value = this.#encode(row, wanted.object, name);
     if (sameContent(value, current)) return unwritten(() => ({ object: current, deleted: false }));
     if (dryRun)
@@ -175,9 +175,9 @@ export class ObjectStore {
     return put.ok ? { kind: 'changed', object: CachedObject.of(put.record), deleted: false } : lost(put.current);
   }
 
-  async #delete(key: string, current: CachedObject, dryRun: boolean): Promise<Outcome> {
-    if (dryRun) return { kind: 'changed', object: current, deleted: true };
-    const gone = await this.#store.delete(key, { ifRevision: current.revision });
+  async #delete(key: string, current: CachedObject, { alongside = [] }: Change & { kind: 'delete' }): Promise<Outcome> {
+    const gone = await this.#store.delete(key, { ifRevision: current.revision, alongside });
+    if (!gone.ok && gone.taken !== undefined) throw new AlongsideTaken(gone.taken);
     return gone.ok ? { kind: 'changed', object: current.at(gone.record.modRevision), deleted: true } : lost(gone.current);
   }
 

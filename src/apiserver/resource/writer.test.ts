@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { FieldError } from '../../api/validation/field-error.ts';
-import type { NewRecord } from '../../storage/store.ts';
+import type { NewRecord, OldRecord } from '../../storage/store.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../admission/admission.ts';
 import type { Allocation, Asking, Taken } from '../allocation/allocation.ts';
 import { badRequest, isStatusError } from '../status/status-error.ts';
@@ -43,6 +43,7 @@ class Numbers implements Allocation {
   readonly told: string[] = [];
   errors: FieldError[] = [];
   claims: NewRecord[] = [];
+  released: OldRecord[] = [];
   async allocate(next: KubeObject, old: KubeObject | undefined, { dryRun, lost }: Asking): Promise<Taken> {
     const { name } = next.metadata;
     this.told.push(`allocate ${name} ${old ? 'again' : 'first'}${dryRun ? ' dry' : ''}${lost ? ` lost ${lost}` : ''}`);
@@ -51,8 +52,9 @@ class Numbers implements Allocation {
       giveBack: (key) => void this.told.push(`give back ${name}${key ? ` but ${key}` : ''}`),
     };
   }
-  async release(old: KubeObject, next: KubeObject | undefined, revision: number): Promise<void> {
-    this.told.push(`release ${old.metadata.name} ${next ? 'for another' : 'for nothing'} at ${revision}`);
+  async release(old: KubeObject, { lost }: Asking): Promise<readonly OldRecord[]> {
+    this.told.push(`release ${old.metadata.name}${lost ? ` lost ${lost}` : ''}`);
+    return this.released.splice(0, 1);
   }
 }
 
@@ -296,10 +298,23 @@ describe('update()', () => {
     await using bed = await withMap({ allocations: [numbers] });
     numbers.told.length = 0;
     await update(bed, data('2'));
-    assert.deepEqual(numbers.told.splice(0), ['allocate a again', 'release a for another at 2']);
+    assert.deepEqual(numbers.told.splice(0), ['allocate a again']);
     numbers.errors = [{ type: 'FieldValueInvalid', path: 'data', value: 1, detail: 'all gone' }];
     await assert.rejects(update(bed, data('3')), refused('Invalid', /all gone/));
     assert.deepEqual(numbers.told, ['allocate a again', 'give back a']);
+  });
+
+  test('takes claims away in one commit with an object whose last finalizer goes', async () => {
+    const numbers = new Numbers();
+    await using bed = await withMap({ allocations: [numbers] });
+    await bed.store.put('/registry/claims/1', Buffer.from('{}'));
+    await update(bed, () => map({ name: 'a', finalizers: ['x/y'] }));
+    await bed.deps.deleter.delete(bed.row('configmaps'), 'default', 'a', {}, bed.context());
+    numbers.told.length = 0;
+    numbers.released = [7, 2].map((ifRevision) => ({ key: '/registry/claims/1', ifRevision }));
+    await update(bed, () => map({ name: 'a' }));
+    assert.deepEqual(numbers.told, ['release a', 'release a lost 1']);
+    assert.deepEqual([await bed.stored('configmaps', 'a'), await bed.store.get('/registry/claims/1')], [undefined, undefined]);
   });
 
   test('warns of owners that stand twice', async () => {

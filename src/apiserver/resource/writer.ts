@@ -14,7 +14,7 @@ import { statusOfErrors } from '../../api/validation/status.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import type { AdmissionChain, AdmissionRequest } from '../admission/admission.ts';
-import { type Allocations, giveBackAfter, nothingTaken, type Taken } from '../allocation/allocation.ts';
+import { type Allocations, again, giveBackAfter, nothingTaken, type Taken } from '../allocation/allocation.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import {
   alreadyExists,
@@ -28,7 +28,7 @@ import {
 import { checkPreconditions, endsDeletion } from './delete.ts';
 import { keepTimes } from './field-manager.ts';
 import { placeOf } from './field-places.ts';
-import { AlongsideTaken, type Changed, type ObjectStore } from './object-store.ts';
+import type { Changed, ObjectStore } from './object-store.ts';
 import type { WriteContext } from './write-context.ts';
 
 const generateNameAttempts = 8;
@@ -136,7 +136,6 @@ export class Writer {
     // Of the last try, which is the one that is stored.
     let admitted: AdmissionRequest | undefined;
     let taken: Taken = nothingTaken;
-    let before: KubeObject | undefined;
     const changed = await objects
       .change(
         row,
@@ -145,7 +144,6 @@ export class Writer {
         async (old) => {
           taken.giveBack();
           taken = nothingTaken;
-          before = old;
           const next = await revise(old);
           placeIn(row, namespace, next);
           context.warnings.push(...dedupOwners(next.metadata));
@@ -158,8 +156,9 @@ export class Writer {
           if (!part && (!row.generationOf || next.metadata.generation !== old.metadata.generation))
             context.warnings.push(...row.warnings(next));
           await this.#d.admission.validate(request);
-          if (endsDeletion(row, next, old)) return { kind: 'delete' };
-          taken = await allocations.take(row, next, old, { dryRun: context.dryRun, lost });
+          const asking = { dryRun: context.dryRun, lost };
+          if (endsDeletion(row, next, old)) return { kind: 'delete', alongside: await allocations.release(row, old, asking) };
+          taken = await allocations.take(row, next, old, asking);
           keepTimes(next, old);
           admitted = request;
           return { kind: 'put', object: next, alongside: taken.claims };
@@ -170,10 +169,6 @@ export class Writer {
         giveBackAfter(err, taken);
         throw err;
       });
-    if (before && !context.dryRun && allocations.concern(row)) {
-      const { object, deleted } = changed;
-      await allocations.release(row, before, deleted ? undefined : object.object, object.revision);
-    }
     if (admitted) this.#d.admission.admitted(admitted);
     return changed;
   }
@@ -201,17 +196,6 @@ export class Writer {
         throw err;
       }
     });
-  }
-}
-
-/** As long as other servers are faster with what was chosen. `attempt` is told how often they were, and says when it is enough. */
-async function again<T>(attempt: (lost: number) => Promise<T>): Promise<T> {
-  for (let lost = 0; ; lost++) {
-    try {
-      return await attempt(lost);
-    } catch (err) {
-      if (!(err instanceof AlongsideTaken)) throw err;
-    }
   }
 }
 

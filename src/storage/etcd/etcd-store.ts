@@ -4,7 +4,17 @@ import { onAbort } from '../../clock/aborted.ts';
 import { type Clock, systemClock } from '../../clock/clock.ts';
 import { isKnownError, KnownError } from '../../errors/known-error.ts';
 import { type Log, silentLog } from '../../observability/log.ts';
-import type { PutOptions, RangeResult, Store, StoredRecord, StoreEvent, StoreSettings, WatchOptions, WriteResult } from '../store.ts';
+import type {
+  DeleteOptions,
+  PutOptions,
+  RangeResult,
+  Store,
+  StoredRecord,
+  StoreEvent,
+  StoreSettings,
+  WatchOptions,
+  WriteResult,
+} from '../store.ts';
 import type { EtcdSettings } from './address.ts';
 import { compactTo, keepCompacting } from './compactor.ts';
 import { Endpoints } from './endpoints.ts';
@@ -102,8 +112,8 @@ export class EtcdStore implements Store {
     return this.#try('write to', () => this.#writes.put(key, value, options));
   }
 
-  delete(key: string, { ifRevision }: { readonly ifRevision?: number } = {}): Promise<WriteResult> {
-    return this.#try('write to', () => this.#writes.delete(key, ifRevision));
+  delete(key: string, options: DeleteOptions = {}): Promise<WriteResult> {
+    return this.#try('write to', () => this.#writes.delete(key, options));
   }
 
   async *watch(

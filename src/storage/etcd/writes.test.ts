@@ -48,8 +48,8 @@ describe('a write whose answer was lost', () => {
     await writes.put('/a', bytes('x'), { ifRevision: 5 });
     await writes.put('/a', bytes('x'), { ifRevision: 0 });
     await writes.put('/a', bytes('x'), {});
-    await writes.delete('/a', 5);
-    await writes.delete('/a', undefined).catch(() => {});
+    await writes.delete('/a', { ifRevision: 5 });
+    await writes.delete('/a', {}).catch(() => {});
     assert.deepEqual(
       asked.map(({ repeat }) => repeat),
       ['always', 'unsent', 'unsent', 'always', 'unsent'],
@@ -100,9 +100,9 @@ describe('a write whose answer was lost', () => {
       { doubtful: true },
       { standing: at('y', 12, 12) },
     );
-    assert.deepEqual(shown(await writes.delete('/a', 5)), [false, 'y', 12]);
-    await assert.rejects(writes.delete('/a', 5), Unanswered);
-    await assert.rejects(writes.delete('/a', 5), Unanswered);
-    assert.deepEqual(shown(await writes.delete('/a', 5)), [false, 'y', 12]);
+    assert.deepEqual(shown(await writes.delete('/a', { ifRevision: 5 })), [false, 'y', 12]);
+    await assert.rejects(writes.delete('/a', { ifRevision: 5 }), Unanswered);
+    await assert.rejects(writes.delete('/a', { ifRevision: 5 }), Unanswered);
+    assert.deepEqual(shown(await writes.delete('/a', { ifRevision: 5 })), [false, 'y', 12]);
   });
 });

@@ -2,7 +2,7 @@
  * Puts and deletes, each one transaction of etcd's: it compares, writes, and gives what stands there now. A write whose answer was lost is
  * sent once more only when it cannot take effect twice; then what stands there tells whether the first one did.
  */
-import type { NewRecord, PutOptions, StoredRecord, WriteResult } from '../store.ts';
+import { type Companion, type DeleteOptions, type PutOptions, revisionAsked, type StoredRecord, type WriteResult } from '../store.ts';
 import type { Endpoints, Reply } from './endpoints.ts';
 import { isLeaseGone, Unanswered } from './etcd-error.ts';
 import type { KeySpace } from './key-space.ts';
@@ -12,8 +12,9 @@ import type { Message } from './messages.ts';
 type Transaction = Reply<'Txn'>;
 type Taken = { readonly taken?: string };
 
-/** Compare's target. */
+/** Compare's target, and its result beside the usual one, that both are equal. */
 const modRevisionIs = 2;
+const isNot = 3;
 
 export class Writes {
   readonly #endpoints: Endpoints;
@@ -45,12 +46,12 @@ export class Writes {
   }
 
   async #putFor(key: string, value: Uint8Array, { ifRevision, ttlSeconds, alongside = [] }: PutOptions): Promise<Transaction> {
-    const others = alongside.map((other) => ({ key: this.#space.toEtcd(other.key), value: other.value }));
+    const others = this.#inEtcd(alongside);
     const transact = (lease: number): Promise<Transaction> => {
       const put = { requestPut: { key, value, lease } };
       // Who asks that the key does not exist knows its createRevision.
       const asked = ifRevision === 0 ? [put] : [put, { requestRange: { key, keysOnly: true } }];
-      return this.#transact(key, ifRevision, [...asked, ...others.map((other) => ({ requestPut: other }))], others);
+      return this.#transact(key, ifRevision, asked, others);
     };
     if (ttlSeconds === undefined) return transact(0);
     try {
@@ -65,26 +66,48 @@ export class Writes {
   /** Which of the keys alongside stood in the way, unless the write itself was refused. */
   #takenOf({ responses }: Message<'TxnResponse'>, current: StoredRecord | undefined, { ifRevision, alongside = [] }: PutOptions): Taken {
     if (ifRevision !== undefined && ifRevision !== (current?.modRevision ?? 0)) return {};
-    const taken = alongside.find((_, i) => (responses[i + 1]?.responseRange?.kvs.length ?? 0) > 0);
+    const taken = alongside.find((other, i) => (responses[i + 1]?.responseRange?.kvs[0]?.modRevision ?? 0) !== revisionAsked(other));
     return taken ? { taken: taken.key } : {};
   }
 
-  async delete(name: string, ifRevision: number | undefined): Promise<WriteResult> {
+  async delete(name: string, options: DeleteOptions): Promise<WriteResult> {
+    const { ifRevision, alongside = [] } = options;
     const key = this.#space.toEtcd(name);
-    const { response, doubtful } = await this.#transact(key, ifRevision, [{ requestDeleteRange: { key, prevKv: true } }]);
+    // To delete nothing is a success for etcd, which what goes alongside must not be part of.
+    const exists = alongside.length === 0 || ifRevision ? [] : [{ target: modRevisionIs, result: isNot, key, modRevision: 0 }];
+    const deletion = [{ requestDeleteRange: { key, prevKv: true } }];
+    const { response, doubtful } = await this.#transact(key, ifRevision, deletion, this.#inEtcd(alongside), exists);
     const [gone] = response.responses[0]?.responseDeleteRange?.prevKvs ?? [];
     if (gone) return { ok: true, record: { ...this.#space.record(gone), modRevision: response.header!.revision } };
     const current = response.succeeded ? undefined : this.#standing(response);
     // One that is older than the write that was to be deleted has never been deleted.
     if (doubtful && !(current && current.createRevision <= ifRevision!)) throw lost();
-    return { ok: false, current };
+    return { ok: false, current, ...(current && this.#takenOf(response, current, options)) };
+  }
+
+  #inEtcd(alongside: readonly Companion[]): readonly Companion[] {
+    return alongside.map((other) => ({ ...other, key: this.#space.toEtcd(other.key) }));
   }
 
   /** A revision is given once, so a write over one takes effect once. Any other may come twice if it is sent twice. */
-  #transact(key: string, ifRevision: number | undefined, success: object[], absent: readonly NewRecord[] = []): Promise<Transaction> {
-    const isAbsent = absent.map((other) => ({ target: modRevisionIs, key: other.key, modRevision: 0 }));
-    const compare = [...(ifRevision === undefined ? [] : [{ target: modRevisionIs, key, modRevision: ifRevision }]), ...isAbsent];
-    const asked = [key, ...absent.map((other) => other.key)];
+  #transact(
+    key: string,
+    ifRevision: number | undefined,
+    own: readonly object[],
+    others: readonly Companion[],
+    compareToo: readonly object[] = [],
+  ): Promise<Transaction> {
+    const isThatOld = (one: string, modRevision: number): object => ({ target: modRevisionIs, key: one, modRevision });
+    const compare = [
+      ...(ifRevision === undefined ? [] : [isThatOld(key, ifRevision)]),
+      ...others.map((other) => isThatOld(other.key, revisionAsked(other))),
+      ...compareToo,
+    ];
+    const success = [
+      ...own,
+      ...others.map((other) => ('value' in other ? { requestPut: other } : { requestDeleteRange: { key: other.key } })),
+    ];
+    const asked = [key, ...others.map((other) => other.key)];
     const failure = compare.length === 0 ? [] : asked.map((one, i) => ({ requestRange: { key: one, keysOnly: i > 0 } }));
     return this.#endpoints.call('Txn', { compare, success, failure }, ifRevision ? 'always' : 'unsent');
   }

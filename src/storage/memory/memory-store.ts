@@ -4,7 +4,18 @@ import { KnownError } from '../../errors/known-error.ts';
 import { EventWindow } from '../event-window.ts';
 import { ExpiryTimer } from '../expiry-timer.ts';
 import { compareKeys } from '../key-order.ts';
-import type { PutOptions, RangeResult, Store, StoredRecord, StoreEvent, WatchOptions, WriteResult } from '../store.ts';
+import {
+  type Companion,
+  type DeleteOptions,
+  type PutOptions,
+  type RangeResult,
+  revisionAsked,
+  type Store,
+  type StoredRecord,
+  type StoreEvent,
+  type WatchOptions,
+  type WriteResult,
+} from '../store.ts';
 import { WatchHub } from '../watch-hub.ts';
 
 export interface MemoryStoreOptions {
@@ -56,7 +67,7 @@ export class MemoryStore implements Store {
     const current = this.#records.get(key);
     if (options.ifRevision !== undefined && options.ifRevision !== (current?.modRevision ?? 0)) return { ok: false, current };
     const { alongside = [] } = options;
-    const taken = alongside.find((other) => this.#records.has(other.key));
+    const taken = this.#inTheWay(alongside);
     if (taken) return { ok: false, current, taken: taken.key };
     const event = this.#place(key, value);
     this.#expiries.delete(key);
@@ -65,17 +76,20 @@ export class MemoryStore implements Store {
       this.#expiries.set(key, at);
       this.#timer.expect(at);
     }
-    this.#hub.publish([event, ...alongside.map((other) => this.#place(other.key, other.value))]);
+    this.#hub.publish([event, ...this.#accompany(alongside)]);
     return { ok: true, record: event.record };
   }
 
-  async delete(key: string, options: { readonly ifRevision?: number } = {}): Promise<WriteResult> {
+  async delete(key: string, options: DeleteOptions = {}): Promise<WriteResult> {
     this.#mustBeOpen();
     const current = this.#records.get(key);
     if (!current) return { ok: false, current: undefined };
     if (options.ifRevision !== undefined && options.ifRevision !== current.modRevision) return { ok: false, current };
+    const { alongside = [] } = options;
+    const taken = this.#inTheWay(alongside);
+    if (taken) return { ok: false, current, taken: taken.key };
     const event = this.#remove(current);
-    this.#hub.publish([event]);
+    this.#hub.publish([event, ...this.#accompany(alongside)]);
     return { ok: true, record: { ...current, modRevision: event.revision } };
   }
 
@@ -96,6 +110,14 @@ export class MemoryStore implements Store {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #inTheWay(alongside: readonly Companion[]): Companion | undefined {
+    return alongside.find((other) => (this.#records.get(other.key)?.modRevision ?? 0) !== revisionAsked(other));
+  }
+
+  #accompany(alongside: readonly Companion[]): StoreEvent[] {
+    return alongside.map((other) => ('value' in other ? this.#place(other.key, other.value) : this.#remove(this.#records.get(other.key)!)));
   }
 
   #place(key: string, value: Uint8Array): StoreEvent & { kind: 'put' } {

@@ -115,8 +115,43 @@ local function place(keys, stream, key, value, id, current, created)
   return revision, created
 end
 
--- What is made alongside comes as stream, key and value from the eighth argument on. The write itself has the first of their revisions,
--- and so is what a search for its id finds.
+local function remove(keys, stream, key, current, id)
+  local revision = next_revision(keys, id)
+  redis.call('DEL', RECORD .. key)
+  redis.call('ZREM', keys[INDEX], key)
+  redis.call('ZREM', keys[EXPIRY], key)
+  redis.call('XADD', keys[stream], entry_id(revision), 'k', key, 'v', header(0, revision, id), 'p', current)
+  return revision
+end
+
+-- What is made and deleted alongside a write comes as stream, key, the revision that the key must have (0 for nothing), and value, from an
+-- argument on. The write itself has the first of their revisions, and so is what a search for its id finds.
+local function in_the_way(args, first)
+  for i = first, #args, 4 do
+    local revisions, modified = redis.call('GETRANGE', RECORD .. args[i + 1], 0, 15), 0
+    if revisions ~= '' then modified = select(2, struct.unpack('>I8I8', revisions)) end
+    if modified ~= tonumber(args[i + 2]) then return args[i + 1] end
+  end
+end
+
+local function accompany(keys, args, first, id)
+  for i = first, #args, 4 do
+    local stream, key = stream_of(args[i]), args[i + 1]
+    if args[i + 2] == '0' then
+      place(keys, stream, key, args[i + 3], id, false, 0)
+    else
+      remove(keys, stream, key, redis.call('GET', RECORD .. key), id)
+    end
+  end
+end
+
+local function makes_any(args, first)
+  for i = first, #args, 4 do
+    if args[i + 2] == '0' then return true end
+  end
+  return false
+end
+
 local function put(keys, args, in_place)
   local key, value, if_revision, ttl, id, since = args[1], args[2], args[3], args[4], args[5], args[6]
   local stream = stream_of(args[7])
@@ -126,10 +161,9 @@ local function put(keys, args, in_place)
   local created, modified = 0, 0
   if current then created, modified = struct.unpack('>I8I8', current) end
   if if_revision ~= '' and tonumber(if_revision) ~= modified then return {0, current} end
-  for i = 8, #args, 3 do
-    if redis.call('EXISTS', RECORD .. args[i + 1]) == 1 then return {0, current, args[i + 1]} end
-  end
-  if in_place and (not current or #args > 7 or #value + ${headerBytes} > #current + 1024) then
+  local taken = in_the_way(args, 8)
+  if taken then return {0, current, taken} end
+  if in_place and (not current or makes_any(args, 8) or #value + ${headerBytes} > #current + 1024) then
     return redis.error_reply('OOM no room for a new record or a larger value')
   end
   local revision
@@ -139,17 +173,8 @@ local function put(keys, args, in_place)
   elseif current then
     redis.call('ZREM', keys[EXPIRY], key)
   end
-  for i = 8, #args, 3 do place(keys, stream_of(args[i]), args[i + 1], args[i + 2], id, false, 0) end
+  accompany(keys, args, 8, id)
   return {1, revision, created}
-end
-
-local function remove(keys, stream, key, current, id)
-  local revision = next_revision(keys, id)
-  redis.call('DEL', RECORD .. key)
-  redis.call('ZREM', keys[INDEX], key)
-  redis.call('ZREM', keys[EXPIRY], key)
-  redis.call('XADD', keys[stream], entry_id(revision), 'k', key, 'v', header(0, revision, id), 'p', current)
-  return revision
 end
 
 local function delete_answer(entry)
@@ -165,7 +190,11 @@ local function delete(keys, args)
   if not current then return {0, false} end
   local _, modified = struct.unpack('>I8I8', current)
   if if_revision ~= '' and tonumber(if_revision) ~= modified then return {0, current} end
-  return {1, remove(keys, stream, key, current, id), current}
+  local taken = in_the_way(args, 6)
+  if taken then return {0, current, taken} end
+  local revision = remove(keys, stream, key, current, id)
+  accompany(keys, args, 6, id)
+  return {1, revision, current}
 end
 
 -- Deletes what has expired, a part of it, and says in how many milliseconds there is more to do; -1 for never.

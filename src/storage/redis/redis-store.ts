@@ -3,7 +3,19 @@ import { type Clock, systemClock } from '../../clock/clock.ts';
 import { isKnownError, messageOf } from '../../errors/known-error.ts';
 import { type Log, silentLog } from '../../observability/log.ts';
 import { ExpiryTimer } from '../expiry-timer.ts';
-import type { PutOptions, RangeResult, Store, StoredRecord, StoreEvent, StoreSettings, WatchOptions, WriteResult } from '../store.ts';
+import {
+  type Companion,
+  type DeleteOptions,
+  type PutOptions,
+  type RangeResult,
+  revisionAsked,
+  type Store,
+  type StoredRecord,
+  type StoreEvent,
+  type StoreSettings,
+  type WatchOptions,
+  type WriteResult,
+} from '../store.ts';
 import type { RedisSettings } from './address.ts';
 import { Feed } from './feed.ts';
 import { Greeter } from './greeter.ts';
@@ -135,13 +147,13 @@ class RedisStore implements Store {
   }
 
   async put(key: string, value: Uint8Array, { ifRevision, ttlSeconds, alongside = [] }: PutOptions = {}): Promise<WriteResult> {
-    const made = alongside.flatMap((other) => [this.#streamOf(other.key), other.key, bufferOf(other.value)]);
+    const others = this.#argumentsOf(alongside);
     const ttl = ttlSeconds === undefined ? '' : String(Math.ceil(ttlSeconds * 1_000));
     const condition = ifRevision === undefined ? '' : String(ifRevision);
     const operation: Operation = {
       name: 'put',
       repeatable: ifRevision !== undefined,
-      args: (id, since) => [key, bufferOf(value), condition, ttl, id, since, this.#streamOf(key), ...made],
+      args: (id, since) => [key, bufferOf(value), condition, ttl, id, since, this.#streamOf(key), ...others],
     };
     const written = await this.#putWithRoom(operation);
     if (written.reply[0] !== 1) return refused(key, written);
@@ -151,12 +163,13 @@ class RedisStore implements Store {
     return { ok: true, record: { key, value, createRevision: created, modRevision: revision } };
   }
 
-  async delete(key: string, { ifRevision }: { readonly ifRevision?: number } = {}): Promise<WriteResult> {
+  async delete(key: string, { ifRevision, alongside = [] }: DeleteOptions = {}): Promise<WriteResult> {
+    const others = this.#argumentsOf(alongside);
     const condition = ifRevision === undefined ? '' : String(ifRevision);
     const written = await this.#writes.send({
       name: 'delete',
       repeatable: ifRevision !== undefined,
-      args: (id, since) => [key, condition, id, since, this.#streamOf(key)],
+      args: (id, since) => [key, condition, id, since, this.#streamOf(key), ...others],
     });
     if (written.reply[0] !== 1) return refused(key, written);
     const [, revision, record] = written.reply as [1, number, Buffer];
@@ -195,6 +208,15 @@ class RedisStore implements Store {
       if (!isKnownError(err, 'STORE_FULL')) throw err;
       return this.#writes.send({ ...operation, name: 'put_in_place' });
     }
+  }
+
+  #argumentsOf(alongside: readonly Companion[]): readonly (string | Buffer)[] {
+    return alongside.flatMap((other) => [
+      this.#streamOf(other.key),
+      other.key,
+      String(revisionAsked(other)),
+      'value' in other ? bufferOf(other.value) : '',
+    ]);
   }
 
   #streamOf(key: string): string {

@@ -1,6 +1,6 @@
 /** The tables as the writer's thread sees them: applies operations, a group of them per commit. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { NewRecord } from '../store.ts';
+import { type Companion, type NewRecord, revisionAsked } from '../store.ts';
 import { HighWater } from './high-water.ts';
 import type { StoreState } from './loss.ts';
 import { makeMark } from './mark-file.ts';
@@ -209,7 +209,10 @@ export class Database {
         const row = this.#sql.get.get(op.key) as RecordRow | undefined;
         if (!row || (op.ifRevision !== undefined && op.ifRevision !== row.modified))
           return { kind: 'refused', current: row && beforeOf(row) };
-        return { kind: 'written', revision: this.#delete(op.key, row), before: beforeOf(row) };
+        const taken = this.#inTheWay(op.alongside);
+        if (taken) return { kind: 'refused', current: beforeOf(row), taken: taken.key };
+        const revision = this.#delete(op.key, row);
+        return { kind: 'written', revision, before: beforeOf(row), others: this.#accompany(op.alongside) };
       }
       case 'expire':
         return this.#expire(op.now);
@@ -227,12 +230,30 @@ export class Database {
   #put(op: PutOp): WriteReply {
     const row = this.#sql.get.get(op.key) as RecordRow | undefined;
     if (op.ifRevision !== undefined && op.ifRevision !== (row?.modified ?? 0)) return { kind: 'refused', current: row && beforeOf(row) };
-    const taken = op.alongside.find(({ key }) => this.#sql.get.get(key));
+    const taken = this.#inTheWay(op.alongside);
     if (taken) return { kind: 'refused', current: row && beforeOf(row), taken: taken.key };
     if (!this.#reserve.whole && grows(op, row) && !this.#fits(bytesOf(op))) return noRoom;
     const revision = this.#place(op, row, op.expiresAt ?? null);
-    for (const record of op.alongside) this.#place(record, undefined, null);
-    return { kind: 'written', revision, before: row && beforeOf(row) };
+    return { kind: 'written', revision, before: row && beforeOf(row), others: this.#accompany(op.alongside) };
+  }
+
+  #inTheWay(alongside: readonly Companion[]): Companion | undefined {
+    return alongside.find((other) => {
+      const row = this.#sql.get.get(other.key) as RecordRow | undefined;
+      return (row?.modified ?? 0) !== revisionAsked(other);
+    });
+  }
+
+  #accompany(alongside: readonly Companion[]): (Before | undefined)[] {
+    return alongside.map((other) => {
+      if ('value' in other) {
+        this.#place(other, undefined, null);
+        return undefined;
+      }
+      const row = this.#sql.get.get(other.key) as unknown as RecordRow;
+      this.#delete(other.key, row);
+      return beforeOf(row);
+    });
   }
 
   #place({ key, value }: NewRecord, row: RecordRow | undefined, expires: number | null): number {
@@ -293,7 +314,7 @@ function grows(put: PutOp, row: RecordRow | undefined): boolean {
 }
 
 function bytesOf({ value, alongside }: PutOp): number {
-  return alongside.reduce((sum, record) => sum + record.value.length, value.length);
+  return alongside.reduce((sum, other) => sum + ('value' in other ? other.value.length : 0), value.length);
 }
 
 function beforeOf(row: RecordRow): Before {

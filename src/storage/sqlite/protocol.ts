@@ -1,6 +1,6 @@
 /** The messages between the store's thread and the writer's. Replies come in the order of the operations. */
 import type { ErrorCode } from '../../errors/codes.ts';
-import type { NewRecord } from '../store.ts';
+import type { Companion, OldRecord } from '../store.ts';
 import type { Forgiven } from './admit.ts';
 
 export type WriteOp =
@@ -11,9 +11,9 @@ export type WriteOp =
       readonly ifRevision: number | undefined;
       /** Milliseconds since the epoch. */
       readonly expiresAt: number | undefined;
-      readonly alongside: readonly NewRecord[];
+      readonly alongside: readonly Companion[];
     }
-  | { readonly kind: 'delete'; readonly key: string; readonly ifRevision: number | undefined }
+  | { readonly kind: 'delete'; readonly key: string; readonly ifRevision: number | undefined; readonly alongside: readonly OldRecord[] }
   /** Deletes what has expired by `now`. */
   | { readonly kind: 'expire'; readonly now: number }
   | { readonly kind: 'compact'; readonly revision: number };
@@ -26,7 +26,13 @@ export interface Before {
 }
 
 export type WriteReply =
-  | { readonly kind: 'written'; readonly revision: number; readonly before: Before | undefined }
+  | {
+      readonly kind: 'written';
+      readonly revision: number;
+      readonly before: Before | undefined;
+      /** What stood at the keys alongside. Their revisions follow that of the write. */
+      readonly others: readonly (Before | undefined)[];
+    }
   | { readonly kind: 'refused'; readonly current: Before | undefined; readonly taken?: string }
   | { readonly kind: 'expired'; readonly deletions: readonly Deletion[]; readonly nextExpiry: number | undefined }
   | { readonly kind: 'compacted'; readonly revision: number }

@@ -10,7 +10,8 @@ import { type Log, silentLog } from '../../observability/log.ts';
 import { EventWindow } from '../event-window.ts';
 import { ExpiryTimer } from '../expiry-timer.ts';
 import {
-  type NewRecord,
+  type Companion,
+  type DeleteOptions,
   type PutOptions,
   prefixEnd,
   type RangeResult,
@@ -165,23 +166,24 @@ class SqliteStore implements Store {
   put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<WriteResult> {
     const value = ownBuffer(bytes);
     const expiresAt = options.ttlSeconds === undefined ? undefined : this.#clock.now() + options.ttlSeconds * 1000;
-    const alongside = (options.alongside ?? []).map((made) => ({ key: made.key, value: ownBuffer(made.value) }));
+    const alongside = (options.alongside ?? []).map((one) => ('value' in one ? { key: one.key, value: ownBuffer(one.value) } : one));
     return this.#write<WriteResult>({ kind: 'put', key, value, ifRevision: options.ifRevision, expiresAt, alongside }, (reply, resolve) => {
       if (reply.kind !== 'written') return this.#refuse(key, reply, resolve);
-      const { revision, before } = reply;
+      const { revision, before, others } = reply;
       const record: StoredRecord = { key, value, createRevision: before?.created ?? revision, modRevision: revision };
       if (expiresAt !== undefined) this.#timer.expect(expiresAt);
       resolve({ ok: true, record });
-      return [{ kind: 'put', revision, record, previous: before && recordOf(key, before) }, ...creations(alongside, revision)];
+      return [{ kind: 'put', revision, record, previous: before && recordOf(key, before) }, ...companions(alongside, revision, others)];
     });
   }
 
-  delete(key: string, options: { readonly ifRevision?: number } = {}): Promise<WriteResult> {
-    return this.#write<WriteResult>({ kind: 'delete', key, ifRevision: options.ifRevision }, (reply, resolve) => {
+  delete(key: string, { ifRevision, alongside = [] }: DeleteOptions = {}): Promise<WriteResult> {
+    return this.#write<WriteResult>({ kind: 'delete', key, ifRevision, alongside }, (reply, resolve) => {
       if (reply.kind !== 'written') return this.#refuse(key, reply, resolve);
-      const previous = recordOf(key, reply.before!);
-      resolve({ ok: true, record: { ...previous, modRevision: reply.revision } });
-      return [{ kind: 'delete', revision: reply.revision, key, previous }];
+      const { revision, before, others } = reply;
+      const previous = recordOf(key, before!);
+      resolve({ ok: true, record: { ...previous, modRevision: revision } });
+      return [{ kind: 'delete', revision, key, previous }, ...companions(alongside, revision, others)];
     });
   }
 
@@ -303,11 +305,14 @@ class SqliteStore implements Store {
   }
 }
 
-/** What was made alongside a write with that revision. */
-function creations(alongside: readonly NewRecord[], after: number): StoreEvent[] {
-  return alongside.map(({ key, value }, i) => {
+/** What was made and deleted alongside a write with that revision; `before` is what stood there. */
+function companions(alongside: readonly Companion[], after: number, before: readonly (Before | undefined)[]): StoreEvent[] {
+  return alongside.map((other, i) => {
+    const { key } = other;
     const revision = after + 1 + i;
-    return { kind: 'put', revision, record: { key, value, createRevision: revision, modRevision: revision }, previous: undefined };
+    if (!('value' in other)) return { kind: 'delete', revision, key, previous: recordOf(key, before[i]!) };
+    const record = { key, value: other.value, createRevision: revision, modRevision: revision };
+    return { kind: 'put', revision, record, previous: undefined };
   });
 }
 

@@ -1,12 +1,19 @@
-/** Of the conformance suite: what is made alongside a write. */
+/** Of the conformance suite: what is made and deleted alongside a write. */
 import assert from 'node:assert/strict';
-import { eventKey, type NewRecord, prefixEnd } from '../store.ts';
+import { eventKey, type NewRecord, type OldRecord, prefixEnd } from '../store.ts';
 import { bytes, take, text } from './events.ts';
 import type { On } from './subject.ts';
 
 export function severalAtOnce(on: On): void {
-  const records = (...keys: readonly string[]): NewRecord[] => keys.map((key) => ({ key, value: bytes(`of ${key}`) }));
+  creations(on);
+  deletions(on);
+}
 
+function records(...keys: readonly string[]): NewRecord[] {
+  return keys.map((key) => ({ key, value: bytes(`of ${key}`) }));
+}
+
+function creations(on: On): void {
   on('put makes what comes alongside, and a watch tells of all of it in order', async (subject) => {
     const { store } = subject;
     await subject.put('/a', 'old');
@@ -58,5 +65,71 @@ export function severalAtOnce(on: On): void {
     );
     assert.equal(all.filter(({ ok }) => ok).length, 1);
     assert.equal((await subject.store.range('/a/', prefixEnd('/a/'))).count, 1);
+  });
+}
+
+function deletions(on: On): void {
+  on('put and delete delete what goes alongside, and a watch tells of all of it in order', async (subject) => {
+    const { store } = subject;
+    for (const key of ['/a', '/c', '/b', '/d']) await subject.put(key, `of ${key}`);
+    const seen = take(store, '/', '0', subject.at(5), 6);
+    const gone = (key: string, revision: number): OldRecord => ({ key, ifRevision: subject.at(revision) });
+    const put = await store.put('/a', bytes('new'), { ifRevision: subject.at(1), alongside: [gone('/c', 2), ...records('/e')] });
+    assert.ok(put.ok);
+    const deleted = await store.delete('/a', { ifRevision: put.record.modRevision, alongside: [gone('/d', 4), gone('/b', 3)] });
+    assert.deepEqual([deleted.ok, deleted.ok && text(deleted.record.value)], [true, 'new']);
+    const events = await seen;
+    assert.deepEqual(
+      events.map((event) => [event.kind, eventKey(event), text(event.previous?.value)]),
+      [
+        ['put', '/a', 'of /a'],
+        ['delete', '/c', 'of /c'],
+        ['put', '/e', undefined],
+        ['delete', '/a', 'new'],
+        ['delete', '/d', 'of /d'],
+        ['delete', '/b', 'of /b'],
+      ],
+    );
+    assert.equal(deleted.ok && deleted.record.modRevision, events[3]?.revision);
+    assert.equal(await store.revision(), events[5]?.revision);
+    const left = await store.range('/', '0');
+    assert.deepEqual(
+      left.records.map(({ key }) => key),
+      ['/e'],
+    );
+  });
+
+  on('put and delete do nothing when one of those that shall go has another revision, and say which', async (subject) => {
+    const { store } = subject;
+    for (const key of ['/a', '/b', '/c']) await subject.put(key, '1');
+    await subject.put('/c', '2');
+    const alongside = [
+      { key: '/b', ifRevision: subject.at(2) },
+      { key: '/c', ifRevision: subject.at(3) },
+    ];
+    const ifRevision = subject.at(1);
+    for (const refused of [
+      await store.put('/a', bytes('2'), { ifRevision, alongside }),
+      await store.put('/a', bytes('2'), { alongside }),
+      await store.delete('/a', { ifRevision, alongside }),
+      await store.delete('/a', { alongside }),
+    ])
+      assert.deepEqual([refused.ok, !refused.ok && text(refused.current?.value), !refused.ok && refused.taken], [false, '1', '/c']);
+    const missing = await store.delete('/a', { alongside: [{ key: '/nothing', ifRevision: subject.at(2) }] });
+    assert.equal(!missing.ok && missing.taken, '/nothing');
+    assert.deepEqual([await subject.get('/a'), await subject.get('/b'), await subject.revision()], ['1', '1', 4]);
+  });
+
+  on('delete lets nothing go alongside when it is refused itself', async (subject) => {
+    const { store } = subject;
+    for (const key of ['/a', '/b']) await subject.put(key, '1');
+    const alongside = [{ key: '/b', ifRevision: subject.at(2) }];
+    const stale = await store.delete('/a', { ifRevision: subject.at(7), alongside });
+    assert.deepEqual([stale.ok, !stale.ok && text(stale.current?.value), 'taken' in stale], [false, '1', false]);
+    for (const ifRevision of [undefined, 0, subject.at(1)]) {
+      const absent = await store.delete('/nothing', { ...(ifRevision === undefined ? {} : { ifRevision }), alongside });
+      assert.deepEqual(absent, { ok: false, current: undefined });
+    }
+    assert.deepEqual([await subject.get('/b'), await subject.revision()], ['1', 2]);
   });
 }

@@ -1,6 +1,6 @@
 /** Clients that write, read and watch side by side, whatever happens to the store meanwhile, and note what they saw. */
 import { setImmediate as otherWork, setTimeout as sleep } from 'node:timers/promises';
-import { Compacted, type PutOptions, prefixEnd, type Store, type StoredRecord, type StoreEvent } from '../../store.ts';
+import { Compacted, prefixEnd, type Store, type StoredRecord, type StoreEvent } from '../../store.ts';
 import { bytes, text } from '../events.ts';
 import type { History, Operation, Seen, Watched, WatchedEvent, Write } from './history.ts';
 
@@ -184,7 +184,7 @@ export class Workload {
   }
 
   async #write(key: string, value: string | undefined, ifRevision: number | undefined, known: Map<string, number>): Promise<void> {
-    const options: PutOptions = ifRevision === undefined ? {} : { ifRevision };
+    const options: { readonly ifRevision?: number } = ifRevision === undefined ? {} : { ifRevision };
     const began = performance.now();
     const note = (outcome: Write['outcome']): void =>
       void this.#operations.push({ kind: 'write', key, value, ifRevision, outcome, began, ended: performance.now() });
