@@ -180,6 +180,9 @@ for (const variant of variants)
       assert.equal(await iptables.hasChain('ip', 'nat', 'TST-A'), true);
       assert.equal(await iptables.hasChain('ip', 'nat', 'TST-X'), false);
       assert.equal(await iptables.mayHold('TST-'), true);
+      assert.equal(await iptables.mayHold('TST-', 'ip6'), false);
+      assert.equal(await iptables.mayHold('TST-B'), true);
+      assert.equal(await iptables.mayHold('TSU-'), false);
       await assert.rejects(iptables.restore('ip', [{ table: 'nat', remove: new Map([['OUTPUT', ['-j TST-B']]]) }]), {
         code: 'KERNEL_REFUSED',
         message: /-restore/,
@@ -190,6 +193,51 @@ for (const variant of variants)
       iptables.close();
     });
   });
+
+for (const variant of variants)
+  test(`iptables${variant} says without a program whether a rule may be another one`, {
+    skip: cannotMakeNamespaces || ((await lackingTools(variant)) ?? false),
+  }, async () => {
+    await using net = new Namespaces();
+    await net.add('a');
+    const iptables = kernelIptablesIn(net.path('a'), variant);
+    const run = (tool: string, words: string): Promise<string> => mustRun(execIn(net.path('a')), `${tool}${variant}`, words.split(' '));
+    for (const [family, tool] of [
+      ['ip', 'iptables'],
+      ['ip6', 'ip6tables'],
+    ] as const) {
+      const states = new Set([await iptables.state(family)]);
+      for (const change of ['-t nat -N TST-A', '-t nat -A TST-A -j RETURN', '-t nat -R TST-A 1 -p tcp', '-t filter -N TST-A']) {
+        await run(tool, change);
+        const state = await iptables.state(family);
+        assert.ok(state !== undefined && !states.has(state), `${tool} ${change}`);
+        assert.equal(await iptables.state(family), state);
+        states.add(state);
+      }
+    }
+    iptables.close();
+  });
+
+test('iptables-legacy has the same state whatever its rules have counted', {
+  skip: cannotMakeNamespaces || ((await lackingTools('-legacy')) ?? false),
+}, async () => {
+  await using net = new Namespaces();
+  await net.add('a');
+  const iptables = kernelIptablesIn(net.path('a'), '-legacy');
+  for (const [family, tool] of [
+    ['ip', 'iptables-legacy'],
+    ['ip6', 'ip6tables-legacy'],
+  ] as const) {
+    for (const words of ['-N TST-A', '-A TST-A -p tcp -c 7 420', '-A TST-A -p udp -c 8 480'])
+      await mustRun(execIn(net.path('a')), tool, words.split(' '));
+    const state = await iptables.state(family);
+    assert.ok(state);
+    await mustRun(execIn(net.path('a')), tool, ['-Z']);
+    assert.equal(await iptables.state(family), state);
+    assert.equal(await iptables.mayHold('TST-', family), true);
+  }
+  iptables.close();
+});
 
 test('iptables-nft tells of changes by others alone', {
   skip: cannotMakeNamespaces || ((await lackingTools('-nft')) ?? false),

@@ -22,8 +22,10 @@ export interface Iptables {
   /** Makes changes, each section all or nothing, up to the first that is refused. Throws KERNEL_REFUSED naming the line. */
   restore(family: TableFamily, sections: Iterable<Section>): Promise<void>;
   hasChain(family: TableFamily, table: TableName, chain: string): Promise<boolean>;
-  /** Whether there may be chains, or rules that name a chain, whose name begins so. Starts no process. */
-  mayHold(prefix: string): Promise<boolean>;
+  /** Whether there may be chains, or rules that name a chain, whose name begins so, in one family or in any. Starts no process. */
+  mayHold(prefix: string, family?: TableFamily): Promise<boolean>;
+  /** Another one whenever a rule may be another one; undefined where the kernel does not tell. Starts no process, once `features` is known. */
+  state(family: TableFamily): Promise<string | undefined>;
   /**
    * Counts the changes that others made since the last time that this was asked; undefined where the kernel does not count.
    * What `restore` did is no change of others.

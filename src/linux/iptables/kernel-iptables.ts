@@ -2,8 +2,9 @@
  * iptables by its tools: no library speaks for both of its backends, and the text is what every version takes. Speaks to the network namespace
  * in which it was made.
  */
-import { closeSync, openSync, readFileSync } from 'node:fs';
-import { isKnownError, KnownError, systemCode } from '../../errors/known-error.ts';
+import { createHash } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
+import { isKnownError, KnownError } from '../../errors/known-error.ts';
 import { type Exec, systemExec } from '../exec.ts';
 import { inNetns } from '../netns.ts';
 import { KernelNftables } from '../nftables/kernel-nftables.ts';
@@ -11,11 +12,14 @@ import type { TableFamily } from '../nftables/table.ts';
 import { ChainWatch } from './chain-watch.ts';
 import { type CountedRule, parseCounted } from './counted-rule.ts';
 import type { Iptables, IptablesFeatures } from './iptables.ts';
+import { legacyChains, legacyTableNames, readLegacyTable, uncounted } from './legacy-tables.ts';
 import { type Ruleset, SaveReader, type TableName } from './ruleset.ts';
 import { restoreText, type Section } from './section.ts';
 
 /** Which of the tools: those that the machine's administrator chose, or those of one backend. */
 export type Variant = '' | '-nft' | '-legacy';
+
+const families: readonly TableFamily[] = ['ip', 'ip6'];
 
 /** Seconds to wait for whoever holds the lock of the legacy backend; a sync that fails is tried again. */
 const lockSeconds = '5';
@@ -130,10 +134,11 @@ export class KernelIptables implements Iptables {
     return code === 0 ? parseCounted(stdout) : [];
   }
 
-  async mayHold(prefix: string): Promise<boolean> {
-    if (this.#variant !== '-nft' && this.#legacyTables().length > 0) return true;
-    if (this.#variant === '-legacy') return false;
-    for (const family of ['ip', 'ip6'] as const) if ((await this.#nftChains(family)).some((name) => name.startsWith(prefix))) return true;
+  async mayHold(prefix: string, family?: TableFamily): Promise<boolean> {
+    for (const one of family ? [family] : families) {
+      if (this.#variant !== '-nft' && this.#legacyMayHold(one, prefix)) return true;
+      if (this.#variant !== '-legacy' && (await this.#nftChains(one)).some((name) => name.startsWith(prefix))) return true;
+    }
     return false;
   }
 
@@ -147,18 +152,29 @@ export class KernelIptables implements Iptables {
     }
   }
 
-  /** Names of the tables that the legacy backend has made. */
-  #legacyTables(): string[] {
-    return inNetns(`/proc/self/fd/${this.#netns}`, () =>
-      ['ip', 'ip6'].flatMap((family) => {
-        try {
-          return readFileSync(`/proc/thread-self/net/${family}_tables_names`, 'utf8').split('\n').filter(Boolean);
-        } catch (err) {
-          if (systemCode(err) === 'ENOENT') return [];
-          throw err;
-        }
-      }),
+  /** A table that the kernel does not give may hold anything. */
+  #legacyMayHold(family: TableFamily, prefix: string): boolean {
+    return this.#legacyTables(family).some(
+      ([, entries]) => entries === undefined || legacyChains(family, entries).some((name) => name.startsWith(prefix)),
     );
+  }
+
+  /** By name, the tables that the legacy backend has made. */
+  #legacyTables(family: TableFamily): (readonly [name: string, entries: Buffer | undefined])[] {
+    return inNetns(`/proc/self/fd/${this.#netns}`, () =>
+      legacyTableNames(family).map((name) => [name, readLegacyTable(family, name)] as const),
+    );
+  }
+
+  async state(family: TableFamily): Promise<string | undefined> {
+    const { backend } = await this.features(family);
+    if (backend === 'nft') return this.#nft && String(await this.#nft.generation());
+    const hash = createHash('sha256');
+    for (const [name, entries] of this.#legacyTables(family)) {
+      if (!entries) return undefined;
+      hash.update(`${name} ${entries.length} `).update(uncounted(family, entries));
+    }
+    return hash.digest('base64');
   }
 
   async foreignChanges(): Promise<number | undefined> {

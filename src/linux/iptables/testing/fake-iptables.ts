@@ -151,8 +151,13 @@ export class FakeIptables implements Iptables {
     return this.#tables(family).get(table)?.has(chain) === true;
   }
 
-  async mayHold(prefix: string): Promise<boolean> {
-    return [...this.#families.values()].some((tables) => [...tables.values()].some((c) => [...c.keys()].some((n) => n.startsWith(prefix))));
+  async mayHold(prefix: string, family?: TableFamily): Promise<boolean> {
+    const families = family ? [this.#tables(family)] : [...this.#families.values()];
+    return families.some((tables) => [...tables.values()].some((c) => [...c.keys()].some((n) => n.startsWith(prefix))));
+  }
+
+  async state(family: TableFamily): Promise<string | undefined> {
+    return this.dump(family);
   }
 
   async foreignChanges(): Promise<number | undefined> {

@@ -8,8 +8,9 @@ const hints = ['KUBE-IPTABLES-HINT', 'KUBE-KUBELET-CANARY'];
 
 async function hasHint(iptables: Iptables): Promise<boolean> {
   try {
-    if (!(await iptables.mayHold('KUBE-'))) return false;
-    for (const hint of hints) for (const family of ['ip', 'ip6'] as const) if (await iptables.hasChain(family, 'mangle', hint)) return true;
+    for (const hint of hints)
+      for (const family of ['ip', 'ip6'] as const)
+        if ((await iptables.mayHold(hint, family)) && (await iptables.hasChain(family, 'mangle', hint))) return true;
     return false;
   } catch (err) {
     if (!isKnownError(err, 'TOOL_MISSING')) throw err;

@@ -164,8 +164,8 @@ export class IptablesMode implements Mode {
   }
 
   async #cleanUpOf(iptables: Iptables): Promise<void> {
-    if (!(await iptables.mayHold(ownPrefix))) return;
     for (const family of ['ip', 'ip6'] as const) {
+      if (!(await iptables.mayHold(ownPrefix, family))) continue;
       try {
         await this.#cleanUpFamily(iptables, family);
       } catch (err) {

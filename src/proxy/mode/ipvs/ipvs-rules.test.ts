@@ -349,10 +349,28 @@ describe('IpvsRules', () => {
     assert.equal(await mode.verify(), true);
     assert.deepEqual(kernel.ipvs.listings, { all: listed.all + 1, one: listed.one });
     assert.deepEqual([kernel.ipset.reads - reads, seen], [setNames.length, { saves: 1, addresses: 1 }]);
+    assert.equal(await mode.verify(), true);
+    assert.deepEqual(seen, { saves: 1, addresses: 2 }, 'rules that nobody has changed are not read again');
     kernel.ipvs.read = kernel.ipset.read = kernel.iptables.save = kernel.device.read = () => assert.fail('nobody asks');
     await clock.advance(60_000);
     assert.deepEqual([messages() - sent, kernel.iptables.restored.length], [0, 1]);
   });
+
+  for (const backend of ['nft', 'legacy'] as const)
+    test(`reads the rules of the ${backend} backend again once they may be others, and puts them right`, async () => {
+      const { kernel, mode, rules } = await serving(two);
+      kernel.iptables.found = { backend, randomFully: true };
+      const before = kernel.dump();
+      for (const other of [':KUBE-OTHER - [0:0]', ':KUBE-MARK-MASQ - [0:0]', ':KUBE-MARK-MASQ - [0:0]']) {
+        await mode.verify();
+        await rules.sync();
+        kernel.iptables.restoreByOther('ip', `*nat\n${other}\nCOMMIT\n`);
+      }
+      assert.notEqual(kernel.dump().replace(':KUBE-OTHER - [0:0]\n', ''), before);
+      await mode.verify();
+      await rules.sync();
+      assert.equal(kernel.dump().replace(':KUBE-OTHER - [0:0]\n', ''), before);
+    });
 
   test('looks at a part and lets a change go first, and at the others afterwards', async () => {
     const { kernel, mode, rules } = await serving(two);

@@ -58,6 +58,8 @@ export class IpvsRules implements ModeRules {
   #inStep = false;
   /** What is to be looked at. */
   readonly #due = new Set<Part>();
+  /** The state of iptables in which the glue was found right. */
+  #rightGlue: string | undefined;
   #drainPeriodMs = leastDrainPeriodMs;
   #isClosed = false;
   #turn: Promise<unknown> = Promise.resolve();
@@ -285,8 +287,18 @@ export class IpvsRules implements ModeRules {
   async #look(part: Part): Promise<void> {
     // The next sync compares everything anyway.
     if (!this.#inStep) return;
-    if (!(await this.#comparison.isRight(part))) this.#inStep = false;
+    if (!(await (part === 'glue' ? this.#isGlueRight() : this.#comparison.isRight(part)))) this.#inStep = false;
     this.#drainLater();
+  }
+
+  /** Reading rules starts a program: only when they may be others than they were when they were right. */
+  async #isGlueRight(): Promise<boolean> {
+    // Before they are read: of a change that comes meanwhile the next look hears.
+    const state = await this.#kernel.iptables.state(this.#node.family);
+    if (state !== undefined && state === this.#rightGlue) return true;
+    const isRight = await this.#comparison.isRight('glue');
+    this.#rightGlue = isRight ? state : undefined;
+    return isRight;
   }
 
   async counts(of?: 'ports' | 'endpoints'): Promise<readonly ServiceCount[]> {
