@@ -42,7 +42,7 @@ export function changeOptions(base: LabOptions, values: LabFlagValues): LabOptio
 }
 
 /** Throws USAGE for what a lab cannot have. */
-function refuse({ upstreamDns, relayAllow, egress, attach }: LabOptions): void {
+function refuse({ upstreamDns, relayAllow, egress, attach, serverCommand }: LabOptions): void {
   if (upstreamDns !== undefined && !isIp(upstreamDns))
     throw new KnownError('USAGE', `Cannot use --upstream-dns="${upstreamDns}": it is no address`, {
       hint: 'fairlead lab up --upstream-dns 192.0.2.53',
@@ -51,6 +51,11 @@ function refuse({ upstreamDns, relayAllow, egress, attach }: LabOptions): void {
   if ('wrong' in allowed)
     throw new KnownError('USAGE', `Cannot use --relay-allow: "${allowed.wrong}" is neither a range nor a host's name`, {
       hint: 'fairlead lab up --relay-allow 10.20.0.0/16,registry.example',
+    });
+  // A node's init reads one command a line.
+  if (serverCommand?.includes('\n'))
+    throw new KnownError('USAGE', 'Cannot use --server-command: it has more than one line', {
+      hint: 'Join them with ";", or run a script of yours',
     });
   if (egress === 'nat' && !attach)
     throw new KnownError('USAGE', 'Cannot use --egress=nat with --no-attach: the way out goes through this machine', {

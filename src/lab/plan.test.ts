@@ -162,6 +162,21 @@ describe('the flags of lab up', () => {
     assert.throws(() => changeOptions(defaultLabOptions, { 'control-planes': 'three' }), /--control-planes="three": it is no number/);
   });
 
+  test('refuse a command of several lines, which the init of a node would read as several services', () => {
+    assert.throws(
+      () => changeOptions(defaultLabOptions, { 'server-command': 'cd /\nexec a' }),
+      /--server-command: it has more than one line/,
+    );
+    assert.equal(changeOptions(defaultLabOptions, { 'server-command': 'cd /; exec a' }).serverCommand, 'cd /; exec a');
+  });
+
+  for (const [flag, value, why] of [
+    ['upstream-dns', 'resolver', /--upstream-dns="resolver": it is no address/],
+    ['relay-allow', '10.0.0.0/8,a b', /--relay-allow: "a b" is neither a range nor a host's name/],
+    ['workers', '-1', /--workers="-1": it is no number/],
+  ] as const)
+    test(`refuse ${value} as --${flag}`, () => assert.throws(() => changeOptions(defaultLabOptions, { [flag]: value }), why));
+
   test('refuse a way out without an attached machine', () => {
     assert.throws(() => changeOptions(defaultLabOptions, { egress: 'nat', attach: false }), /--egress=nat with --no-attach/);
   });

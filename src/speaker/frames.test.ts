@@ -79,6 +79,29 @@ describe('neighbour discovery', () => {
       assert.equal(readSolicitation(other), undefined);
     });
 
+  /** With the checksum that it needs. */
+  const summed = (text: string): Buffer => {
+    const frame = hex(text);
+    let sum = frame.readUInt16BE(18) + 58;
+    for (let at = 22; at < frame.length; at += 2) sum += frame.readUInt16BE(at);
+    frame.writeUInt16BE(~((sum & 0xffff) + (sum >>> 16)) & 0xffff, 56);
+    return frame;
+  };
+
+  for (const [name, length, option] of [
+    ['that is cut off', '001c', '0101 0a0a'],
+    ['of another length', '0020', '0102 0a0a0a0a0a0a'],
+    ['of another kind', '0020', '0e01 0a0a0a0a0a0a'],
+    ['that is not there', '0018', ''],
+  ] as const)
+    test(`who asks with an option ${name} is known by the frame's own address`, () => {
+      const group = 'ff0200000000000000000001ff000010';
+      const asked = readSolicitation(
+        summed(`3333ff000010 8a1b04c9d7ae ${ipv6(length, asker, group)} 8700 0000 00000000 ${target} ${option}`),
+      );
+      assert.equal(Buffer.from(asked?.sourceMac ?? []).toString('hex'), '8a1b04c9d7ae');
+    });
+
   test('the answer names the MAC, to who asked', () => {
     const asked = readSolicitation(solicitation);
     assert.ok(asked);

@@ -44,6 +44,12 @@ describe('allocate()', () => {
       [pool('small', ['192.0.2.10']), pool('more', ['198.51.100.1'])],
       ['b', ['192.0.2.10']],
     ],
+    [
+      'gives both families to a Service that could do without the second',
+      '192.0.2.10 fd00::10 of small',
+      request('a', { families: [4, 6], mayLackSecond: true }),
+      [small],
+    ],
     ['leaves a Service what it has', '192.0.2.11 of small', request('a'), [small], ['a', ['192.0.2.11']]],
     ['takes away what is in no pool any more', '192.0.2.10 of small', request('a'), [small], ['a', ['203.0.113.9']]],
     ['leaves out .0 when told to', '192.0.2.1 of p', request('a'), [pool('p', ['192.0.2.0/30'], { 'avoid-buggy-ips': true })]],

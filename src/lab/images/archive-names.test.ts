@@ -65,6 +65,8 @@ describe('nameImages()', () => {
   for (const [name, args, message] of [
     ['what has no name', [index(undefined), undefined, 'x'], /not all of them have a name/],
     ['an archive of docker without names', [docker(null), undefined, 'x'], /not all of them have a name/],
+    ['an archive of docker with a name that is none', [docker(['a b']), undefined, 'x'], /not all of them have a name/],
+    ['an OCI layout with one', [index({ 'io.containerd.image.name': 'a b:1' }), undefined, 'x'], /not all of them have a name/],
     ['one name for two images', [docker(['a:1'], ['b:1']), 'c', 'x'], /not all/],
     ['a bad name', [docker(['a:1']), 'A b', 'x'], /--as="A b": it is no image reference/],
     ['no images', [index(), undefined, 'x'], /lists none/],

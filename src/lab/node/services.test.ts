@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defaultLabOptions } from '../lab-options.ts';
 import { planLab } from '../plan.ts';
-import { agentCommand, serverCommand } from './services.ts';
+import { agentCommand, nodeServices, serverCommand } from './services.ts';
 
 const plan = planLab({ ...defaultLabOptions, workers: 1, without: 'worker-1/proxy,scheduler' });
 const [controlPlane, worker] = plan.nodes;
@@ -26,6 +26,12 @@ test('the control plane is tainted', () => {
   const command = agentCommand(plan, controlPlane!);
   assert.deepEqual(command.slice(-2), ['--register-with-taints', 'node-role.kubernetes.io/control-plane=:NoSchedule']);
   assert.ok(!command.includes('--parts'));
+});
+
+test('words of a command reach the node as they are, through its shell', () => {
+  const other = planLab({ ...defaultLabOptions, serverCommand: `echo 'it is' "$HOME" a=b` });
+  const [server = ''] = nodeServices(other, other.controlPlane).split('\n');
+  assert.equal(server, `server sh -c 'echo '\\''it is'\\'' "$HOME" a=b'`);
 });
 
 test('the control plane runs the server without what is left out, or a command in its place', () => {

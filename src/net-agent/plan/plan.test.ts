@@ -57,6 +57,18 @@ describe('plan()', () => {
     assert.deepEqual([routes.length, neighbours.length], [2, 4]);
   });
 
+  test('gives pods a bridge with the first address of their range, and leaves it what others put on it', () => {
+    const { links } = plan(backend, input);
+    assert.deepEqual(links.at(-1), {
+      name: 'cni0',
+      mac: '0a:58:0a:f4:01:01',
+      mtu: 1450,
+      address: { ip: '10.244.1.1', prefix: 24 },
+      kind: { kind: 'bridge' },
+      exclusive: false,
+    });
+  });
+
   test('switches forwarding on, for the family of the pods', () => {
     assert.deepEqual(plan(backend, input).sysctls, {
       'net/ipv4/ip_forward': '1',
