@@ -13,6 +13,7 @@ const documents: Readonly<Record<string, string>> = {
   'CHANGELOG.md': '.',
   'README.md': '.',
   'src/README.md': 'src',
+  'test/bench/README.md': '.',
 };
 
 function read(document: string): string {
