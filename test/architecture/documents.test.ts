@@ -1,7 +1,7 @@
-/** What the documents for contributors name is there, so that they stay true. */
+/** What documents name is there, so that they stay true. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 
 const root = join(import.meta.dirname, '../..');
@@ -44,6 +44,17 @@ describe('documents', () => {
   for (const [document, base] of Object.entries(documents))
     test(`${document} names paths that exist`, () => {
       const gone = pathsIn(read(document)).filter((word) => !isThere(word, base));
+      assert.deepEqual(gone, []);
+    });
+
+  const files = globSync('{src,test,rules,vagrant}/**/*.*', { cwd: root });
+  for (const document of files.filter((file) => file.endsWith('/README.md')))
+    test(`${document} names files that exist, by a name in its folder or by a path`, () => {
+      const below = files.filter((file) => file.startsWith(`${dirname(document)}/`));
+      const named = pathsIn(read(document)).filter((word) => /\.(?:ts|mjs|sh)$/.test(word));
+      const gone = named.filter(
+        (word) => !(word.includes('/') ? files : below).some((file) => file.endsWith(`/${word}`)) && !isThere(word, dirname(document)),
+      );
       assert.deepEqual(gone, []);
     });
 

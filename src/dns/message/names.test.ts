@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeName, isName, isWithin, lowerCase, readName } from './names.ts';
+import { encodeName, isName, isWithin, lowerCase, RCODE, readName, TYPE } from './names.ts';
 
 const label = 'x'.repeat(63);
 /** 253 characters, 255 bytes. */
@@ -69,4 +69,23 @@ test('isWithin() takes a zone, what is below it, and nothing that only ends alik
 
 test('lowerCase() changes letters and nothing else', () => {
   assert.deepEqual([...lowerCase(Buffer.from([63, 64, 65, 90, 91, 97, 0xc1]))], [63, 64, 97, 122, 91, 97, 0xc1]);
+});
+
+test('numbers are those of the protocol (IANA, Domain Name System parameters)', () => {
+  assert.deepEqual(RCODE, { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5, BADVERS: 16 });
+  assert.deepEqual(TYPE, {
+    A: 1,
+    NS: 2,
+    CNAME: 5,
+    SOA: 6,
+    PTR: 12,
+    MX: 15,
+    TXT: 16,
+    AAAA: 28,
+    SRV: 33,
+    OPT: 41,
+    IXFR: 251,
+    AXFR: 252,
+    ANY: 255,
+  });
 });

@@ -7,8 +7,8 @@ import { buildReply, emptyReply, type Reply, rebuildRaw } from './reply.ts';
 
 const opt = { type: 'OPT', name: '.', udpPayloadSize: 1232, flags: 0, options: [], extendedRcode: 0, ednsVersion: 0 } as const;
 
-function queryOf(name: string, withOpt: boolean = false): Query {
-  const additionals = withOpt ? [opt as unknown as packet.Answer] : [];
+function queryOf(name: string, withOpt: boolean = false, flags: number = 0): Query {
+  const additionals = withOpt ? [{ ...opt, flags } as unknown as packet.Answer] : [];
   const parsed = parseQuery(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name }], additionals }));
   assert.ok(parsed.kind === 'query');
   return parsed.query;
@@ -36,6 +36,7 @@ const table: readonly (readonly [string, Partial<Reply>, number, readonly [numbe
     [2, 0, 0],
     true,
   ],
+  ['authority behind the answers', { answers: records(1), authority: [ns], additional: [small] }, 9, [1, 1, 1], false],
   ['the first answers and TC', { answers: records(5) }, 3, [3, 0, 0], true],
 ];
 
@@ -51,6 +52,13 @@ for (const [sentence, reply, room, counts, isCut] of table) {
     assert.equal(message.flag_tc, isCut);
   });
 }
+
+test('buildReply() says that it can take DNSSEC to those who want it, and to no others', () => {
+  for (const flags of [0, packet.DNSSEC_OK]) {
+    const [option] = packet.decode(buildReply(queryOf('www.example.com', true, flags), emptyReply(0), 512)).additionals ?? [];
+    assert.equal(option?.type === 'OPT' && option.flags, flags);
+  }
+});
 
 test('buildReply() gives the upper bits of a code in OPT', () => {
   const bytes = buildReply(queryOf('www.example.com', true), emptyReply(16), 512);
