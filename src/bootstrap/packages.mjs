@@ -99,12 +99,14 @@ function withoutServices(install) {
 
 const installArguments = ['install', '-y', '--no-remove', '--no-install-recommends'];
 
+/** A machine that was just booted may be upgrading itself: that is waited for. A mirror may fail once. */
+const patient = ['-oDPkg::Lock::Timeout=300', '-oAcquire::Retries=5'];
+
 /** What `install` needs of the machine. */
 const debian = {
   /** Runs apt-get; whether it did well. */
   apt(args) {
-    // A machine that was just booted may be upgrading itself: that is waited for.
-    const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C', 'apt-get', '-o', 'DPkg::Lock::Timeout=300', ...args];
+    const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C', 'apt-get', ...patient, ...args];
     const [file, ...rest] = [...asRoot('install packages'), ...command];
     return spawnSync(file, rest, { stdio: ['ignore', 2, 2] }).status === 0;
   },

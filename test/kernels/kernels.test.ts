@@ -82,7 +82,7 @@ describe('three machines with kernels of their own', { skip, concurrency: false 
     const held = await hold(worker.address, nodePort.echo);
     try {
       await control.must(...init('sh'));
-      await eventually('one client has one pod', async () => assert.equal(new Set(await answers(url(worker), 6)).size, 1));
+      await eventually('one client has one pod', async () => assert.equal(new Set(await answers(url(worker), 6)).size, 1), patience);
       await control.must(...init('rr'));
       await roundRobin(url(worker), 3);
       assert.equal(await held.echo('still here'), 'still here');

@@ -9,8 +9,8 @@ import { Report } from './report.ts';
 
 /** Whole clusters, nodes and other people's programs: these want the machine, and are run fewer at a time. */
 const heavy = /\.integration\.test\.ts$|^test\/(e2e|interop|control-plane|dns|rules)\//;
-/** Emulated machines have one CPU each, and much to wait for; so have the bad days of stores. They are run side by side, when the others are done. */
-const emulated = /^test\/(guest|kernels|stores)\//;
+/** Emulated machines have one CPU each, and much to wait for; so have machines that join, and the bad days of stores. They are run side by side, when the others are done. */
+const emulated = /^test\/(guest|kernels|setup|stores)\//;
 
 function kindOf(file: string): 'light' | 'heavy' | 'emulated' {
   return heavy.test(file) ? 'heavy' : emulated.test(file) ? 'emulated' : 'light';
@@ -59,12 +59,12 @@ async function main(): Promise<number> {
     return 2;
   }
   const limitFlag = (name: string, preset: number): number => 1000 * Number(process.env[`FAIRLEAD_TEST_${name}`] ?? preset);
-  const [linger, grace] = [limitFlag('LINGER', 30), limitFlag('GRACE', 15)];
+  const [linger, grace] = [limitFlag('LINGER', 60), limitFlag('GRACE', 15)];
   const report = new Report((text) => process.stdout.write(text), files.length);
   const stop = new AbortController();
   const run: Run = {
     flags,
-    limits: { light: { file: limitFlag('LIMIT', 240), linger, grace }, heavy: { file: limitFlag('LIMIT', 900), linger, grace } },
+    limits: { light: { file: limitFlag('LIMIT', 240), linger, grace }, heavy: { file: limitFlag('LIMIT', 1800), linger, grace } },
     report,
     running: new Set(),
     signal: stop.signal,

@@ -46,7 +46,7 @@ export async function unpackMissing(exec: Exec, programs: readonly Program[], un
     });
   const debs = `${unpacked}.debs`;
   await mkdir(join(debs, 'partial'), { recursive: true, mode: 0o755 });
-  const options = ['-o', `Dir::Cache::archives=${debs}`, '-o', 'APT::Sandbox::User=root', '-o', 'DPkg::Lock::Timeout=300'];
+  const options = ['-o', `Dir::Cache::archives=${debs}`, '-oAPT::Sandbox::User=root', '-oDPkg::Lock::Timeout=300', '-oAcquire::Retries=5'];
   const args = ['install', '--download-only', '-y', '--no-install-recommends', ...options, ...names];
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   try {
