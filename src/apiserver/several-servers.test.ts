@@ -145,6 +145,18 @@ for (const [kind, open] of Object.entries(shared))
       }
     });
 
+    test('give a Service more ports than one commit of the store takes, and again as soon as it is gone', async () => {
+      const ports = Array.from({ length: 250 }, (_, i) => ({ name: `p${i}`, port: i + 1, nodePort: 30_100 + i }));
+      for (const server of [a, b]) {
+        const made = await server.call('POST', services, { metadata: { name: 'wide' }, spec: { type: 'NodePort', ports } });
+        assert.equal(made.status, 201, made.text);
+        const { count } = await a.store.range('/registry/ranges/servicenodeports/301', '/registry/ranges/servicenodeports/3035');
+        assert.equal(count, 250);
+        assert.match((await b.call('POST', services, nodePort('late', 30_349))).body.message, /provided port is already allocated/);
+        assert.equal((await b.call('DELETE', `${services}/wide`)).status, 200);
+      }
+    });
+
     test('show a write of the other one in every read that follows it', async () => {
       await a.call('POST', maps, { metadata: { name: 'seen' }, data: { n: '0' } });
       for (let n = 1; n <= 50; n++) {

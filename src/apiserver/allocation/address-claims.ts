@@ -48,9 +48,9 @@ export class AddressClaims implements Claims {
     return objects.recordOf(row, address);
   }
 
-  async take(id: string, service: Service): Promise<void> {
+  async take(id: string, service: Service, ifRevision = 0): Promise<boolean> {
     const { key, value } = this.recordOf(id, service);
-    await this.#deps.store.put(key, value, { ifRevision: 0 });
+    return (await this.#deps.store.put(key, value, { ifRevision })).ok;
   }
 
   async get(id: string): Promise<Claim | undefined> {

@@ -19,8 +19,8 @@ export interface Claims {
   readonly kind: string;
   /** The claim, to be made with its Service. */
   recordOf(id: string, service: Service): NewRecord;
-  /** Makes it by itself, unless there is one. */
-  take(id: string, service: Service): Promise<void>;
+  /** Makes it by itself, unless there is one; or writes the one anew that has this revision. */
+  take(id: string, service: Service, ifRevision?: number): Promise<boolean>;
   /** Its key in the store. */
   keyOf(id: string): string;
   /** As the store has it now. */
@@ -34,6 +34,16 @@ export interface Claims {
 
 export function claimOwner({ metadata }: Service): string {
   return `${metadata.namespace}/${metadata.name}`;
+}
+
+/**
+ * Makes the claim before its Service. One that the Service has already is of an attempt that failed: it is written anew, so that nobody takes
+ * it away as left over. False when somebody else has it.
+ */
+export async function claimAhead(claims: Claims, id: string, service: Service): Promise<boolean> {
+  const claim = await claims.get(id);
+  if (claim && claim.owner !== claimOwner(service)) return false;
+  return claims.take(id, service, claim?.revision);
 }
 
 /** The Service's claim, to be deleted with what the Service is at that moment. None when somebody deleted it, or another has it. */

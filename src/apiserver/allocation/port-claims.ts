@@ -29,9 +29,9 @@ export class PortClaims implements Claims {
     return { key: this.keyOf(id), value: Buffer.from(JSON.stringify(claim)) };
   }
 
-  async take(id: string, service: Service): Promise<void> {
+  async take(id: string, service: Service, ifRevision = 0): Promise<boolean> {
     const { key, value } = this.recordOf(id, service);
-    await this.#store.put(key, value, { ifRevision: 0 });
+    return (await this.#store.put(key, value, { ifRevision })).ok;
   }
 
   async get(id: string): Promise<Claim | undefined> {

@@ -11,9 +11,10 @@ import type { Clock } from '../../clock/clock.ts';
 import type { OldRecord } from '../../storage/store.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
+import { AlongsideTaken } from '../resource/object-store.ts';
 import { internalError, isStatusError } from '../status/status-error.ts';
 import { type Allocation, type Asking, nothingTaken, type Taken } from './allocation.ts';
-import { type Claims, claimOf } from './claims.ts';
+import { type Claims, claimAhead, claimOf } from './claims.ts';
 import { NumberPool } from './number-pool.ts';
 import { ServiceAddresses } from './service-addresses.ts';
 import { type PortRange, ServicePorts } from './service-ports.ts';
@@ -41,6 +42,11 @@ interface Wanted {
   readonly id: string;
 }
 
+/**
+ * So many claims share a commit with a Service: etcd takes 128 operations. What is beyond is made before, and is taken away by whoever looks
+ * after claims.
+ */
+const claimsPerCommit = 100;
 /** So often others may be faster. */
 const maxAttempts = 64;
 /** So often one looks again whether who was faster has it still: it may have wanted something else, too, that it could not get. */
@@ -91,15 +97,20 @@ export class ServiceAllocation implements Allocation {
     if (!('wanted' in chosen)) return chosen;
     if (dryRun) this.#forget(service);
     if (dryRun) return nothingTaken;
-    const claims = chosen.wanted.map(({ stock, id }) => stock.claims.recordOf(id, service));
-    const released = old ? await this.#claimsOf(this.#beyond(old as Service, service), old as Service) : [];
-    const giveBack = (taken?: string): void => {
+    const giveBack = (lost?: string): void => {
       this.#forget(service);
       service.spec = asked;
-      const i = claims.findIndex(({ key }) => key === taken);
-      if (i >= 0) avoid(chosen.wanted[i]!);
+      const taken = chosen.wanted.find(({ stock, id }) => stock.claims.keyOf(id) === lost);
+      if (taken) avoid(taken);
     };
-    return { errors: [], claims: [...claims, ...released], giveBack };
+    const lostAhead = await this.#claimAhead(chosen.wanted.slice(claimsPerCommit), service);
+    if (lostAhead) {
+      giveBack(lostAhead);
+      throw new AlongsideTaken(lostAhead);
+    }
+    const claims = chosen.wanted.slice(0, claimsPerCommit).map(({ stock, id }) => stock.claims.recordOf(id, service));
+    const released = old ? await this.#claimsOf(this.#beyond(old as Service, service), old as Service) : [];
+    return { errors: [], claims: [...claims, ...released].slice(0, claimsPerCommit), giveBack };
   }
 
   async release(old: KubeObject, { dryRun, lost }: Asking): Promise<readonly OldRecord[]> {
@@ -107,8 +118,16 @@ export class ServiceAllocation implements Allocation {
     return dryRun ? [] : this.#claimsOf(this.#beyond(old as Service, undefined), old as Service);
   }
 
+  /** The key of one that somebody else has. */
+  async #claimAhead(wanted: readonly Wanted[], service: Service): Promise<string | undefined> {
+    const made = await Promise.all(wanted.map(({ stock, id }) => claimAhead(stock.claims, id, service)));
+    const lost = wanted[made.indexOf(false)];
+    return lost?.stock.claims.keyOf(lost.id);
+  }
+
   async #claimsOf(had: readonly Wanted[], service: Service): Promise<readonly OldRecord[]> {
-    return (await Promise.all(had.map(({ stock, id }) => claimOf(stock.claims, id, service)))).flat();
+    const inCommit = had.slice(0, claimsPerCommit);
+    return (await Promise.all(inCommit.map(({ stock, id }) => claimOf(stock.claims, id, service)))).flat();
   }
 
   /** Chooses for a copy of what the Service asks for, and once more when this server did not know everything. Or says why it cannot have it. */
