@@ -35,8 +35,6 @@ export interface CniServerOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Default: the binary that runs this process. */
-  readonly nodePath?: string;
 }
 
 export interface CniServer {
@@ -95,7 +93,7 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
 function installOptions(options: CniServerOptions): InstallOptions {
   return {
     ...options,
-    nodePath: options.nodePath ?? process.execPath,
+    nodePath: process.execPath,
     clientPath: fileURLToPath(new URL('../../cni-bin/fairlead.cjs', import.meta.url)),
     notesDir: join(options.stateDir, 'notes'),
     pipesDir: `${options.socket}.pipes`,

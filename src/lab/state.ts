@@ -35,6 +35,12 @@ export async function makeThoroughfare(path: string): Promise<void> {
   await chmod(path, 0o711);
 }
 
+/** A directory into which only root may look, whatever it was before. */
+export async function makePrivate(path: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+  await chmod(path, 0o700);
+}
+
 /** The record of a lab, or undefined when there is none that can be read. */
 export async function readLabState(dir: string): Promise<LabState | undefined> {
   try {

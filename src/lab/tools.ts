@@ -31,6 +31,11 @@ async function find(name: string, path: string): Promise<string | undefined> {
   return undefined;
 }
 
+/** The system's own first: a PATH with an odd busybox must not decide what nodes are made of. */
+async function findOnPath(name: string, path: string = process.env.PATH ?? ''): Promise<string | undefined> {
+  return await find(name, `${systemPath}:${path}`);
+}
+
 export async function isProgram(path: string): Promise<boolean> {
   return await access(path, constants.X_OK).then(
     () => true,
@@ -47,8 +52,8 @@ export async function findBusybox(): Promise<string | undefined> {
 }
 
 /** Throws TOOL_MISSING where nodes could not run the service proxy in this mode. */
-export async function requireProxyTools(mode: string | undefined, path: string = process.env.PATH ?? ''): Promise<void> {
-  if ((mode !== 'iptables' && mode !== 'ipvs') || (await find('iptables-restore', `${systemPath}:${path}`)) !== undefined) return;
+export async function requireProxyTools(mode: string | undefined): Promise<void> {
+  if ((mode !== 'iptables' && mode !== 'ipvs') || (await findOnPath('iptables-restore')) !== undefined) return;
   throw new KnownError('TOOL_MISSING', `Cannot start a lab with proxy mode "${mode}": iptables is not installed`, {
     hint: 'apt-get install --no-remove --no-install-recommends iptables',
   });
@@ -58,19 +63,18 @@ export async function requireProxyTools(mode: string | undefined, path: string =
 export async function requireStoreProgram(
   store: string,
   program: { readonly name: string; readonly package: string } | undefined,
-  path: string = process.env.PATH ?? '',
+  path?: string,
 ): Promise<void> {
-  if (!program || (await find(program.name, `${systemPath}:${path}`)) !== undefined) return;
+  if (!program || (await findOnPath(program.name, path)) !== undefined) return;
   throw new KnownError('TOOL_MISSING', `Cannot start a lab with store "${store}": ${program.name} is not installed`, {
     hint: `apt-get install --no-remove --no-install-recommends ${program.package}`,
   });
 }
 
 /** Finds every program. Throws TOOL_MISSING that names all that are missing and the command that installs them. */
-export async function findTools(path: string = process.env.PATH ?? ''): Promise<Tools> {
+export async function findTools(): Promise<Tools> {
   const names = Object.keys(packages) as Tool[];
-  // The system's own first: a PATH with an odd busybox must not decide what nodes are made of.
-  const found = new Map(await Promise.all(names.map(async (name) => [name, await find(name, `${systemPath}:${path}`)] as const)));
+  const found = new Map(await Promise.all(names.map(async (name) => [name, await findOnPath(name)] as const)));
   if (await isProgram(unpackedBusybox)) found.set('busybox', unpackedBusybox);
   const missing = names.filter((name) => found.get(name) === undefined);
   if (missing.length > 0) {

@@ -1,5 +1,5 @@
 /** Starts a lab, or what is missing of it: `fairlead lab up`. */
-import { chown, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSecret } from '../bootstrap/secret-file.ts';
 import { type Hierarchy, readDelegated, readHierarchies } from './cgroups.ts';
@@ -10,7 +10,7 @@ import { LabStart } from './lab-start.ts';
 import { checkRanges, egressSysctls } from './net/host.ts';
 import type { LabPlan } from './plan.ts';
 import { type ProcessId, readBootId } from './process-id.ts';
-import { type LabState, makeThoroughfare } from './state.ts';
+import { type LabState, makePrivate, makeThoroughfare } from './state.ts';
 import { isGone, type Survey, surveyLab } from './survey.ts';
 import { waitForCluster, waitForParts } from './wait-for-cluster.ts';
 
@@ -79,7 +79,6 @@ async function adopt(context: LabContext, plan: LabPlan, state: LabState | undef
 
 async function exportKubeconfig(plan: LabPlan, owner: UpOptions['owner']): Promise<void> {
   await writeSecret(plan.kubeconfig, await readFile(join(plan.pkiDir, 'admin.conf'), 'utf8'), owner);
-  if (owner) await chown(plan.kubeconfig, owner.uid, owner.gid);
 }
 
 /** The record that is written before anything is made. */
@@ -108,6 +107,8 @@ export async function labUp(context: LabContext, plan: LabPlan, state: LabState 
   // What is in it is no secret, and the npm scripts look there before they become root.
   await makeThoroughfare(plan.cacheDir);
   await makeThoroughfare(plan.dir);
+  // Logs, volumes and images of every pod.
+  await makePrivate(join(plan.dir, 'nodes'));
   const first = await firstState(plan, state, kept, hierarchies);
   const start = new LabStart(context, plan, options, hierarchies, first);
   await start.record({});

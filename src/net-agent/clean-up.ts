@@ -1,6 +1,5 @@
 /** Takes away what a pod network left on this node: links, routes, rules, and the file that tells of them. For a node that leaves its cluster. */
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { KernelIptables } from '../linux/iptables/kernel-iptables.ts';
 import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
@@ -22,7 +21,7 @@ export function removalSteps({ links, routes }: KernelState): Step[] {
   ];
 }
 
-export async function cleanUpNetwork(runDir: string = '/run/flannel'): Promise<void> {
+export async function cleanUpNetwork(): Promise<void> {
   const [netlink, nft, iptables] = [new Rtnetlink(), new KernelNftables(), new KernelIptables()];
   try {
     const kernel = new LinuxNetworkKernel(netlink);
@@ -36,5 +35,5 @@ export async function cleanUpNetwork(runDir: string = '/run/flannel'): Promise<v
     nft.close();
     iptables.close();
   }
-  rmSync(join(runDir, 'subnet.env'), { force: true });
+  rmSync('/run/flannel/subnet.env', { force: true });
 }

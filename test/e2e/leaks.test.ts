@@ -93,6 +93,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
       assert.match(stderr, step);
     const { mode, uid, gid } = statSync(plan.kubeconfig);
     assert.deepEqual([(mode & 0o777).toString(8), uid, gid], ['600', nobody, nobody]);
+    assert.equal(statSync(join(plan.dir, 'nodes')).mode & 0o777, 0o700, 'logs and volumes are for root alone');
   });
 
   test('the machine reaches ClusterIP, NodePort and DNS through the link of the lab', async (t) => {

@@ -1,6 +1,6 @@
 /** Measures YAML by the tokens that its parser would be given, before anything is built of them. */
 import { Lexer } from 'yaml';
-import { type BodyLimits, bodyLimits, LimitError, tooDeep } from './limits.ts';
+import { bodyLimits, LimitError, tooDeep } from './limits.ts';
 
 /**
  * An entry `key: value` has seven. The parser needs some 2 µs for each, a hundred times what JSON costs; who has more to say says
@@ -11,9 +11,9 @@ const maxTokens = 300_000;
 const maxProperties = 2000;
 
 /** Throws LimitError. */
-export function measureYaml(text: string, limits: BodyLimits = bodyLimits): void {
+export function measureYaml(text: string): void {
   const measure = new Measure();
-  for (const token of new Lexer().lex(text)) if (measure.depthAt(token) > limits.depth) throw tooDeep(limits);
+  for (const token of new Lexer().lex(text)) if (measure.depthAt(token) > bodyLimits.depth) throw tooDeep(bodyLimits);
 }
 
 /** What has been seen of a text, token by token. */

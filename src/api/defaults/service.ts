@@ -25,22 +25,25 @@ export function defaultService(service: Service): void {
   for (const ingress of service.status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ||= 'VIP';
 }
 
+/** That of the range for cluster addresses. */
+const clusterFamily = 'IPv4';
+
 /**
- * The IP families of a Service with cluster addresses or None: those of the addresses it asks for, else the cluster's first. A headless Service
+ * The IP families of a Service with cluster addresses or None: those of the addresses it asks for, else the cluster's. A headless Service
  * without selector gets both, because somebody else writes its endpoints, which may be of either.
  */
-export function defaultFamilies(spec: ServiceSpec, clusterFamilies: readonly string[] = ['IPv4']): void {
+export function defaultFamilies(spec: ServiceSpec): void {
   if (!needsClusterIp(spec)) return;
   const headless = spec.clusterIP === 'None';
   if (headless && !spec.selector && !spec.ipFamilyPolicy && !spec.ipFamilies?.length) spec.ipFamilyPolicy = 'RequireDualStack';
   spec.ipFamilyPolicy ??= (spec.ipFamilies?.length ?? spec.clusterIPs?.length ?? 1) > 1 ? 'RequireDualStack' : 'SingleStack';
   if (!spec.ipFamilies?.length) {
     const asked = (spec.clusterIPs ?? []).filter(isIp).map((ip) => `IPv${familyOf(ip)}`);
-    spec.ipFamilies = asked.length > 0 ? asked : [clusterFamilies[0]!];
+    spec.ipFamilies = asked.length > 0 ? asked : [clusterFamily];
   }
   const second = spec.ipFamilies[0] === 'IPv4' ? 'IPv6' : 'IPv4';
   const both = spec.ipFamilyPolicy === 'RequireDualStack' && headless && !spec.selector;
-  if (spec.ipFamilies.length === 1 && (both || (spec.ipFamilyPolicy !== 'SingleStack' && clusterFamilies.includes(second)))) {
+  if (spec.ipFamilies.length === 1 && (both || (spec.ipFamilyPolicy !== 'SingleStack' && second === clusterFamily))) {
     spec.ipFamilies.push(second);
   }
 }

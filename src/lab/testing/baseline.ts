@@ -32,11 +32,7 @@ export interface Difference {
   readonly vanished: readonly string[];
 }
 
-export interface BaselineOptions {
-  /** Processes whose command line matches are of interest; all others come and go with the machine's own life. */
-  readonly processes?: RegExp;
-}
-
+/** Processes of interest, by their command lines; all others come and go with the machine's own life. */
 const labProcesses = /containerd|runc|fairlead|node-init\.sh|busybox sh/;
 
 async function lines(exec: Exec, file: string, ...args: string[]): Promise<string[]> {
@@ -103,7 +99,7 @@ function stable(text: readonly string[]): string[] {
     .filter((line) => !/^(valid|preferred)_lft/.test(line));
 }
 
-export async function takeBaseline(exec: Exec, options: BaselineOptions = {}): Promise<Baseline> {
+export async function takeBaseline(exec: Exec): Promise<Baseline> {
   const named = await readdir('/run/netns').catch(() => []);
   const [links, addresses, routes4, routes6, rules, neighbours, mountinfo, cgroups, sysctls, nft, iptables, running, live] =
     await Promise.all([
@@ -118,7 +114,7 @@ export async function takeBaseline(exec: Exec, options: BaselineOptions = {}): P
       sysctlValues(),
       lines(exec, 'nft', 'list', 'ruleset'),
       lines(exec, 'iptables-save'),
-      processes(options.processes ?? labProcesses),
+      processes(labProcesses),
       liveNamespaces(),
     ]);
   return {

@@ -22,8 +22,6 @@ export interface ForwardBlock {
   readonly policy?: PolicyName;
   /** Failed checks in a row after which a resolver counts as down. Default 2; 0: none is ever checked. */
   readonly maxFails?: number;
-  /** Time between checks of a resolver in trouble. Default 500 ms. */
-  readonly healthCheckMs?: number;
   /** How long one socket to a resolver is used. Default 10 s. */
   readonly expireMs?: number;
 }
@@ -46,6 +44,7 @@ const maxWaiting = 1_000;
 const deadlineMs = 4_500;
 /** Most answers of a resolver that is well come sooner; then another one is asked as well. */
 const patienceMs = 250;
+/** Between checks of a resolver in trouble. */
 const checkEveryMs = 500;
 const defaultMaxFails = 2;
 const complainAgainMs = 30_000;
@@ -120,7 +119,7 @@ export class Forward implements Handler {
   }
 
   #stateOf(upstream: Upstream): State {
-    const { clock, signal, maxFails = defaultMaxFails, healthCheckMs = checkEveryMs, expireMs } = this.#options;
+    const { clock, signal, maxFails = defaultMaxFails, expireMs } = this.#options;
     const key = `${upstream.address}#${upstream.port}`;
     const known = this.#states.get(key);
     if (known) return known;
@@ -130,7 +129,7 @@ export class Forward implements Handler {
     const to = joinHostPort(upstream.address, upstream.port);
     const health = new UpstreamHealth({
       check: () => resolver.check(),
-      everyMs: healthCheckMs,
+      everyMs: checkEveryMs,
       maxFails,
       onFailure: () => failedChecks.set(to, (failedChecks.get(to) ?? 0) + 1),
       clock,
