@@ -66,6 +66,7 @@ describe('KernelNodeHost', { skip: cannotMakeNamespaces, concurrency: false }, (
     }
     const held = (await host.addresses()).map(({ ip, prefix }) => `${ip}/${prefix}`);
     assert.deepEqual(held.sort(), ['127.0.0.1/8', '192.0.2.1/32', '::1/128', 'fd00::2/128']);
+    assert.equal(await host.addresses(), await host.addresses(), 'what nobody told of is not read again');
   });
 
   test('does not take an address of a Service, which mode userspace gave to the node, for one of the node', async () => {

@@ -26,15 +26,25 @@ export class KernelNodeHost implements NodeHost {
 
   /** Of the device of the Services, as of the last look. */
   #deviceIndex: number | undefined;
+  #isTold = false;
+  /** How often it was told. */
+  #tidings = 0;
+  /** Addresses that were read since it is told of changes, until it is told of one. */
+  #known: readonly LinkAddress[] | undefined;
 
   constructor() {
     for (const socket of [this.#routing, this.#notices, this.#sockets]) socket.unref();
   }
 
   async addresses(): Promise<readonly LinkAddress[]> {
+    // In mode ipvs the kernel lists thousands, of which hardly any is the node's.
+    if (this.#known) return this.#known;
+    const [isTold, tidings] = [this.#isTold, this.#tidings];
     const [device, addresses] = await Promise.all([this.#routing.link(serviceDevice), this.#routing.addresses()]);
     this.#deviceIndex = device?.index;
-    return addresses.filter((address) => !this.#isOfServices(address)).map(({ ip, prefix }) => ({ ip, prefix }));
+    const own = addresses.filter((address) => !this.#isOfServices(address)).map(({ ip, prefix }) => ({ ip, prefix }));
+    if (isTold && tidings === this.#tidings) this.#known = own;
+    return own;
   }
 
   #isOfServices(address: Address): boolean {
@@ -53,9 +63,13 @@ export class KernelNodeHost implements NodeHost {
   }
 
   watch(onChange: () => void): void {
+    this.#isTold = true;
     this.#notices.subscribe([RTNLGRP.address4, RTNLGRP.address6], (notice) => {
       const address = notice === 'lost' ? undefined : parseAddress(notice);
-      if (!address || !this.#isOfServices(address)) onChange();
+      if (address && this.#isOfServices(address)) return;
+      this.#tidings++;
+      this.#known = undefined;
+      onChange();
     });
   }
 

@@ -34,12 +34,15 @@ export function readVersion(text: string): IptablesFeatures {
   return { backend: text.includes('nf_tables') ? 'nft' : 'legacy', randomFully };
 }
 
+/** Of this machine's tools by name, once they were asked. */
+const featuresHere = new Map<string, IptablesFeatures>();
+
 export class KernelIptables implements Iptables {
   readonly #exec: Exec;
   readonly #variant: Variant;
   readonly #netns = openSync('/proc/thread-self/ns/net', 'r');
   readonly #nft: KernelNftables | undefined;
-  readonly #features = new Map<TableFamily, IptablesFeatures>();
+  readonly #features: Map<string, IptablesFeatures>;
   readonly #watches = new Map<object, { readonly open: () => ChainWatch; now: ChainWatch | undefined }>();
   #restoring = 0;
   /** The kernel's count of changes that we know of. */
@@ -49,6 +52,7 @@ export class KernelIptables implements Iptables {
   constructor(variant: Variant = '', exec: Exec = systemExec) {
     this.#exec = exec;
     this.#variant = variant;
+    this.#features = exec === systemExec ? featuresHere : new Map();
     this.#nft = openNftables();
   }
 
@@ -66,16 +70,17 @@ export class KernelIptables implements Iptables {
   }
 
   async features(family: TableFamily): Promise<IptablesFeatures> {
-    const known = this.#features.get(family);
+    const tool = this.#tool(family, '');
+    const known = this.#features.get(tool);
     if (known) return known;
     const { stdout } = await this.#run(family, '', ['--version']);
     const { code, stderr } = await this.#run(family, '', ['-w', lockSeconds, '-t', 'nat', '-S', 'POSTROUTING']);
     if (code !== 0)
-      throw new KnownError('KERNEL_FEATURE_MISSING', `Cannot use "${this.#tool(family, '')}": ${lastLine(stderr)}`, {
+      throw new KnownError('KERNEL_FEATURE_MISSING', `Cannot use "${tool}": ${lastLine(stderr)}`, {
         hint: 'Load the modules of iptables (modprobe iptable_nat ip6table_nat), or use a kernel that has them',
       });
     const features = readVersion(stdout);
-    this.#features.set(family, features);
+    this.#features.set(tool, features);
     return features;
   }
 

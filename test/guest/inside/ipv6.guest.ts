@@ -79,7 +79,7 @@ describe('mode ipvs in IPv6', { concurrency: false }, () => {
 
   /** Who the server sees, or that nobody answers. */
   async function ask(from: string, to: string): Promise<string> {
-    const { code, stdout } = await net.run(from, 'curl', ['-s', '-m', '10', '--http0.9', `http://${to}/`]);
+    const { code, stdout } = await net.run(from, 'curl', ['-s', '-m', '60', '--http0.9', `http://${to}/`]);
     // 7 of curl: the connection was refused.
     return code === 0 ? stdout : code === 7 ? 'refused' : `code ${code}`;
   }

@@ -55,6 +55,9 @@ export class IpvsMode implements Mode {
   #isClosed = false;
   /** When everything is to be looked at; Infinity: that is under way. */
   #nextLook = Number.NEGATIVE_INFINITY;
+  #isTold = false;
+  /** Whether addresses were looked at, or are about to be, since somebody tells when one comes or goes. */
+  #knowsAddresses = false;
   /** Milliseconds that the look that is under way has taken so far. */
   #lookedMs = 0;
 
@@ -143,7 +146,8 @@ export class IpvsMode implements Mode {
     if (await this.#kernel.iptables.foreignChanges()) this.#suspect(['glue']);
     // IPVS and ipset tell nobody of changes.
     if (begun >= this.#nextLook) {
-      this.#suspect(allParts);
+      this.#suspect(this.#knowsAddresses ? allParts.filter((part) => part !== 'addresses') : allParts);
+      this.#knowsAddresses = this.#isTold;
       this.#nextLook = Number.POSITIVE_INFINITY;
     }
     let isDone = true;
@@ -165,9 +169,11 @@ export class IpvsMode implements Mode {
       this.#suspect([part]);
       onTouched();
     };
+    this.#isTold = true;
     const watches = [this.#kernel.iptables.watch('KUBE-', touched('glue')), this.#kernel.device.watch(touched('addresses'))];
     return {
       close: () => {
+        this.#isTold = this.#knowsAddresses = false;
         for (const watch of watches) watch.close();
       },
     };

@@ -351,6 +351,12 @@ describe('IpvsRules', () => {
     assert.deepEqual([kernel.ipset.reads - reads, seen], [setNames.length, { saves: 1, addresses: 1 }]);
     assert.equal(await mode.verify(), true);
     assert.deepEqual(seen, { saves: 1, addresses: 2 }, 'rules that nobody has changed are not read again');
+    using _ = { [Symbol.dispose]: mode.watch(() => {}).close };
+    for (let look = 0; look < 3; look++) await mode.verify();
+    assert.deepEqual(seen, { saves: 1, addresses: 3 }, 'nor are addresses, of which the kernel tells');
+    kernel.device.move([...kernel.device.others]);
+    await mode.verify();
+    assert.equal(seen.addresses, 4);
     kernel.ipvs.read = kernel.ipset.read = kernel.iptables.save = kernel.device.read = () => assert.fail('nobody asks');
     await clock.advance(60_000);
     assert.deepEqual([messages() - sent, kernel.iptables.restored.length], [0, 1]);
