@@ -7,7 +7,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Attack, AttackKind } from './attack.ts';
 
 // Attackers have processors of their own: what this thread burns (setpriority(2) takes a thread's id) is not to be taken from the server.
-setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), 19);
+// Below that it does not come to attack at all beside programs of others.
+setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), 5);
 
 const { url, ca, token, kinds, idleConnections, watches } = workerData as Attack;
 const { hostname, port } = new URL(url);

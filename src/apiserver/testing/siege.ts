@@ -53,8 +53,7 @@ export class Siege {
       longest = Math.max(longest, now.user + now.system - before.user - before.system);
       before = now;
     }, 1);
-    await until;
-    clearInterval(timer);
+    await until.finally(() => clearInterval(timer));
     return { ...(await this.#told()), longestBlock: longest / 1000 };
   }
 
@@ -65,7 +64,7 @@ export class Siege {
     const data: Attack = { url, ca: pki.ca, token: this.#token, kinds, idleConnections, watches };
     const attacker = new Worker(new URL('./attacker.ts', import.meta.url), { workerData: data });
     try {
-      const felt = once(attacker, 'message', { signal: AbortSignal.timeout(120_000) });
+      const felt = once(attacker, 'message', { signal: AbortSignal.timeout(180_000) });
       const measured = await this.measure(ms, Promise.all([felt, sleep(ms)]));
       const told = once(attacker, 'message') as Promise<[AttackCounts]>;
       attacker.postMessage('stop');

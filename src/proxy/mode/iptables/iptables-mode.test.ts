@@ -190,7 +190,7 @@ modeConformance('iptables, in memory', async () => {
   const iptables = new FakeIptables();
   iptables.restoreByOther('ip', others);
   return {
-    mode: () => new IptablesMode({ iptables, settings }),
+    mode: () => new IptablesMode({ iptables, settings, clock: new FakeClock() }),
     rules: async () => comparable(iptables.dump('ip')),
     damage: async () => iptables.restoreByOther('ip', flush),
     [Symbol.asyncDispose]: async () => {},
@@ -209,7 +209,7 @@ for (const variant of ['-nft', '-legacy'] as const) {
       const restore = (input: string): Promise<unknown> => run(`iptables${variant}-restore`, ['--noflush'], { input });
       await restore(others);
       return {
-        mode: () => new IptablesMode({ iptables, settings }),
+        mode: () => new IptablesMode({ iptables, settings, clock: new FakeClock() }),
         rules: async () => comparable((await run(`iptables${variant}-save`, [])).stdout),
         damage: async () => void (await restore(variant === '-legacy' ? flushLegacy : flush)),
         [Symbol.asyncDispose]: async () => {

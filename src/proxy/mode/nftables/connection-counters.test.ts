@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { systemClock } from '../../../clock/clock.ts';
+import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { EndpointAddress, Frontend, ServicePlan } from '../../plan/service-plan.ts';
@@ -35,7 +35,7 @@ async function put(...plans: readonly ServicePlan[]): Promise<void> {
 }
 
 async function start(context = node): Promise<void> {
-  mode = new NftablesMode(nft, { clock: systemClock });
+  mode = new NftablesMode(nft, { clock: new FakeClock() });
   await mode.probe();
   rules = await mode.open(context);
 }

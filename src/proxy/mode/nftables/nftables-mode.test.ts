@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Clock, systemClock } from '../../../clock/clock.ts';
+import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { Conntrack } from '../../../linux/netlink/conntrack.ts';
 import { inNetns } from '../../../linux/netns.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
@@ -18,7 +19,7 @@ modeConformance('nftables, in memory', async () => {
   const nft = new FakeNftables();
   const lines = (text: string): string => text.split('\n').sort().join('\n');
   return {
-    mode: () => new NftablesMode(nft),
+    mode: () => new NftablesMode(nft, { clock: new FakeClock() }),
     rules: async () => lines(nft.dump('ip', tableName)),
     damage: () => nft.commitByOther({ family: 'ip', table: tableName, ops: [{ op: 'flush-chain', chain: 'services' }] }),
     [Symbol.asyncDispose]: async () => {},
@@ -33,7 +34,7 @@ modeConformance(
     const nft = inNetns(net.path('a'), () => new KernelNftables());
     const run = async (...words: string[]): Promise<string> => (await net.run('a', 'nft', words)).stdout;
     return {
-      mode: () => new NftablesMode(nft),
+      mode: () => new NftablesMode(nft, { clock: new FakeClock() }),
       rules: async () => (await run('list', 'ruleset')).split('\n').sort().join('\n'),
       damage: async () => void (await run('flush', 'chain', 'ip', tableName, 'services')),
       [Symbol.asyncDispose]: async () => {

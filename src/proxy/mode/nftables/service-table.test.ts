@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { systemClock } from '../../../clock/clock.ts';
+import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { KnownError } from '../../../errors/known-error.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
@@ -38,7 +38,7 @@ async function begin(): Promise<void> {
     generation: nft.generation.bind(nft),
     read,
   };
-  table = new ServiceTable(kernel, node, systemClock);
+  table = new ServiceTable(kernel, node, new FakeClock());
   await table.open();
 }
 
