@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { silentLog } from '../observability/log.ts';
 import { actOnNotes } from './notes.ts';
-import type { PluginAnswer, PluginCall } from './plugin.ts';
+import type { PluginAnswer, PluginCall } from './plugin-call.ts';
 
 const note = (id: string): PluginCall => ({ plugin: 'fairlead', env: { CNI_COMMAND: 'DEL', CNI_CONTAINERID: id }, stdin: '{}' });
 

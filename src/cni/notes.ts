@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemCode } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
-import { type CallPlugin, callFrom, type PluginCall } from './plugin.ts';
+import { type CallPlugin, callFrom, type PluginCall } from './plugin-call.ts';
 import { cniErrorCodes } from './spec/cni-error.ts';
 
 /** Errors that may be over the next time; nothing else gets better by itself. */

@@ -17,7 +17,7 @@ import { messageOf } from '../errors/known-error.ts';
 import { growPipe, makeFifo } from '../linux/fifo.ts';
 import type { Log } from '../observability/log.ts';
 import { AnswerPipes, answerPipes } from './answer-pipes.ts';
-import { type CallPlugin, type PluginCall, undoUnheard } from './plugin.ts';
+import { type CallPlugin, type PluginCall, undoUnheard } from './plugin-call.ts';
 
 const separator = '\x1f';
 

@@ -7,7 +7,8 @@ import { KnownError } from '../errors/known-error.ts';
 import { silentLog } from '../observability/log.ts';
 import { type Attachment, hostLinkOf } from './attachment.ts';
 import { Ipam } from './ipam/ipam.ts';
-import { type CallPlugin, CniPlugin, type PluginAnswer, type PluginCall, undoUnheard } from './plugin.ts';
+import { CniPlugin } from './plugin.ts';
+import { type CallPlugin, type PluginAnswer, type PluginCall, undoUnheard } from './plugin-call.ts';
 import { FakeWiring } from './testing/fake-wiring.ts';
 import type { Predecessor } from './wiring/predecessor.ts';
 

@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { messageOf } from '../errors/known-error.ts';
-import { type CallPlugin, callFrom, type PluginAnswer, undoUnheard } from './plugin.ts';
+import { type CallPlugin, callFrom, type PluginAnswer, undoUnheard } from './plugin-call.ts';
 import { formatCniError } from './spec/cni-error.ts';
 
 /** A request with a long list of attachments stays far below. */
