@@ -14,7 +14,7 @@ import { systemPath, type Tools } from './tools.ts';
 export const allNamespaces: readonly string[] = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root', '--wd'];
 
 /** The arguments of nsenter(1) for a node (all of its namespaces) or for the client (its network only). Throws LAB_NOT_RUNNING. */
-export async function enterArguments(plan: LabPlan, state: LabState, where: string): Promise<string[]> {
+async function enterArguments(plan: LabPlan, state: LabState, where: string): Promise<string[]> {
   if (where === 'client' && netnsExists(plan.clientNetns)) return [`--net=${plan.clientNetns}`];
   const names = [...plan.nodes.map((n) => n.name), ...(plan.options.client ? ['client'] : [])].join(', ');
   const id = state.nodes[where];

@@ -101,7 +101,7 @@ function u16(bytes: Buffer, at: number): number {
 }
 
 /** The general path: reads the whole message. Of records that have no business in a question it takes as many as CoreDNS does. */
-export function decodeEdns(bytes: Buffer): Edns | undefined | 'malformed' {
+function decodeEdns(bytes: Buffer): Edns | undefined | 'malformed' {
   if (bytes.readUInt16BE(6) > 1 || bytes.readUInt16BE(8) > 1 || bytes.readUInt16BE(10) > 2) return 'malformed';
   try {
     const opts = (packet.decode(bytes).additionals ?? []).filter((r) => r.type === 'OPT');

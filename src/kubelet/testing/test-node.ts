@@ -101,7 +101,7 @@ export interface TestNode {
   close(): Promise<void>;
 }
 
-export async function startTestNode(): Promise<TestNode> {
+async function startTestNode(): Promise<TestNode> {
   const work = mkdtempSync(`${tmpdir()}/fl-kubelet-`);
   const name = `fl-kubelet-${process.pid}`;
   for (const dir of ['upper', 'root', 'disk']) mkdirSync(`${work}/${dir}`);

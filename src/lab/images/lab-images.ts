@@ -4,7 +4,7 @@ import { directory, file, symlink, type TarEntry } from './tar.ts';
 import { type Architecture, udpEcho } from './udp-echo.ts';
 import { hideWget, wgetScript } from './wget.ts';
 
-export const boxReference = 'fairlead.local/box:1';
+const boxReference = 'fairlead.local/box:1';
 export const pauseReference = 'fairlead.local/pause:1';
 
 /** PID 1 ignores signals that it has no handler for. */

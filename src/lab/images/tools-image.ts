@@ -14,7 +14,7 @@ import { findProgram, librariesOf, type Program, unpackMissing } from './program
 import { directory, file, symlink, type TarEntry } from './tar.ts';
 import type { Architecture } from './udp-echo.ts';
 
-export const toolsReference = 'fairlead.local/tools:1';
+const toolsReference = 'fairlead.local/tools:1';
 
 /** What `lab load` takes for it. */
 export function isToolsImage(source: string): boolean {

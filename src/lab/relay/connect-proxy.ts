@@ -11,7 +11,7 @@ import { pipeBoth } from './dns-relay.ts';
 import { isAuthorized } from './login.ts';
 
 /** Host and port of an authority-form target (RFC 9112 §3.2.3), such as `[2001:db8::1]:443`. */
-export function parseTarget(url: string | undefined): { readonly host: string; readonly port: number } | undefined {
+function parseTarget(url: string | undefined): { readonly host: string; readonly port: number } | undefined {
   const [, v6, name, port = ''] = /^(?:\[([^\]]+)\]|([^:/?#@[\]]+)):(\d{1,5})$/.exec(url ?? '') ?? [];
   const host = v6 ?? name;
   return host === undefined ? undefined : { host, port: Number(port) };

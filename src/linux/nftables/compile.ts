@@ -4,6 +4,32 @@
  */
 import { ipToBytes, parseCidr } from '../../ip/ip.ts';
 import { type Attr, decodeAttrs, eachAttr, text as name, readText, readU32be, u32, u32be } from '../netlink/attribute.ts';
+import {
+  BITWISE,
+  CMP,
+  CT,
+  ctNew,
+  ctStatusDnat,
+  DATA,
+  DYNSET,
+  EXPRESSION,
+  FIB,
+  type Field,
+  type FieldName,
+  fibLocal,
+  fields,
+  HASH,
+  IMMEDIATE,
+  LOOKUP,
+  MASQ,
+  META,
+  NAT,
+  NUMGEN,
+  PAYLOAD,
+  REJECT,
+  tupleFields,
+  VERDICT,
+} from './expression-attributes.ts';
 import { protocols } from './field-type.ts';
 import { parseRule, type Statement, type Term, type Verdict } from './rule.ts';
 import type { TableFamily } from './table.ts';
@@ -14,63 +40,12 @@ export interface Expression {
   readonly data: readonly Attr[];
 }
 
-// Attributes and values of linux/netfilter/nf_tables.h.
-export const PAYLOAD = { dreg: 1, base: 2, offset: 3, length: 4, networkHeader: 1, transportHeader: 2 } as const;
-export const META = { dreg: 1, key: 2, sreg: 3, mark: 3, iifname: 6, nftrace: 12, l4proto: 16 } as const;
-export const CT = { dreg: 1, key: 2, direction: 3, state: 0, status: 2, original: 0, reply: 1 } as const;
-export const FIB = { dreg: 1, result: 2, flags: 3, addressType: 3, saddr: 1, daddr: 2 } as const;
-export const NUMGEN = { dreg: 1, modulus: 2, type: 3, offset: 4, inc: 0, random: 1 } as const;
-export const HASH = { sreg: 1, dreg: 2, length: 3, modulus: 4, seed: 5, offset: 6 } as const;
-export const CMP = { sreg: 1, op: 2, data: 3, eq: 0, neq: 1 } as const;
-export const BITWISE = { sreg: 1, dreg: 2, length: 3, mask: 4, xor: 5 } as const;
-export const LOOKUP = { set: 1, sreg: 2, dreg: 3, flags: 5, invert: 1 } as const;
-const NAT = { type: 1, family: 2, addressRegister: 3, portRegister: 5, dnat: 1 } as const;
-export const DYNSET = { set: 1, op: 3, keyRegister: 4, dataRegister: 5, timeout: 6, expression: 7, update: 1 } as const;
-const EXPRESSION = { name: 1 } as const;
-const MASQ = { flags: 1, randomFully: 0x10 } as const;
-export const REJECT = { type: 1, code: 2, icmp: 0, tcpReset: 1 } as const;
-export const IMMEDIATE = { dreg: 1, data: 2 } as const;
-export const DATA = { value: 1, verdict: 2 } as const;
-const VERDICT = { code: 1, chain: 2 } as const;
-
 const verdictRegister = 0;
-export const ctNew = 8;
-export const ctStatusDnat = 0x20;
-/** RTN_LOCAL. */
-export const fibLocal = 2;
 
 /** Per family: its number (NFPROTO_*), the slots of an address, and the code of ICMP's "port unreachable". */
 const families = {
   ip: { number: 2, addressSlots: 1, portUnreachable: 3 },
   ip6: { number: 10, addressSlots: 4, portUnreachable: 4 },
-} as const;
-
-type FieldName = `${'ip' | 'ip6'} ${'saddr' | 'daddr'}` | `th ${'sport' | 'dport'}`;
-
-interface Field {
-  readonly base: number;
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** Where a field is in its header, and how many bytes it has. */
-export const fields: Readonly<Record<FieldName, Field>> = {
-  'ip saddr': { base: PAYLOAD.networkHeader, offset: 12, length: 4 },
-  'ip daddr': { base: PAYLOAD.networkHeader, offset: 16, length: 4 },
-  'ip6 saddr': { base: PAYLOAD.networkHeader, offset: 8, length: 16 },
-  'ip6 daddr': { base: PAYLOAD.networkHeader, offset: 24, length: 16 },
-  'th sport': { base: PAYLOAD.transportHeader, offset: 0, length: 2 },
-  'th dport': { base: PAYLOAD.transportHeader, offset: 2, length: 2 },
-};
-
-/** NFT_CT_* of a tuple's fields. */
-export const tupleFields = {
-  'proto-src': { key: 11, length: 2 },
-  'proto-dst': { key: 12, length: 2 },
-  'ip saddr': { key: 19, length: 4 },
-  'ip daddr': { key: 20, length: 4 },
-  'ip6 saddr': { key: 21, length: 16 },
-  'ip6 daddr': { key: 22, length: 16 },
 } as const;
 
 /** Register of a four-byte slot: the old 16-byte names where they line up, as the kernel reports them. */

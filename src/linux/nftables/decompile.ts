@@ -4,6 +4,7 @@
  */
 import { bytesToIp } from '../../ip/ip.ts';
 import { decodeAttrs, firstAttr, readText, readU32be } from '../netlink/attribute.ts';
+import { isRule, listedExpressions, verdictText } from './compile.ts';
 import {
   BITWISE,
   CMP,
@@ -15,16 +16,13 @@ import {
   fields,
   HASH,
   IMMEDIATE,
-  isRule,
   LOOKUP,
-  listedExpressions,
   META,
   NUMGEN,
   PAYLOAD,
   REJECT,
   tupleFields,
-  verdictText,
-} from './compile.ts';
+} from './expression-attributes.ts';
 import { protocols } from './field-type.ts';
 import { formatTimeout } from './rule.ts';
 import type { TableFamily } from './table.ts';

@@ -55,7 +55,7 @@ export interface KubeSchedulerConfiguration {
   readonly profiles?: readonly ProfileConfiguration[];
 }
 
-export const extensionPoints: readonly string[] = [
+const extensionPoints: readonly string[] = [
   ...['preEnqueue', 'queueSort', 'preFilter', 'filter', 'postFilter', 'preScore', 'score'],
   ...['reserve', 'permit', 'preBind', 'bind', 'postBind', 'multiPoint'],
 ];
