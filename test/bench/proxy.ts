@@ -3,6 +3,7 @@
  * kube-proxy in the same mode in the same run, as ratios.
  */
 import { parseArgs } from 'node:util';
+import { messageOf } from '../../src/errors/known-error.ts';
 import { fairlead, type Program } from './proxy/contestant.ts';
 import { type Figures, type Limits, measure } from './proxy/measure.ts';
 import type { Size } from './proxy/objects.ts';
@@ -17,6 +18,7 @@ const usage = `usage: npm run bench -- proxy [OPTIONS]
   --rounds N                of which medians are told; default: 1
   --changes N               of each kind, of which p99 is told; default: 200
   --idle SECONDS            default: 5
+  --load SECONDS            until a program must serve, and follow a change; of one that does not nothing is told; default: 3600
   --first                   while changes are made, proxy and bench get a processor before all else (SCHED_FIFO): on a machine with other work
                             the slowest changes tell of that work alone
 `;
@@ -41,6 +43,7 @@ function readChoice(args: readonly string[]): Choice {
       rounds: { type: 'string', default: '1' },
       changes: { type: 'string', default: '200' },
       idle: { type: 'string', default: '5' },
+      load: { type: 'string', default: '3600' },
       first: { type: 'boolean', default: false },
     },
   });
@@ -62,7 +65,7 @@ function readChoice(args: readonly string[]): Choice {
       changesMs: 20_000,
       idleMs: Number(values.idle) * 1000,
       trafficMs: 2000,
-      loadMs: 3_600_000,
+      loadMs: Number(values.load) * 1000,
       isFirst: values.first,
     },
   };
@@ -97,7 +100,12 @@ async function main({ modes, programs: all, peerMost, sizes, rounds, limits }: C
       for (let round = 0; round < rounds; round++)
         for (const program of programs) {
           process.stderr.write(`${program.name} in mode ${mode}, ${size.services} x ${size.endpoints} …\n`);
-          figures.get(program.name)?.push(await measure(program, mode, size, limits));
+          try {
+            figures.get(program.name)?.push(await measure(program, mode, size, limits));
+          } catch (err) {
+            process.stderr.write(`${program.name} in mode ${mode}, ${size.services} x ${size.endpoints}: ${messageOf(err)}\n`);
+            process.exitCode = 1;
+          }
         }
       process.stdout.write(table(`mode ${mode}, ${size.services} Services x ${size.endpoints} endpoints`, rows, figures));
     }
@@ -106,6 +114,6 @@ async function main({ modes, programs: all, peerMost, sizes, rounds, limits }: C
 try {
   await main(readChoice(process.argv.slice(2)));
 } catch (err) {
-  process.stderr.write(`${err instanceof Error ? err.message : String(err)}\n\n${usage}`);
+  process.stderr.write(`${messageOf(err)}\n\n${usage}`);
   process.exitCode = 2;
 }

@@ -15,7 +15,7 @@ export interface Limits {
   readonly trafficMs: number;
   /** Whether changes are made before everything else that the machine does. */
   readonly isFirst: boolean;
-  /** How long it may take until it serves. */
+  /** How long it may take until it serves, or follows a change. */
   readonly loadMs: number;
 }
 
@@ -64,12 +64,13 @@ class Measurement {
   }
 
   /** Tries until connections to a Service arrive where they should; how long that took. */
-  async #until(ip: string, endpoint: string, { begun = performance.now(), limitMs = 120_000 } = {}): Promise<number> {
+  async #until(ip: string, endpoint: string, begun: number = performance.now()): Promise<number> {
+    const { loadMs } = this.#limits;
     const first = performance.now();
     while (this.#connections.arrival(ip) !== endpoint) {
       this.#contestant.check();
-      if (performance.now() - begun > limitMs)
-        throw new Error(`Connections to ${ip} do not arrive at ${endpoint} within ${limitMs / 1000} s`);
+      if (performance.now() - begun > loadMs)
+        throw new Error(`Connections to ${ip} do not arrive at ${endpoint} within ${loadMs / 1000} s`);
       // Connections without end would fill the kernel's table of them, which the proxies read.
       if (performance.now() - first < busyMs) await setImmediate();
       else await sleep(1);
@@ -80,7 +81,7 @@ class Measurement {
   /** Until the Services that it found are served. */
   async load(program: Program, mode: string): Promise<Pick<Figures, 'serves' | 'cpu' | 'fullSyncMs'>> {
     this.#contestant.start(program);
-    const serves = await this.#until(movingIp, movingEndpoint(0), { limitMs: this.#limits.loadMs });
+    const serves = await this.#until(movingIp, movingEndpoint(0));
     const { cpu } = this.#contestant;
     // In mode ipvs kube-proxy tells no syncs apart; there was only the first by now.
     const metric = mode === 'ipvs' ? 'sync_proxy_rules_duration_seconds' : 'sync_full_proxy_rules_duration_seconds';
@@ -99,7 +100,7 @@ class Measurement {
       const { news, ip, endpoint } = make(n);
       // Nobody tries meanwhile: that would take one of the cores.
       const inKernel = kernel ? (await kernel.of(news)) - begun : Number.NaN;
-      made.push({ inKernel, followed: ip === undefined ? Number.NaN : await this.#until(ip, endpoint, { begun }) });
+      made.push({ inKernel, followed: ip === undefined ? Number.NaN : await this.#until(ip, endpoint, begun) });
     }
     return made;
   }
