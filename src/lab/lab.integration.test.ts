@@ -36,7 +36,7 @@ const missing =
 function lab(args: readonly string[], inside?: number): Promise<ExecResult> {
   const command = [process.execPath, program, 'lab', ...args];
   const whole = inside === undefined ? command : ['nsenter', `--target=${inside}`, '--net', ...command];
-  return systemExec.run(whole[0] ?? '', whole.slice(1), { timeoutMs: 120_000 });
+  return systemExec.run(whole[0] ?? '', whole.slice(1), { timeoutMs: 300_000 });
 }
 
 async function must(args: readonly string[], inside?: number): Promise<ExecResult> {
@@ -82,7 +82,7 @@ describe('a lab that loses parts', { skip: missing }, () => {
   });
 
   test('answers to the client through the Service range', async () => {
-    const args = ['exec', 'client', '--name', name, '--', 'curl', '-sk', '--max-time', '5', 'https://10.96.0.1/version'];
+    const args = ['exec', 'client', '--name', name, '--', 'curl', '-sk', '--max-time', '30', 'https://10.96.0.1/version'];
     assert.match((await must(args)).stdout, /gitVersion/);
   });
 
@@ -282,7 +282,7 @@ describe('an attached lab', { skip: missing }, () => {
   });
 
   test('is reached from the machine by ClusterIP', async () => {
-    const args = [`--target=${pid}`, '--net', 'curl', '-sk', '--max-time', '5', 'https://10.224.0.1/version'];
+    const args = [`--target=${pid}`, '--net', 'curl', '-sk', '--max-time', '30', 'https://10.224.0.1/version'];
     assert.match((await systemExec.run('nsenter', args)).stdout, /gitVersion/);
   });
 
@@ -290,7 +290,7 @@ describe('an attached lab', { skip: missing }, () => {
     const on = async (...command: string[]): Promise<string> =>
       (await must(['exec', 'worker-1', '--name', name, '--', ...command], pid)).stdout;
     await eventually('the chains of Service kubernetes', async () => /-d 10\.224\.0\.1\/32 .*-j KUBE-SVC-/.test(await on('iptables-save')));
-    assert.match(await on('curl', '-sk', '--max-time', '5', 'https://10.224.0.1/version'), /gitVersion/);
+    assert.match(await on('curl', '-sk', '--max-time', '30', 'https://10.224.0.1/version'), /gitVersion/);
     assert.doesNotMatch(await on('nft', 'list', 'tables'), /kube-proxy/);
   });
 

@@ -48,7 +48,7 @@ for (const address of ['127.0.0.1', '::1']) {
     const { port } = server.address();
     for (let n = 0; n < 50; n++) for (const [i, client] of clients.entries()) client.send(`${i}-${n}`, port, address);
     clients[0].send(Buffer.alloc(500), port, address);
-    const end = performance.now() + 30_000;
+    const end = performance.now() + 90_000;
     while ((got[0]?.length ?? 0) + (got[1]?.length ?? 0) < 100) {
       assert.ok(performance.now() < end, `${seen} seen, ${got[0]?.length} and ${got[1]?.length} answered`);
       await new Promise((resolve) => setTimeout(resolve, 5));

@@ -40,5 +40,5 @@ test('readiness is dropped when the API server was not heard for as long as aske
     addressType: 'IPv4',
     endpoints: [],
   });
-  for (const deadline = performance.now() + 30_000; (await ready())[0] !== 200; ) assert.ok(performance.now() < deadline, 'it stays away');
+  for (const deadline = performance.now() + 90_000; (await ready())[0] !== 200; ) assert.ok(performance.now() < deadline, 'it stays away');
 });

@@ -102,18 +102,18 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
     if ((await systemExec.run('kubectl', ['version', '--client']).catch(() => undefined)) === undefined)
       return t.skip('kubectl is not installed');
     await kubectl('apply', '-f', scenario);
-    await kubectl('rollout', 'status', 'deployment/web', '--timeout=120s');
+    await kubectl('rollout', 'status', 'deployment/web', '--timeout=240s');
     const ip = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
     const pods = (await kubectl('get', 'pods', '-l', 'app=web', '-o', 'jsonpath={.items[*].metadata.name}')).split(' ').toSorted();
     for (const url of [`http://${ip}/`, ...plan.nodes.map((n) => `http://${n.address}:30080/`)]) {
       const seen = new Set<string>();
       await eventually(`all three pods at ${url}`, async () => {
-        const { stdout } = await must(['curl', '-sS', '--max-time', '5', url, url, url, url]);
+        const { stdout } = await must(['curl', '-sS', '--max-time', '30', url, url, url, url]);
         for (const [, pod = ''] of stdout.matchAll(/pod=(\S+)/g)) seen.add(pod);
         assert.deepEqual([...seen].toSorted(), pods);
       });
     }
-    const dig = await on(['dig', '+short', '+time=2', `@${plan.dnsAddress}`, 'web.default.svc.cluster.local', 'A']).catch(() => undefined);
+    const dig = await on(['dig', '+short', '+time=5', `@${plan.dnsAddress}`, 'web.default.svc.cluster.local', 'A']).catch(() => undefined);
     if (dig) assert.equal(dig.stdout.trim(), ip);
   });
 
@@ -157,7 +157,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
     for (const key of ['underlay', 'pods', 'services'] as const) assert.notEqual(other[key].text, plan[key].text);
     for (const lab of [plan, other]) {
       const ca = join(lab.pkiDir, 'ca.crt');
-      assert.equal((await must(['curl', '-sS', '--max-time', '5', '--cacert', ca, `${lab.server}/readyz`])).stdout, 'ok');
+      assert.equal((await must(['curl', '-sS', '--max-time', '30', '--cacert', ca, `${lab.server}/readyz`])).stdout, 'ok');
     }
     await must([process.execPath, fairlead, 'lab', 'down', '--name', second.options.name]);
     assert.ok(!existsSync(other.dir));
@@ -184,7 +184,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
     assert.match(stderr, /Found lab "e2el-[^"]+"/);
     if ((await systemExec.run('kubectl', ['version', '--client']).catch(() => undefined)) === undefined)
       return t.skip('kubectl is not installed');
-    await kubectl('wait', '--for=condition=Available', 'deployment/web', '--timeout=120s');
+    await kubectl('wait', '--for=condition=Available', 'deployment/web', '--timeout=240s');
     const ip = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
     await eventually('an answer', async () =>
       assert.match((await on(['curl', '-sS', '--max-time', '2', `http://${ip}/`])).stdout, /^pod=web-/),

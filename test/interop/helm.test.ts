@@ -76,7 +76,7 @@ describe('Helm on fairlead', { skip: cannotStartLabs || lacksProgram(...programs
     /** In a namespace named like the program. */
     const run = (...args: readonly string[]): Promise<ExecResult> =>
       systemExec.run(findProgram(program) ?? program, ['--kubeconfig', lab.plan.kubeconfig, '-n', program, ...args], {
-        timeoutMs: 120_000,
+        timeoutMs: 240_000,
         env: { HOME: dir },
       });
     const helm = async (...args: readonly string[]): Promise<string> => {
@@ -91,17 +91,17 @@ describe('Helm on fairlead', { skip: cannotStartLabs || lacksProgram(...programs
       (await running.apps.readNamespacedDeployment({ name: 'web', namespace: program })).metadata?.generation;
 
     test(`${program} installs, upgrades, rolls back and uninstalls a chart, and waits for each`, async () => {
-      await helm(...upgrade('--timeout', '60s'));
+      await helm(...upgrade('--timeout', '180s'));
       assert.equal((await running.pods(program, 'app=web')).length, 2);
-      await helm(...upgrade('--timeout', '60s', '--set', 'page=second'));
+      await helm(...upgrade('--timeout', '180s', '--set', 'page=second'));
       assert.equal((await running.core.readNamespacedConfigMap({ name: 'web', namespace: program })).data?.page, 'second');
       const settled = await generation();
-      await helm(...upgrade('--timeout', '60s', '--set', 'page=second'));
+      await helm(...upgrade('--timeout', '180s', '--set', 'page=second'));
       assert.equal(await generation(), settled, 'the same again is no change');
 
       const failed = await run(...upgrade('--timeout', '5s', '--set', 'page=third', '--set', 'command={false}'));
       assert.notEqual(failed.code, 0);
-      await helm('rollback', 'web', '2', '--wait', '--timeout', '60s');
+      await helm('rollback', 'web', '2', '--wait', '--timeout', '180s');
       assert.equal((await running.core.readNamespacedConfigMap({ name: 'web', namespace: program })).data?.page, 'second');
       const history = JSON.parse(await helm('history', 'web', '-o', 'json')) as { readonly status: string }[];
       assert.deepEqual(
@@ -109,7 +109,7 @@ describe('Helm on fairlead', { skip: cannotStartLabs || lacksProgram(...programs
         ['superseded', 'superseded', 'superseded', 'failed', 'deployed'],
       );
 
-      await helm('uninstall', 'web', '--wait', '--timeout', '60s');
+      await helm('uninstall', 'web', '--wait', '--timeout', '180s');
       await eventually('nothing to be left', async () => {
         assert.deepEqual(await running.pods(program), []);
         assert.deepEqual((await running.core.listNamespacedSecret({ namespace: program })).items, []);

@@ -111,7 +111,7 @@ describe('fairlead server with the controllers, scheduler and proxies of Kuberne
     await lab?.[Symbol.asyncDispose]();
   });
 
-  const curl = (node: string, address: string): Promise<string> => lab.must(node, 'curl', '-sS', '--max-time', '5', `http://${address}/`);
+  const curl = (node: string, address: string): Promise<string> => lab.must(node, 'curl', '-sS', '--max-time', '15', `http://${address}/`);
 
   for (const [node, mode] of [
     ['worker-1', 'nftables'],

@@ -111,7 +111,7 @@ describe('fairlead join in a cluster of kubeadm', { skip }, () => {
   test('a pod on it runs, and its Service reaches it', async () => {
     await server.write('/tmp/box.yaml', boxOn('nodeName: worker-1'));
     await eventually('its ServiceAccount', () => server.kubectl('apply', '-f', '/tmp/box.yaml'));
-    await server.kubectl('wait', '--for=condition=Ready', 'pod/box', '--timeout=50s');
+    await server.kubectl('wait', '--for=condition=Ready', 'pod/box', '--timeout=180s');
     const ip = await server.kubectl('get', 'service', 'box', '-o', 'jsonpath={.spec.clusterIP}');
     await machine.sh(`ip route replace ${serviceCidr} dev eth0`);
     await eventually('an answer', async () => assert.match(await machine.sh(`timeout 3 busybox wget -qO- http://${ip}`), /pod=box/));

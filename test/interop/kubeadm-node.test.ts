@@ -102,7 +102,7 @@ describe('a machine with the kubelet of Kubernetes', { skip }, () => {
   test('runs a pod, whose log the API server reads and which its Service reaches from both machines', async () => {
     await server.write('/tmp/box.yaml', boxOn(`nodeSelector: { kubernetes.io/hostname: ${node} }`));
     await server.kubectl('apply', '-f', '/tmp/box.yaml');
-    await server.kubectl('wait', '--for=condition=Ready', 'pod/box', '--timeout=50s');
+    await server.kubectl('wait', '--for=condition=Ready', 'pod/box', '--timeout=180s');
     await eventually('its log', async () => assert.match(await server.kubectl('logs', 'box'), /pod=box/));
     assert.equal(await server.kubectl('exec', 'box', '--', 'hostname'), 'box\n');
     const ip = await get('service', 'box', '-o', 'jsonpath={.spec.clusterIP}');

@@ -129,7 +129,7 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
     const [server] = machines();
     await server.write('/tmp/box.yaml', boxOn('nodeName: worker-1'));
     await server.kubectl('apply', '-f', '/tmp/box.yaml');
-    await server.kubectl('wait', '--for=condition=Ready', 'pod/box', '--timeout=30s');
+    await server.kubectl('wait', '--for=condition=Ready', 'pod/box', '--timeout=180s');
     assert.match(await server.kubectl('get', 'pod', 'box', '-o', 'jsonpath={.status.podIP}'), /^10\.210\./);
     const ip = await server.kubectl('get', 'service', 'box', '-o', 'jsonpath={.spec.clusterIP}');
     assert.match(ip, /^10\.110\./);

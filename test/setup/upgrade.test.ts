@@ -42,7 +42,7 @@ describe('an upgrade', { skip: cannotStartLabs }, () => {
       `${box}---\n${service('box', '7:7', 'type: NodePort').replace('port: 7,', `port: 7, nodePort: ${nodePort},`)}`,
     );
     await control.kubectl('apply', '-f', '/tmp/box.yaml');
-    await control.kubectl('wait', '--for=condition=Ready', 'pod/box', '--timeout=60s');
+    await control.kubectl('wait', '--for=condition=Ready', 'pod/box', '--timeout=180s');
     // As an older version had it: a right is missing, somebody has added one, and a document is of an older form.
     await control.kubectl('patch', 'role', 'fairlead:node-settings', '-n', 'kube-system', '--type=json', '-p', oldRule);
     await control.kubectl('delete', 'clusterrolebinding', 'fairlead:list-nodes');
@@ -131,7 +131,7 @@ describe('an upgrade', { skip: cannotStartLabs }, () => {
     await control.kubectl('cordon', 'worker-1');
     await control.write('/tmp/web.yaml', `${boxDeployment('web', 2)}---\n${budget}`);
     await control.kubectl('apply', '-f', '/tmp/web.yaml');
-    await control.kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+    await control.kubectl('rollout', 'status', 'deployment/web', '--timeout=180s');
     await control.kubectl('uncordon', 'worker-1');
     const placed = (): Promise<string> =>
       control.kubectl('get', 'pods', '-l', 'app=web', '-o', 'jsonpath={range .items[*]}{.spec.nodeName} {end}');

@@ -148,7 +148,7 @@ function parsed(text: string): Json {
   }
 }
 
-const deadlineMs = 30_000;
+const deadlineMs = 90_000;
 
 /** The events of a watch, one at a time. */
 export class TestWatch {
@@ -175,14 +175,14 @@ export class TestWatch {
     }
   }
 
-  /** The next event, or undefined at the end of the stream. Fails when nothing comes for half a minute. */
+  /** The next event, or undefined at the end of the stream. Fails when nothing comes for a minute and a half. */
   async next(): Promise<Json> {
     const late = setTimeout(() => this.#wake(), deadlineMs);
     const until = Date.now() + deadlineMs;
     try {
       while (this.#lines.length === 0) {
         if (this.#ended) return undefined;
-        if (Date.now() >= until) throw new Error('no event of the watch within half a minute');
+        if (Date.now() >= until) throw new Error('no event of the watch within a minute and a half');
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });

@@ -46,7 +46,7 @@ for (const batch of [true, false]) {
       expected.set(id, `10.0.0.${n}`);
       client.send(question(`${n}.x`, id), server.port, '127.0.0.1');
     }
-    const end = performance.now() + 30_000;
+    const end = performance.now() + 90_000;
     while (got.size < expected.size && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
     assert.deepEqual([...got].toSorted(), [...expected].toSorted());
   });

@@ -11,7 +11,7 @@ import { openSqliteStore } from './sqlite-store.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-checkpoints-'));
 after(() => rmSync(dir, { recursive: true }));
-const deadlineMs = 20_000;
+const deadlineMs = 90_000;
 
 describe('checkpoints', () => {
   test('keep the log as short under a crash loop as after one crash', () => {

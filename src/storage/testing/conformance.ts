@@ -232,7 +232,7 @@ function watches(on: On): void {
 function past(on: On): void {
   const until = async (subject: Subject, prefix: string, from: number, to: number): Promise<string[]> => {
     const seen: StoreEvent[] = [];
-    const options = { signal: AbortSignal.timeout(10_000), until: subject.at(to) };
+    const options = { signal: AbortSignal.timeout(90_000), until: subject.at(to) };
     for await (const batch of subject.store.watch(prefix, prefixEnd(prefix), subject.at(from), options)) seen.push(...batch);
     assert.ok(!options.signal.aborted, 'the watch ends by itself');
     return seen.map((event) => line(event, subject.at(0)));

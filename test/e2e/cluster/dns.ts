@@ -139,7 +139,7 @@ export function dnsSuite(cluster: () => Cluster): void {
     });
 
     test('a node resolves Services too', async () => {
-      assert.match(await cluster().lab.must('worker-1', 'curl', '-sS', '--max-time', '5', `http://web.default.${zone}/`), /^pod=web-/);
+      assert.match(await cluster().lab.must('worker-1', 'curl', '-sS', '--max-time', '30', `http://web.default.${zone}/`), /^pod=web-/);
     });
 
     test('the DNS publishes one ready endpoint per node behind kube-dns', async () => {
@@ -159,7 +159,7 @@ export function dnsSuite(cluster: () => Cluster): void {
     });
 
     test('dig answers as the tour says', { skip: withoutDig }, async () => {
-      const dig = async (...args: string[]): Promise<string> => (await output('dig', [`@${dns}`, '+short', '+time=2', ...args])).trim();
+      const dig = async (...args: string[]): Promise<string> => (await output('dig', [`@${dns}`, '+short', '+time=5', ...args])).trim();
       const ip = await cluster().clusterIp('default', 'web');
       assert.equal(await dig(`web.default.${zone}`, 'A'), ip);
       assert.equal(await dig(`web.default.${zone}`, 'A', '+tcp'), ip);

@@ -26,7 +26,7 @@ export const endpoints = ['10.244.2.2', '10.244.2.3', '10.244.2.4'] as const;
 export const vip: string = '10.96.0.100';
 export const echoVip = '10.96.0.200';
 const [outside, nodeIp, nodePort] = ['192.168.120.1', '192.168.120.11', 30_080];
-export const timeoutMs = 3000;
+export const timeoutMs = 15_000;
 
 /** A node with its neighbours, and the proxies of a mode that run on it. */
 export class LiveNode implements AsyncDisposable {
