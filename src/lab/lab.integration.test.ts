@@ -103,7 +103,8 @@ describe('a lab that loses parts', { skip: missing }, () => {
       const lines = await Promise.all(pids.map(async (pid) => [pid, await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')]));
       return lines.flatMap(([pid = '', line = '']) => (/^\S*node\0.*relay-process\.ts\0/.test(line) && line.includes(name) ? [pid] : []));
     };
-    const [first = ''] = await relays();
+    const [first] = await relays();
+    assert.ok(first);
     process.kill(Number(first), 'SIGKILL');
     await eventually('another relay', async () => (await relays()).some((pid) => pid !== first));
     await eventually('the lab to be healthy', async () => (await lab(['status', '--name', name])).code === 0);
