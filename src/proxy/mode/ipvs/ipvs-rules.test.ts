@@ -439,6 +439,26 @@ describe('IpvsRules', () => {
     mode.close();
   });
 
+  test('lists no endpoints with a change where many wait for connections to end, and lets all go when these have', async () => {
+    const { kernel, clock, mode, rules } = await serving(two);
+    const change = async (n: number): Promise<void> => {
+      rules.put('n/web', plan('web', '10.96.0.1', [`10.244.3.${n}`]));
+      await rules.sync();
+    };
+    for (let n = 1; n <= 30; n++) {
+      await change(n);
+      kernel.ipvs.connections(vip('10.96.0.1'), real(`10.244.3.${n}`), 1);
+    }
+    const { one } = kernel.ipvs.listings;
+    await change(31);
+    assert.equal(kernel.ipvs.listings.one, one);
+    for (let n = 1; n <= 30; n++) kernel.ipvs.connections(vip('10.96.0.1'), real(`10.244.3.${n}`), 0);
+    await clock.advance(5000);
+    for (const ms of [5000, 0, 0, 0]) await clock.advance(ms);
+    assert.equal(kernel.ipvs.dump(), '-A -t 10.96.0.1:80 -s rr\n-a -t 10.96.0.1:80 -r 10.244.3.31:8080 -m -w 1\n');
+    mode.close();
+  });
+
   test('looks by itself only so often that it takes a two-hundredth of the time', async () => {
     const { kernel, clock, mode, rules } = await serving(two);
     const read = kernel.ipvs.read.bind(kernel.ipvs);

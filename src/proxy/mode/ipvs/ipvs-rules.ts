@@ -34,6 +34,9 @@ export interface IpvsRulesOptions {
 /** Between two looks at real servers whose connections have not ended. */
 const leastDrainPeriodMs = 5000;
 
+/** Endpoints of one virtual server whose connections have not ended, with which a change would take longer than without. */
+const manyWaiting = 16;
+
 /** What a comparison with the kernel found. */
 interface Compared {
   readonly difference: Difference;
@@ -115,9 +118,10 @@ export class IpvsRules implements ModeRules {
     this.#ledger.settled();
     this.#draining.follow(this.#ledger.servers);
     const { retired } = compared.difference;
+    // Most have no connections, and go at once. Who comes to many that wait is looked at with these: it would be a listing of all of them.
+    const alone = retired.filter(({ address }) => this.#draining.of(serverName(address)).size < manyWaiting);
     this.#draining.add(retired);
-    // Most have no connections.
-    if (retired.length > 0) await this.#draining.drain(this.#ledger.servers, retired);
+    if (alone.length > 0) await this.#draining.drain(this.#ledger.servers, alone);
     await this.#letGo();
     this.#inStep = true;
     this.#drainLater();
