@@ -5,7 +5,7 @@ import { durationOf, nodeFlags, setupContext } from './setup-flags.ts';
 
 export const doctorCommand: Command = defineCommand({
   name: 'doctor',
-  summary: 'look at this node and say what is wrong, why, and what to do; the exit code is 1 when something is, warnings aside',
+  summary: 'say what is wrong with this node, why, and what to do; the exit code is 1 when more than a warning is',
   examples: ['sudo fairlead doctor', "sudo fairlead doctor -o json | jq -r '.findings[].id'"],
   options: {
     kubeconfig: textFlag('FILE', 'where the control plane is, and who asks', '/etc/kubernetes/kubelet.conf'),

@@ -4,7 +4,7 @@ import { proxyViewFlags } from './rules-command.ts';
 /** `fairlead trace`. */
 export const traceCommand: Command = defineCommand({
   name: 'trace',
-  summary: "follow one packet through the service proxy's rules in the kernel, rule by rule, to its fate; --live sends one",
+  summary: "follow one packet through the service proxy's rules, rule by rule, to its fate; --live sends one",
   usage: 'FROM TO[:PORT] [--live]',
   examples: [
     'fairlead trace 10.244.1.5 10.96.0.10:53 --udp',

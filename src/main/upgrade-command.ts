@@ -10,7 +10,7 @@ const verbs = ['plan', 'apply'];
 
 export const upgradeCommand: Command = defineCommand({
   name: 'upgrade',
-  summary: 'run what is installed in place of what runs, on the control plane first, then node by node: pods, rules and connections stay',
+  summary: 'run what is installed in place of what runs; pods, rules and connections stay',
   usage: '[plan|apply]',
   completes: { words: verbs },
   examples: [
