@@ -12,10 +12,13 @@ import { connect, createServer } from 'node:tls';
 import { type Authority, createAuthority, issueCertificate, loadAuthority } from './authority.ts';
 import { parseCertificateRequest } from './certificate-request.ts';
 import { newRequest } from './new-request.ts';
+import { renewCertificate } from './renew.ts';
 import { selfSigned } from './self-signed.ts';
 import { type SigningTerms, signRequest } from './sign-request.ts';
 
 const now = Date.parse('2026-01-01T00:00:00Z');
+const hour = 3_600_000;
+const day = 24 * hour;
 const terms: SigningTerms = { usages: ['digital signature', 'client auth'], notBefore: now, notAfter: now + 3_600_000 };
 const nodeNames = { commonName: 'system:node:n1', organizations: ['system:nodes'] };
 
@@ -134,6 +137,7 @@ describe('x509', () => {
   for (const [kind, key] of [
     ['RSA', rsaKey],
     ['ECDSA on P-384', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-384']],
+    ['ECDSA on P-521', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-521']],
     ['Ed25519', edKey],
   ] as const)
     test(`an authority that others made with ${kind} signs, and OpenSSL finds the way to it`, async () => {
@@ -199,6 +203,40 @@ describe('x509', () => {
     der.write('system:node:n2', der.indexOf('system:node:n1'));
     const forged = `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`;
     await assert.rejects(signRequest(authority, parseCertificateRequest(forged), terms), /unable to verify certificate request signature/);
+  });
+
+  test('what an authority issues can sign nothing itself, lives for a year, and is renewed for as long under the same authority', async () => {
+    const { certPem } = await issueCertificate(authority, { commonName: 'a', dnsNames: ['a'], usages: ['server'] }, now);
+    const renewed = await renewCertificate(authority, certPem, now + 1_000_000);
+    for (const [certificate, begin] of [
+      [certPem, now],
+      [renewed.certPem, now + 1_000_000],
+    ] as const) {
+      const text = textOf(certificate);
+      assert.match(text, /X509v3 Basic Constraints: critical\n\s+CA:FALSE\n/);
+      assert.match(text, /X509v3 Extended Key Usage: \n\s+TLS Web Server Authentication\n/);
+      assert.match(text, /DNS:a\n/);
+      const { validFromDate, validToDate } = new X509Certificate(certificate);
+      assert.deepEqual([validFromDate.getTime(), validToDate.getTime()], [begin - hour, begin + 365 * day]);
+      const at = ['-attime', String((begin + hour) / 1000)];
+      assert.match(openssl('verify', '-x509_strict', ...at, '-CAfile', 'ca.crt', 'it.crt'), /OK/);
+    }
+    assert.equal(new X509Certificate(authority.certPem).validToDate.getTime(), now + 3650 * day);
+  });
+
+  test('every usage that the API knows is one that OpenSSL knows by the same meaning', async () => {
+    const parsed = parseCertificateRequest(newRequest(nodeNames).requestPem);
+    const all = ['content commitment', 'data encipherment', 'key agreement', 'cert sign', 'encipher only', 'decipher only'];
+    const more = ['any', 'code signing', 'ipsec end system', 'ipsec tunnel', 'ipsec user', 'timestamping', 'ocsp signing'];
+    const text = textOf(await signRequest(authority, parsed, { ...terms, usages: [...all, ...more, 'microsoft sgc', 'netscape sgc'] }));
+    assert.match(
+      text,
+      /Key Usage: critical\n\s+Non Repudiation, Data Encipherment, Key Agreement, Certificate Sign, Encipher Only, Decipher Only\n/,
+    );
+    assert.match(
+      text,
+      /Any Extended Key Usage, Code Signing, IPSec End System, IPSec Tunnel, IPSec User, Time Stamping, OCSP Signing, Microsoft Server Gated Crypto, Netscape Server Gated Crypto\n/,
+    );
   });
 
   test('usages are written once each, in the order of upstream, and none that nobody asked for', async () => {
