@@ -5,7 +5,8 @@
  * takes such a socket for broken, and the package then ends the process. It only counts what it drops, and `drops` tells it.
  */
 import { closeSync, openSync } from 'node:fs';
-import { RawNetlinkSocket } from 'netlink';
+// The whole package brings half a megabyte of wireless and routing structures along, into every process.
+import { RawNetlinkSocket } from 'netlink/dist/raw.js';
 import { i32, loadLibc } from '../libc.ts';
 import { errnoName, NetlinkError } from './netlink-error.ts';
 

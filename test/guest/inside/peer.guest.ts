@@ -97,6 +97,9 @@ function unservedBy(plans: readonly ServicePlan[]): (line: string) => boolean {
   return (line) => patterns.some((pattern) => new RegExp(pattern).test(line));
 }
 
+/** Of IPv6 a set's name has no room for its last letter. */
+const sourceRanges = /^set KUBE-(?:6-)?LOAD-BALANCER-SOURCE-CIDR?$/;
+
 /** Whether a range of sources is within another one of the same frontend: it lets nobody more in. */
 function isWithinOther(entry: string, entries: readonly string[]): boolean {
   const [, frontend, source = ''] = /^(.*),([^,]+)$/.exec(entry) ?? [];
@@ -127,7 +130,7 @@ interface Difference {
 function differences(theirs: Held, ours: Held, plans: readonly ServicePlan[], given: PeerCase): Difference[] {
   const isUnserved = unservedBy(plans);
   const isKnownEntry = (place: string, line: string): boolean =>
-    (place.endsWith('LOAD-BALANCER-SOURCE-CIDR') && isWithinOther(line, ours[place] ?? [])) ||
+    (sourceRanges.test(place) && isWithinOther(line, ours[place] ?? [])) ||
     (place.endsWith('LOOP-BACK') && isOtherLoopBack(line, plans, given));
   const places = [...new Set([...Object.keys(theirs), ...Object.keys(ours)])].sort();
   return places.flatMap((place) => {

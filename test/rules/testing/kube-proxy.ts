@@ -17,7 +17,8 @@ import { nodeIp } from '../../../src/proxy/testing/scenario.ts';
 import { findProgram } from '../../interop/testing/programs.ts';
 import type { PeerCase } from './peer-cases.ts';
 
-const patienceMs = 60_000;
+/** For hangs: where both share a slow machine with others, a round of it takes a minute. */
+const patienceMs = 300_000;
 const port = 8001;
 const podCidr = '10.244.1.0/24';
 
