@@ -64,7 +64,7 @@ async function main(): Promise<number> {
   const stop = new AbortController();
   const run: Run = {
     flags,
-    limits: { light: { file: limitFlag('LIMIT', 240), linger, grace }, heavy: { file: limitFlag('LIMIT', 1800), linger, grace } },
+    limits: { light: { file: limitFlag('LIMIT', 600), linger, grace }, heavy: { file: limitFlag('LIMIT', 1800), linger, grace } },
     report,
     running: new Set(),
     signal: stop.signal,
