@@ -43,6 +43,14 @@ export class Siege {
     return new Siege(server, renewer, token);
   }
 
+  /** The same server at rest, for so long at least: on a busy machine the first renewal takes its time. */
+  async idle(ms: number): Promise<Measured> {
+    for (;;) {
+      const idle = await this.measure(ms);
+      if (idle.renewals.length > 0 && idle.probes.length > 0) return idle;
+    }
+  }
+
   /** The server as its nodes see it, until something has come to pass. */
   async measure(ms: number, until: Promise<unknown> = sleep(ms)): Promise<Measured> {
     await this.#told();
