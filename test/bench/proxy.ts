@@ -77,6 +77,7 @@ const rows: readonly Row<Figures>[] = [
   { what: 'CPU until it serves', unit: 's', of: (f) => f.cpu },
   { what: 'endpoint moved, until the kernel has it, p50', unit: 'ms', of: (f) => p50(f.moved.map((c) => c.inKernel)) },
   { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.moved.map((c) => c.inKernel)) },
+  { what: 'of that the API server of the bench, p50', unit: 'ms', of: (f) => p50(f.moved.map((c) => c.told)) },
   { what: 'until packets follow, p50', unit: 'ms', of: (f) => p50(f.moved.map((c) => c.followed)) },
   { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.moved.map((c) => c.followed)) },
   { what: 'of that the kernel alone, p50', unit: 'ms', of: (f) => p50(f.kernelShare) },

@@ -9,6 +9,8 @@ export class FakeApiServer {
   readonly #client = new FakeClient(systemClock);
   readonly #types: readonly ResourceType[];
   readonly #listen: (server: Server) => void;
+  /** When a watch was last told of a change, by `performance.now()`. */
+  toldAt = 0;
   readonly #server: Server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://fake');
     const parts = url.pathname.split('/');
@@ -57,7 +59,10 @@ export class FakeApiServer {
     const gone = new AbortController();
     response.on('close', () => gone.abort());
     response.flushHeaders();
-    const send = (event: WatchEvent<KubeObject>): void => void response.write(`${JSON.stringify(event)}\n`);
+    const send = (event: WatchEvent<KubeObject>): void => {
+      response.write(`${JSON.stringify(event)}\n`);
+      this.toldAt = performance.now();
+    };
     const resourceVersion = query.get('resourceVersion') ?? '';
     const sendInitialEvents = query.has('sendInitialEvents');
     await this.#client.watch(type, { ...selection, resourceVersion, sendInitialEvents, signal: gone.signal }, send);

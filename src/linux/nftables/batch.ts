@@ -53,7 +53,7 @@ export interface Batch extends EncodedBatch {
 }
 
 class BatchWriter {
-  readonly out: MessageWriter = new MessageWriter(16384);
+  readonly out: MessageWriter = new MessageWriter();
   readonly #transaction: Transaction;
   readonly #ops = new Map<number, Op>();
   #sequence: number;

@@ -23,6 +23,8 @@ export interface Limits {
 interface Change {
   /** Until the kernel has it. */
   readonly inKernel: number;
+  /** Until the API server of the bench has told it, which is no proxy's part. */
+  readonly told: number;
   /** Until packets follow: of an endpoint among many, who cannot be met at will, it is not known. */
   readonly followed: number;
 }
@@ -100,7 +102,8 @@ class Measurement {
       const { news, ip, endpoint } = make(n);
       // Nobody tries meanwhile: that would take one of the cores.
       const inKernel = kernel ? (await kernel.of(news)) - begun : Number.NaN;
-      made.push({ inKernel, followed: ip === undefined ? Number.NaN : await this.#until(ip, endpoint, begun) });
+      const told = this.#contestant.api.toldAt - begun;
+      made.push({ inKernel, told, followed: ip === undefined ? Number.NaN : await this.#until(ip, endpoint, begun) });
     }
     return made;
   }
