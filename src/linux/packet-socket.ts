@@ -6,14 +6,13 @@
  */
 import { closeSync } from 'node:fs';
 import { KnownError } from '../errors/known-error.ts';
-import { loadLibc, openLibc } from './libc.ts';
+import { loadLibc } from './libc.ts';
 import { errnoName } from './netlink/netlink-error.ts';
+import { bpf, encodeFilter, type Instruction } from './socket-filter.ts';
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
 const SOCK_NONBLOCK_CLOEXEC = 0o2004000;
-const SOL_SOCKET = 1;
-const SO_ATTACH_FILTER = 26;
 const F_SETFL = 4;
 const F_SETOWN = 8;
 const O_NONBLOCK = 0o4000;
@@ -23,10 +22,6 @@ const ETH_P_ARP = 0x0806;
 const ETH_P_IPV6 = 0x86dd;
 /** The longest frame of an Ethernet without jumbo frames; both kinds are far shorter. */
 const LONGEST_FRAME = 1514;
-
-/** Instructions of classic BPF: load a byte or a half word, compare, return (linux/filter.h). */
-const [LDB, LDH, JEQ, RET] = [0x30, 0x28, 0x15, 0x06];
-type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
 
 export type FrameKind = 'arp' | 'ndp';
 
@@ -41,22 +36,22 @@ const kinds: Readonly<Record<FrameKind, Kind>> = {
   arp: {
     protocol: ETH_P_ARP,
     filter: [
-      [LDH, 0, 0, 20],
-      [JEQ, 0, 1, 1],
-      [RET, 0, 0, LONGEST_FRAME],
-      [RET, 0, 0, 0],
+      [bpf.loadHalf, 0, 0, 20],
+      [bpf.jumpIfEqual, 0, 1, 1],
+      [bpf.give, 0, 0, LONGEST_FRAME],
+      [bpf.give, 0, 0, 0],
     ],
   },
   // The next header is ICMPv6, and its type 135.
   ndp: {
     protocol: ETH_P_IPV6,
     filter: [
-      [LDB, 0, 0, 20],
-      [JEQ, 0, 3, 58],
-      [LDB, 0, 0, 54],
-      [JEQ, 0, 1, 135],
-      [RET, 0, 0, LONGEST_FRAME],
-      [RET, 0, 0, 0],
+      [bpf.loadByte, 0, 0, 20],
+      [bpf.jumpIfEqual, 0, 3, 58],
+      [bpf.loadByte, 0, 0, 54],
+      [bpf.jumpIfEqual, 0, 1, 135],
+      [bpf.give, 0, 0, LONGEST_FRAME],
+      [bpf.give, 0, 0, 0],
     ],
   },
 };
@@ -89,7 +84,7 @@ export class PacketSocket implements Disposable {
     if (this.#fd < 0) throw refused('open a packet socket', libc.errno());
     try {
       const { protocol, filter } = kinds[kind];
-      attach(this.#fd, filter);
+      if (libc.attachFilter(this.#fd, encodeFilter(filter)) !== 0) throw refused('filter frames', libc.errno());
       listen();
       open.add(this);
       if (libc.fcntl(this.#fd, F_SETOWN, process.pid) < 0 || libc.fcntl(this.#fd, F_SETFL, O_NONBLOCK | O_ASYNC) < 0)
@@ -123,28 +118,6 @@ export class PacketSocket implements Disposable {
     open.delete(this);
     closeSync(this.#fd);
   }
-}
-
-/** struct sock_fprog with its program behind it. */
-function attach(fd: number, program: readonly Instruction[]): void {
-  const { koffi } = openLibc();
-  const size = 16 + 8 * program.length;
-  const pointer: unknown = koffi.alloc('uint8_t', size);
-  const memory = Buffer.from(koffi.view(pointer, size));
-  memory.writeUInt16LE(program.length, 0);
-  memory.writeBigUInt64LE(koffi.address(pointer) + 16n, 8);
-  program.forEach(([code, ifTrue, ifFalse, value], i) => {
-    const at = 16 + 8 * i;
-    memory.writeUInt16LE(code, at);
-    memory.writeUInt8(ifTrue, at + 2);
-    memory.writeUInt8(ifFalse, at + 3);
-    memory.writeUInt32LE(value, at + 4);
-  });
-  const libc = loadLibc();
-  const result = libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, memory.subarray(0, 16), 16);
-  const errno = libc.errno();
-  koffi.free(pointer);
-  if (result !== 0) throw refused('filter frames', errno);
 }
 
 /** struct sockaddr_ll. */

@@ -8,6 +8,7 @@ import { closeSync, openSync } from 'node:fs';
 // The whole package brings half a megabyte of wireless and routing structures along, into every process.
 import { RawNetlinkSocket } from 'netlink/dist/raw.js';
 import { i32, loadLibc } from '../libc.ts';
+import { bpf, encodeFilter } from '../socket-filter.ts';
 import { errnoName, NetlinkError } from './netlink-error.ts';
 
 const AF_NETLINK = 16;
@@ -235,27 +236,18 @@ function configure(fd: number, room: number): void {
   set(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
 }
 
-/** Classic BPF (linux/filter.h) that lets a datagram pass unless its first message names this port (nlmsg_pid). */
+/** Lets a datagram pass unless its first message names this port (nlmsg_pid). */
 function notOfPort(port: number): Uint8Array {
-  const [load, jumpIfEqual, giveBack, all] = [0x20, 0x15, 0x06, 0xffffffff];
   const portAt = 12;
   // Loaded as if it were big endian.
   const swapped = Buffer.alloc(4);
   swapped.writeUInt32LE(port);
-  const instructions = [
-    [load, 0, 0, portAt],
-    [jumpIfEqual, 0, 1, swapped.readUInt32BE()],
-    [giveBack, 0, 0, 0],
-    [giveBack, 0, 0, all],
-  ] as const;
-  const bytes = Buffer.alloc(instructions.length * 8);
-  for (const [i, [code, ifTrue, ifFalse, value]] of instructions.entries()) {
-    bytes.writeUInt16LE(code, i * 8);
-    bytes.writeUInt8(ifTrue, i * 8 + 2);
-    bytes.writeUInt8(ifFalse, i * 8 + 3);
-    bytes.writeUInt32LE(value, i * 8 + 4);
-  }
-  return bytes;
+  return encodeFilter([
+    [bpf.loadWord, 0, 0, portAt],
+    [bpf.jumpIfEqual, 0, 1, swapped.readUInt32BE()],
+    [bpf.give, 0, 0, 0],
+    [bpf.give, 0, 0, 0xffffffff],
+  ]);
 }
 
 function dropsOf(fd: number): number {

@@ -76,8 +76,8 @@ export class RelayCount {
     return [...this.#meters.values()].reduce((sum, meter) => sum + meter[what], this.#past[what]);
   }
 
-  refuse(): void {
-    this.#refused++;
+  refuse(times = 1): void {
+    this.#refused += times;
   }
 
   of(endpoint: string): Meter {

@@ -15,13 +15,15 @@ export interface RelayedFrontend extends SocketAddress {
 export interface RelayedService {
   /** By `ip . tcp . port`. */
   readonly frontends: ReadonlyMap<string, RelayedFrontend>;
+  /** The same of those where nobody listens, since nobody is served: the kernel refuses. */
+  readonly refusing: ReadonlyMap<string, RelayedFrontend>;
   /** Which the node must have; also where nobody serves: then the kernel refuses. */
   readonly addresses: ReadonlySet<string>;
   /** Ports of it that no process can relay. */
   readonly unserved: readonly string[];
 }
 
-export const nothingRelayed: RelayedService = { frontends: new Map(), addresses: new Set(), unserved: [] };
+export const nothingRelayed: RelayedService = { frontends: new Map(), refusing: new Map(), addresses: new Set(), unserved: [] };
 
 function isList(target: Frontend['inside']): target is 'cluster' | 'local' {
   return target === 'cluster' || target === 'local';
@@ -35,16 +37,22 @@ function addressesOf({ ip }: Frontend, node: NodeContext): readonly string[] {
 function frontendsOf({ protocol, ...port }: PortPlan, service: ServicePlan, node: NodeContext): RelayedFrontend[] {
   if (protocol === 'sctp') return [];
   const plan = { ...port, protocol, ...(service.algorithm ? { algorithm: service.algorithm } : {}) };
-  return port.frontends
-    .filter(({ inside, outside }) => isList(inside) || isList(outside))
-    .flatMap((frontend) => addressesOf(frontend, node).map((ip) => ({ ip, port: frontend.port, protocol, frontend, plan })));
+  return port.frontends.flatMap((frontend) =>
+    addressesOf(frontend, node).map((ip) => ({ ip, port: frontend.port, protocol, frontend, plan })),
+  );
+}
+
+function byName(frontends: readonly RelayedFrontend[]): Map<string, RelayedFrontend> {
+  return new Map(frontends.map((one) => [`${one.ip} . ${one.protocol} . ${one.port}`, one]));
 }
 
 export function relayed(plan: ServicePlan, node: NodeContext): RelayedService {
   const all = plan.ports.flatMap((port) => frontendsOf(port, plan, node));
   const ips = plan.ports.flatMap(({ frontends }) => frontends.flatMap(({ ip }) => ip ?? []));
+  const isServed = ({ frontend: { inside, outside } }: RelayedFrontend): boolean => isList(inside) || isList(outside);
   return {
-    frontends: new Map(all.map((one) => [`${one.ip} . ${one.protocol} . ${one.port}`, one])),
+    frontends: byName(all.filter(isServed)),
+    refusing: byName(all.filter((one) => !isServed(one))),
     addresses: new Set(ips.filter((ip) => !node.nodeIps.includes(ip))),
     unserved: plan.ports.flatMap(({ protocol, name }) => (protocol === 'sctp' ? [`${plan.key}:${name}`] : [])),
   };

@@ -2,6 +2,7 @@
 import { type Clock, systemClock } from '../../../clock/clock.ts';
 import { KnownError, messageOf } from '../../../errors/known-error.ts';
 import { familyOf } from '../../../ip/ip.ts';
+import { Arrivals } from '../../../linux/arrivals.ts';
 import { type Address, addAddress, deleteAddress } from '../../../linux/netlink/address.ts';
 import { isErrno } from '../../../linux/netlink/netlink-error.ts';
 import { RTNLGRP, Rtnetlink } from '../../../linux/netlink/rtnetlink.ts';
@@ -19,6 +20,8 @@ export interface RelayHost {
   change(added: readonly string[], removed: readonly string[]): Promise<void>;
   /** Throws PORT_TAKEN. */
   listen(protocol: Exclude<Protocol, 'sctp'>, address: SocketAddress, route: Route): Promise<Relay>;
+  /** Counts what begins at an address of the node. Throws KERNEL_REFUSED. Absent: nothing is counted. */
+  arrivals?(protocol: Exclude<Protocol, 'sctp'>, address: SocketAddress): Pick<Arrivals, 'take' | 'close'>;
   /** Calls `onChange` when an address came or went, or may have. */
   watch(onChange: () => void): { close(): void };
   close(): void;
@@ -54,6 +57,10 @@ export class KernelRelayHost implements RelayHost {
 
   async listen(protocol: Exclude<Protocol, 'sctp'>, address: SocketAddress, route: Route): Promise<Relay> {
     return protocol === 'tcp' ? await TcpRelay.listen(address, route) : await UdpRelay.listen(address, route, this.#clock);
+  }
+
+  arrivals(protocol: Exclude<Protocol, 'sctp'>, address: SocketAddress): Arrivals {
+    return new Arrivals(protocol, address);
   }
 
   watch(onChange: () => void): { close(): void } {

@@ -10,6 +10,7 @@ import type { Relay, Route } from '../../relay/relay.ts';
 import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { endpointText } from '../tallies.ts';
 import { listFor, nothingRelayed, type RelayedFrontend, type RelayedService, relayed } from './frontends.ts';
+import { RefusalCounts } from './refusal-counts.ts';
 import type { RelayHost } from './relay-host.ts';
 
 export interface RelayRulesOptions {
@@ -33,6 +34,7 @@ export class RelayRules implements ModeRules {
   /** By Service and port: what it remembers outlives a change of endpoints. */
   readonly #balancers = new Map<string, BalancedOfService>();
   readonly #relays = new Map<string, { readonly relay: Relay; readonly listener: Listener }>();
+  readonly #refusals: RefusalCounts;
   /** Frontends that nothing listens on yet, with the reason that was told. */
   readonly #failed = new Map<string, string>();
   /** How many Services want each address. */
@@ -45,6 +47,7 @@ export class RelayRules implements ModeRules {
     this.#host = host;
     this.#clock = clock;
     this.#log = log;
+    this.#refusals = new RefusalCounts({ host, clock, log });
   }
 
   put(key: string, plan: ServicePlan | undefined): void {
@@ -86,14 +89,17 @@ export class RelayRules implements ModeRules {
     const added = [...this.#addresses.keys()].filter((ip) => !held.has(ip));
     const removed = [...held].filter((ip) => !this.#addresses.has(ip));
     this.#isTrusted = false;
-    this.#closeGone(changed);
+    // Before anything is opened: what one Service gives up another may have.
+    for (const [key, before] of changed) this.#closeGone(key, before);
     await this.#host.change(added, removed);
     const listened = await this.#open(full ? this.#wanted.keys() : changed.keys());
+    if (this.#node.countsConnections) for (const key of changed.keys()) this.#countRefusals(key);
     this.#isTrusted = true;
     return { full, steps: added.length + removed.length + (full ? 0 : listened) };
   }
 
   async counts(): Promise<readonly ServiceCount[]> {
+    this.#refusals.look();
     return [...this.#balancers.values()].map(({ service, port, protocol, balancer: { count } }) => ({
       service,
       port,
@@ -119,11 +125,13 @@ export class RelayRules implements ModeRules {
   retire(): void {
     this.#isRetired = true;
     for (const { relay } of this.#relays.values()) relay.close();
+    this.#refusals.close();
   }
 
   close(): void {
     for (const { relay } of this.#relays.values()) relay.cut();
     this.#relays.clear();
+    this.#refusals.close();
   }
 
   #count(changed: ReadonlyMap<string, RelayedService>): Map<string, number> {
@@ -142,20 +150,18 @@ export class RelayRules implements ModeRules {
     return counts;
   }
 
-  /** Before anything is opened: what one Service gives up another may have. */
-  #closeGone(changed: ReadonlyMap<string, RelayedService>): void {
-    for (const [key, before] of changed) {
-      const now = this.#wanted.get(key) ?? nothingRelayed;
-      for (const name of before.frontends.keys()) {
-        if (now.frontends.has(name)) continue;
-        this.#relays.get(name)?.relay.close();
-        this.#relays.delete(name);
-        this.#failed.delete(name);
-      }
-      const ports = new Set([...now.frontends.values()].map(({ plan }) => balancerKey(key, plan)));
-      for (const { plan } of before.frontends.values())
-        if (!ports.has(balancerKey(key, plan))) this.#balancers.delete(balancerKey(key, plan));
-    }
+  #closeGone(key: string, before: RelayedService): void {
+    const now = this.#wanted.get(key) ?? nothingRelayed;
+    for (const name of before.frontends.keys()) if (!now.frontends.has(name)) this.#closeRelay(name);
+    for (const name of before.refusing.keys()) if (!now.refusing.has(name)) this.#refusals.forget(name);
+    const ports = portsOf(key, now);
+    for (const port of portsOf(key, before)) if (!ports.has(port)) this.#balancers.delete(port);
+  }
+
+  #closeRelay(name: string): void {
+    this.#relays.get(name)?.relay.close();
+    this.#relays.delete(name);
+    this.#failed.delete(name);
   }
 
   async #open(keys: Iterable<string>): Promise<number> {
@@ -184,15 +190,24 @@ export class RelayRules implements ModeRules {
     }
   }
 
-  #route(key: string, frontend: RelayedFrontend): Route {
-    const { plan } = frontend;
-    const node = this.#node;
+  #countRefusals(key: string): void {
+    for (const [name, frontend] of this.#wanted.get(key)?.refusing ?? [])
+      this.#refusals.follow(name, frontend, this.#balancerOf(key, frontend).count);
+  }
+
+  #balancerOf(key: string, { plan }: RelayedFrontend): PortBalancer {
     const known = this.#balancers.get(balancerKey(key, plan))?.balancer;
     known?.update(plan);
     const balancer = known ?? new PortBalancer(plan, { now: () => this.#clock.monotonic() });
     this.#balancers.set(balancerKey(key, plan), { service: key, port: plan.name, protocol: plan.protocol, balancer });
+    return balancer;
+  }
+
+  #route(key: string, frontend: RelayedFrontend): Route {
+    const { plan } = frontend;
+    const node = this.#node;
     return {
-      balancer,
+      balancer: this.#balancerOf(key, frontend),
       listFor: (client) => listFor(frontend, node, client),
       isServing: (endpoint) => plan.serving.has(endpoint),
     };
@@ -201,4 +216,9 @@ export class RelayRules implements ModeRules {
 
 function balancerKey(key: string, { name, protocol }: PortPlan): string {
   return `${key} ${name} ${protocol}`;
+}
+
+/** Keys of balancers. */
+function portsOf(key: string, { frontends, refusing }: RelayedService): Set<string> {
+  return new Set([...frontends.values(), ...refusing.values()].map(({ plan }) => balancerKey(key, plan)));
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { Frontend, PortPlan, ServicePlan } from '../../plan/service-plan.ts';
 import type { Route } from '../../relay/relay.ts';
@@ -19,7 +20,13 @@ modeConformance('userspace over a node in memory', async () => {
   };
 });
 
-const node: NodeContext = { ...sampleNode, nodePortIps: ['192.0.2.1', '192.0.2.2'], serviceCidrs: [], nodeIps: ['192.0.2.1'] };
+const node: NodeContext = {
+  ...sampleNode,
+  countsConnections: true,
+  nodePortIps: ['192.0.2.1', '192.0.2.2'],
+  serviceCidrs: [],
+  nodeIps: ['192.0.2.1'],
+};
 
 function plan(frontends: readonly Partial<Frontend>[], more: Partial<PortPlan> = {}): ServicePlan {
   const usual = { kind: 'cluster-ip', port: 80, inside: 'cluster', outside: 'cluster', masquerade: 'always' } as const;
@@ -56,8 +63,17 @@ describe('relayed()', () => {
   });
 
   test('leaves refusing to the kernel: an address at which nobody listens', () => {
-    const { frontends, addresses } = relayed(plan([{ ip: '10.96.0.1', inside: 'refuse', outside: 'drop' }]), node);
-    assert.deepEqual([[...frontends.keys()], [...addresses]], [[], ['10.96.0.1']]);
+    const frontends = [
+      { ip: '10.96.0.1', inside: 'refuse', outside: 'drop' },
+      { ip: '10.96.0.2', outside: 'drop' },
+      { ip: '10.96.0.3', inside: 'drop' },
+    ] as const;
+    const { frontends: served, refusing, addresses } = relayed(plan(frontends), node);
+    assert.deepEqual(
+      [[...served.keys()], [...refusing.keys()]],
+      [['10.96.0.2 . tcp . 80', '10.96.0.3 . tcp . 80'], ['10.96.0.1 . tcp . 80']],
+    );
+    assert.deepEqual([...addresses], ['10.96.0.1', '10.96.0.2', '10.96.0.3']);
   });
 
   test('names what no process can relay', () => {
@@ -176,5 +192,101 @@ describe('RelayRules', () => {
     rules.put('n/web', undefined);
     await rules.sync();
     assert.deepEqual(await rules.counts?.(), []);
+  });
+});
+
+describe('RelayRules, of a Service that nobody serves', () => {
+  const nobody = { cluster: [] };
+  const refusing = { inside: 'refuse', outside: 'refuse' } as const;
+  const name = { service: 'n/web', port: 'http', protocol: 'tcp', connections: 0, received: 0, sent: 0, endpoints: [] };
+
+  test('count what comes and is refused, on top of what was counted before, until the port goes', async () => {
+    const host = new FakeRelayHost();
+    const clock = new FakeClock();
+    const rules = await new UserspaceMode(host, { clock }).open(node);
+    rules.put('n/web', plan([{ ip: '10.96.0.1' }]));
+    await rules.sync();
+    host.listeners.get('10.96.0.1 . tcp . 80')?.balancer.count.refuse();
+    assert.deepEqual([...host.arrived], []);
+    rules.put(
+      'n/web',
+      plan(
+        [
+          { ip: '10.96.0.1', ...refusing },
+          { kind: 'node-port', port: 30080, ...refusing },
+        ],
+        nobody,
+      ),
+    );
+    await rules.sync();
+    assert.deepEqual([...host.arrived.keys()], ['10.96.0.1 . tcp . 80', '192.0.2.1 . tcp . 30080', '192.0.2.2 . tcp . 30080']);
+    host.arrived.set('10.96.0.1 . tcp . 80', 2).set('192.0.2.2 . tcp . 30080', 3);
+    assert.deepEqual(await rules.counts?.(), [{ ...name, refused: 6 }]);
+    // The kernel has room for a second's.
+    host.arrived.set('10.96.0.1 . tcp . 80', 4);
+    await clock.advance(1000);
+    assert.equal(host.arrived.get('10.96.0.1 . tcp . 80'), 0);
+    host.arrived.set('10.96.0.1 . tcp . 80', 5);
+    rules.put('n/web', plan([{ ip: '10.96.0.1' }]));
+    await rules.sync();
+    assert.deepEqual([...host.arrived], [], 'a relay counts by itself');
+    assert.deepEqual(await rules.counts?.(), [{ ...name, refused: 15 }]);
+    assert.equal(clock.pending, 1);
+    await clock.advance(1000);
+    assert.equal(clock.pending, 0);
+    rules.put('n/web', undefined);
+    await rules.sync();
+    assert.deepEqual(await rules.counts?.(), []);
+  });
+
+  test('count for the port that has the frontend now', async () => {
+    const host = new FakeRelayHost();
+    const rules = await new UserspaceMode(host).open(node);
+    rules.put('n/web', plan([{ ip: '10.96.0.1', ...refusing }], nobody));
+    await rules.sync();
+    rules.put('n/web', plan([{ ip: '10.96.0.1', ...refusing }], { ...nobody, name: 'other' }));
+    await rules.sync();
+    host.arrived.set('10.96.0.1 . tcp . 80', 2);
+    assert.deepEqual(await rules.counts?.(), [{ ...name, port: 'other', refused: 2 }]);
+  });
+
+  test('count nothing when nobody asked for it, or once they are over', async () => {
+    for (const end of ['close', 'retire'] as const) {
+      const host = new FakeRelayHost();
+      const clock = new FakeClock();
+      const mode = new UserspaceMode(host, { clock });
+      const rules = await mode.open(node);
+      rules.put('n/web', plan([{ ip: '10.96.0.1', ...refusing }], nobody));
+      await rules.sync();
+      assert.equal(host.arrived.size, 1);
+      mode[end]();
+      assert.deepEqual([host.arrived.size, clock.pending], [0, 0], end);
+    }
+    const { countsConnections: _, ...uncounted } = node;
+    const host = new FakeRelayHost();
+    const rules = await new UserspaceMode(host).open(uncounted);
+    rules.put('n/web', plan([{ ip: '10.96.0.1', ...refusing }], nobody));
+    await rules.sync();
+    assert.equal(host.arrived.size, 0);
+  });
+
+  test('say once that they cannot, and go on', async () => {
+    const host = new FakeRelayHost();
+    for (const ip of ['10.96.0.1', '10.96.0.2']) host.uncountable.add(`${ip} . tcp . 80`);
+    const told: string[] = [];
+    const log = { info() {}, debug() {}, error() {}, warn: (text: string) => void told.push(text), child: () => log };
+    const rules = await new UserspaceMode(host, { log }).open(node);
+    rules.put(
+      'n/web',
+      plan(
+        ['10.96.0.1', '10.96.0.2', '10.96.0.3'].map((ip) => ({ ip, ...refusing })),
+        nobody,
+      ),
+    );
+    await rules.sync();
+    assert.deepEqual(
+      [[...host.arrived.keys()], told],
+      [['10.96.0.3 . tcp . 80'], ['Cannot count what comes to 10.96.0.1 port 80/tcp: EPERM: what is refused there is not counted']],
+    );
   });
 });

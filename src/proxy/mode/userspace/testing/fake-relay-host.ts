@@ -10,6 +10,9 @@ export class FakeRelayHost implements RelayHost {
   readonly listeners: Map<string, Route> = new Map<string, Route>();
   /** Where somebody else listens. */
   readonly taken: Set<string> = new Set<string>();
+  /** Where arrivals are counted, and how many were not taken yet. */
+  readonly arrived: Map<string, number> = new Map<string, number>();
+  readonly uncountable: Set<string> = new Set<string>();
   readonly #watchers = new Set<() => void>();
 
   async held(family: TableFamily): Promise<ReadonlySet<string>> {
@@ -35,6 +38,18 @@ export class FakeRelayHost implements RelayHost {
       this.listeners.set(name, now);
     };
     return { reroute, close, cut: close };
+  }
+
+  arrivals(protocol: string, { ip, port }: SocketAddress): { take(): number; close(): void } {
+    const name = `${ip} . ${protocol} . ${port}`;
+    if (this.uncountable.has(name)) throw new Error(`Cannot count what comes to ${ip} port ${port}/${protocol}: EPERM`);
+    this.arrived.set(name, 0);
+    const take = (): number => {
+      const count = this.arrived.get(name) ?? 0;
+      this.arrived.set(name, 0);
+      return count;
+    };
+    return { take, close: () => this.arrived.delete(name) };
   }
 
   watch(onChange: () => void): { close(): void } {
