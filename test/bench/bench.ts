@@ -33,7 +33,10 @@ const benches: Readonly<Record<string, Bench>> = {
   scheduler: { summary: 'pods per second of the scheduler', file: '../../src/scheduler/bench.ts' },
   dns: { summary: 'queries per second of the DNS server', file: '../../src/dns/bench.ts' },
   'control-plane': { summary: 'pods per second made, chosen and bound, API server and all', file: '../control-plane/bench.ts' },
-  storage: { summary: 'writes per second of the store: SQLite, etcd, Redis', file: '../../src/storage/bench.ts' },
+  storage: {
+    summary: 'the stores over SQLite, etcd and Redis, alone or against plain etcd and kube-apiserver: writes, lists, watches',
+    file: './storage.ts',
+  },
   'storage-kills': {
     summary: 'kill -9 of the store under load, again and again: whether clients saw one history',
     file: './storage-kills.ts',

@@ -99,6 +99,11 @@ export class TestRedis implements AsyncDisposable {
     });
   }
 
+  /** Of the server that runs. */
+  get pids(): readonly number[] {
+    return this.#child?.pid === undefined ? [] : [this.#child.pid];
+  }
+
   signal(name: NodeJS.Signals): void {
     this.#child?.kill(name);
   }
