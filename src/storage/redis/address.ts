@@ -3,13 +3,16 @@ import { readFileSync } from 'node:fs';
 import type { RedisOptions } from 'ioredis';
 import { messageOf } from '../../errors/known-error.ts';
 import type { StoreUrl } from '../store-url.ts';
+import type { SentinelSettings } from './sentinels.ts';
 
 const files = ['password-file', 'sentinel-password-file', 'ca', 'cert', 'key'] as const;
 const texts = ['fsync', 'cluster', 'server-name', 'sentinel-user', ...files] as const;
 const numbers = ['wait-replicas', 'max-log-events', 'max-log-bytes'] as const;
 
 export interface RedisSettings {
+  /** Without an address where sentinels know it. */
   readonly connection: RedisOptions;
+  readonly sentinels: SentinelSettings | undefined;
   /** The URL without its password, for messages. */
   readonly shown: string;
   readonly cluster: string;
@@ -49,9 +52,11 @@ export function readRedisUrl(url: StoreUrl): RedisSettings {
     username: url.user || undefined,
     password: content('password-file')?.trimEnd() ?? (url.password || undefined),
   };
-  const sentinel = { sentinelUsername: given['sentinel-user'], sentinelPassword: content('sentinel-password-file')?.trimEnd() };
+  const sentinel = { username: given['sentinel-user'], password: content('sentinel-password-file')?.trimEnd() };
+  const isSentinel = url.scheme.endsWith('+sentinel');
   return {
-    connection: defined({ ...(url.scheme.endsWith('+sentinel') ? sentinelsOf(url, sentinel, tls.tls) : serverOf(url)), ...tls, ...login }),
+    connection: defined({ ...(isSentinel ? { db: database(url, url.segments.slice(1)) } : serverOf(url)), ...tls, ...login }),
+    sentinels: isSentinel ? sentinelsOf(url, { ...sentinel, ...tls }) : undefined,
     shown: url.shown,
     cluster: given.cluster ?? 'kubernetes',
     everysec: given.fsync === 'everysec',
@@ -70,13 +75,11 @@ function serverOf(url: StoreUrl): RedisOptions {
   return { ...first, db: database(url, url.segments) };
 }
 
-function sentinelsOf(url: StoreUrl, login: object, tls: object | undefined): RedisOptions {
-  const [name, ...rest] = url.segments;
+function sentinelsOf(url: StoreUrl, options: RedisOptions): SentinelSettings {
+  const [name] = url.segments;
   if (!name)
     throw url.refuse('it does not name the primary that the sentinels watch', 'Give it as redis+sentinel://HOST,HOST,HOST/mymaster');
-  // The detector hears of a fail-over from the sentinels: an old primary may live on and keep its connections.
-  const secure = tls ? { enableTLSForSentinelMode: true, sentinelTLS: tls } : {};
-  return { sentinels: [...url.hosts(26379)], name, db: database(url, rest), failoverDetector: true, ...login, ...secure };
+  return { name, each: url.hosts(26379).map((address) => ({ ...address, ...defined(options) })) };
 }
 
 function database(url: StoreUrl, segments: readonly string[]): number {

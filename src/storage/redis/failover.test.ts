@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { eventually } from '../../clock/testing/eventually.ts';
 import { seededRandom } from '../../clock/testing/seeded-random.ts';
+import { isKnownError } from '../../errors/known-error.ts';
+import { silentLog } from '../../observability/log.ts';
 import { openStore } from '../open.ts';
 import { Compacted } from '../store.ts';
 import { StoreUrl } from '../store-url.ts';
@@ -60,6 +62,31 @@ describe('a fail-over by Sentinel', () => {
       const history = await workload.history();
       assert.deepEqual(violations(history), []);
       assert.ok((await store.revision()) < 1_000_000, 'revisions went on where they were');
+    });
+  });
+
+  test('is followed to the new primary although other sentinels are away, which is said once', async () => {
+    await withGroup(async (group) => {
+      const said: string[] = [];
+      const note = (text: string): void => void said.push(text);
+      const url = group.url.replace('/mymaster', ',127.0.0.1:1/mymaster');
+      await using store = await openStore(url, { log: { ...silentLog, warn: note, info: note } });
+      assert.ok((await store.put('/a', bytes('before'))).ok);
+      await failOver(group);
+      assert.ok((await eventually(() => store.put('/a', bytes('after')))).ok);
+      assert.equal(await group.replica.command('HGET', '{fairlead}meta', 'revision'), String(await store.revision()));
+      assert.equal(said.filter((text) => text === 'a sentinel of Redis is away').length, 1);
+      assert.ok(said.includes('connected to Redis again'), said.join());
+    });
+  });
+
+  test('needs the name that the sentinels know', async () => {
+    await using primary = await TestRedis.start();
+    await using sentinel = await TestRedis.startSentinel(primary, 1);
+    await assert.rejects(openStore(`redis+sentinel://127.0.0.1:${sentinel.port}/other`, {}), (err) => {
+      assert.ok(isKnownError(err, 'BAD_CONFIG'));
+      assert.match(err.message, /^Cannot find Redis: the sentinel at 127\.0\.0\.1:\d+ watches no primary "other"$/);
+      return true;
     });
   });
 

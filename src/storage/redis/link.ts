@@ -4,6 +4,7 @@ import { KnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import type { RedisSettings } from './address.ts';
 import { failed } from './redis-error.ts';
+import { type Address, findPrimary, SentinelWatch, shown } from './sentinels.ts';
 import { Session } from './session.ts';
 
 const firstPauseMs = 50;
@@ -19,6 +20,9 @@ export interface LinkOptions {
 export class Link {
   readonly #options: LinkOptions;
   readonly #stop = new AbortController();
+  readonly #sentinels: SentinelWatch | undefined;
+  /** Where the session is, or will be, and what ends it. */
+  #place: { readonly at: Address; readonly left: AbortController } | undefined;
   #session: Session | undefined;
   #lastError: KnownError | undefined;
   #waiting = Promise.withResolvers<void>();
@@ -27,12 +31,19 @@ export class Link {
 
   private constructor(options: LinkOptions) {
     this.#options = options;
+    const { settings, log } = options;
+    this.#sentinels = settings.sentinels && new SentinelWatch(settings.sentinels, log, (primary) => this.#moved(primary));
   }
 
   /** Throws what keeps the first session from beginning. */
   static async open(options: LinkOptions): Promise<Link> {
     const link = new Link(options);
-    link.#session = await link.#connect();
+    try {
+      link.#session = await link.#connect();
+    } catch (err) {
+      link.close();
+      throw err;
+    }
     void link.#keep(link.#session);
     return link;
   }
@@ -50,6 +61,7 @@ export class Link {
   close(): void {
     this.#stop.abort();
     clearTimeout(this.#patience);
+    this.#sentinels?.close();
     this.#session?.end(new KnownError('STORE_CLOSED', `Cannot use store "${this.#options.settings.shown}": it was closed`));
     this.#wake();
   }
@@ -62,13 +74,28 @@ export class Link {
   async #connect(): Promise<Session> {
     let session: Session | undefined;
     try {
-      session = await Session.open(this.#options.settings);
+      session = await this.#begin();
       await this.#options.greet(session);
       return session;
     } catch (err) {
       session?.end(err);
       throw err instanceof KnownError ? err : this.#failure(err);
     }
+  }
+
+  async #begin(): Promise<Session> {
+    const { settings } = this.#options;
+    if (!settings.sentinels) return Session.open(settings);
+    const at = await findPrimary(settings.sentinels);
+    const left = new AbortController();
+    this.#place = { at, left };
+    return Session.open(settings, { at, signal: left.signal });
+  }
+
+  /** The old primary may live on and keep its connections, or have vanished and keep those who connect to it waiting. */
+  #moved(primary: Address): void {
+    if (!this.#place || shown(this.#place.at) === shown(primary)) return;
+    this.#place.left.abort(new Error(`the sentinels name another primary: ${shown(primary)}`));
   }
 
   async #keep(first: Session): Promise<void> {

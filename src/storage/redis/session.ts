@@ -6,6 +6,7 @@ import { type ChainableCommander, Redis, type RedisOptions } from 'ioredis';
 import type { RedisSettings } from './address.ts';
 import { type FunctionName, functionKeys, functionName, keys, libraryText } from './library.ts';
 import { answerCode, isMissingFunction, Unconfirmed } from './redis-error.ts';
+import { type Address, findPrimary } from './sentinels.ts';
 
 /** What a command may be given. */
 type Argument = string | Buffer | number;
@@ -20,6 +21,12 @@ interface Call {
   readonly args: readonly Argument[];
   resolve(reply: unknown): void;
   reject(err: unknown): void;
+}
+
+interface SessionOptions {
+  readonly signal?: AbortSignal;
+  /** The primary, when somebody knows it already. */
+  readonly at?: Address | undefined;
 }
 
 type Result = readonly [err: Error | null, reply: unknown];
@@ -40,24 +47,24 @@ export class Session {
   #over = false;
   #outbox: Call[] = [];
 
-  private constructor(settings: RedisSettings) {
+  private constructor(settings: RedisSettings, primary: Address | undefined) {
     this.#settings = settings;
     const { answerMs } = settings;
     const client = (options: RedisOptions): Redis => {
       const all = {
         ...settings.connection,
+        ...(primary && { host: primary.host, port: primary.port }),
         ...options,
         lazyConnect: true,
         protocol: 2,
         replyMapping: 'legacy',
         retryStrategy: null,
-        sentinelRetryStrategy: () => null,
         enableOfflineQueue: false,
         autoResendUnfulfilledCommands: false,
         maxRetriesPerRequest: 0,
         keepAlive: 10_000,
         connectTimeout: 5_000,
-        // From the moment that a sentinel names another primary: the old one may have vanished, and never say goodbye.
+        // When sentinels name another primary, the old one may have vanished, and never say goodbye.
         disconnectTimeout: 100,
       } satisfies RedisOptions;
       const redis = new Redis(all);
@@ -70,10 +77,12 @@ export class Session {
     this.#tail = client({ socketTimeout: blockMs + answerMs });
   }
 
-  /** Connects, and sees that all connections have reached the same process. */
-  static async open(settings: RedisSettings): Promise<Session> {
-    const session = new Session(settings);
+  /** Connects, and sees that all connections have reached the same process. The signal ends it, also later. */
+  static async open(settings: RedisSettings, { signal, at }: SessionOptions = {}): Promise<Session> {
+    const session = new Session(settings, at ?? (settings.sentinels && (await findPrimary(settings.sentinels))));
+    signal?.addEventListener('abort', () => session.end(signal.reason));
     try {
+      signal?.throwIfAborted();
       await Promise.all(session.#clients.map((client) => client.connect()));
       const processes = await Promise.all(session.#clients.map(async (client) => /run_id:(\w+)/.exec(await client.info('server'))?.[1]));
       if (new Set(processes).size > 1) throw new Error('the primary changed while it was connected to');
