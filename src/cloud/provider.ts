@@ -99,6 +99,8 @@ export class ProviderRefusal extends Error {
 /** What controllers of this folder get. */
 export interface CloudContext extends ProviderContext {
   readonly provider: Provider;
+  /** `--use-service-account-credentials`: the client of a ServiceAccount of kube-system; without, each controller uses `client`. */
+  readonly clientOf?: (account: string) => Client;
   readonly clusterName: string;
   /** Ranges of the pods: routes outside of them are not the cluster's. */
   readonly clusterCidrs: readonly string[];

@@ -44,6 +44,14 @@ export const cloudControllers: Readonly<Record<string, Run>> = {
   'node-route-controller': needing('routes', (context, routes) => new RouteController(context, routes)),
 };
 
+/** The ServiceAccounts of kube-system as which they act, by upstream's names. A provider acts as the process. */
+const accounts: Readonly<Record<string, string>> = {
+  'cloud-node-controller': 'node-controller',
+  'cloud-node-lifecycle-controller': 'node-controller',
+  'service-lb-controller': 'service-controller',
+  'node-route-controller': 'route-controller',
+};
+
 interface CloudChoice {
   readonly names: readonly string[];
   readonly providerName: string;
@@ -54,5 +62,10 @@ interface CloudChoice {
 export async function startCloud(context: Omit<CloudContext, 'provider'>, { names, providerName, provider }: CloudChoice): Promise<void> {
   const open = providers[providerName];
   if (!open) throw new RangeError(`Cannot open provider "${providerName}": there is none of that name`);
-  await runNamed({ ...context, provider: open(context, provider) }, names, cloudControllers);
+  const { client, clientOf = () => client } = context;
+  const acting = Object.entries(cloudControllers).map(([name, run]): [string, Run] => [
+    name,
+    (own) => run({ ...own, client: clientOf(accounts[name] ?? name) }),
+  ]);
+  await runNamed({ ...context, provider: open(context, provider) }, names, Object.fromEntries(acting));
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { configMaps, events, nodes, services } from '../../src/api/resource-types.ts';
+import { configMaps, events, nodes, serviceAccounts, services } from '../../src/api/resource-types.ts';
 import type { Service } from '../../src/api/schema/types.ts';
+import { AccountClients } from '../../src/client/account-clients.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
-import type { Client } from '../../src/client/client.ts';
 import { InformerSet } from '../../src/client/informers.ts';
 import { systemClock } from '../../src/clock/clock.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
@@ -14,23 +14,35 @@ import { service } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 
-/** `fairlead cloud-controller-manager` under its own user, in this process. */
+/** `fairlead cloud-controller-manager --use-service-account-credentials` under its own user, in this process. */
 class Cloud {
   readonly complaints: string[] = [];
-  #client: Client | undefined;
+  #accounts: AccountClients | undefined;
   #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
 
   async start(cp: ControlPlane): Promise<void> {
     const client = await cp.clientNamed('system:cloud-controller-manager');
-    this.#client = client;
+    const accounts = new AccountClients(client, systemClock);
+    this.#accounts = accounts;
     this.#stop = new AbortController();
     const { signal } = this.#stop;
     const note = (msg: string): void => void this.complaints.push(msg);
     const log: Log = { ...silentLog, warn: note, error: note, child: () => log };
     const informers = new InformerSet(client, { log });
     const periods = { routePeriodMs: 10_000, nodeMonitorPeriodMs: 5_000, nodeStatusPeriodMs: 300_000 };
-    const context = { client, informers, clock: systemClock, log, signal, clusterName: 'kubernetes', clusterCidrs: [], ...periods };
+    const clientOf = accounts.of.bind(accounts);
+    const context = {
+      client,
+      clientOf,
+      informers,
+      clock: systemClock,
+      log,
+      signal,
+      clusterName: 'kubernetes',
+      clusterCidrs: [],
+      ...periods,
+    };
     const provider = { config: {}, addressPools: [], configMap: 'kube-system/metal-address-pools' };
     const choice = { names: Object.keys(cloudControllers), providerName: 'metal', provider };
     this.#running = Promise.all([informers.start(signal), startCloud(context, choice)]);
@@ -39,7 +51,7 @@ class Cloud {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    this.#client?.close();
+    this.#accounts?.close();
   }
 }
 
@@ -82,6 +94,8 @@ describe('load balancers on bare metal', () => {
           message === 'Failed to allocate IP for "default/c": no available IPs',
       );
     await eventually('the event', told);
+    const account = await cp.client.get(serviceAccounts, 'service-controller', { namespace: 'kube-system' });
+    assert.equal(account.metadata.name, 'service-controller', 'whose tokens the controller has');
   });
 
   test('keeps them while another process takes over', async () => {

@@ -30,6 +30,12 @@ const flags = {
   'route-reconciliation-period': textFlag('DURATION', 'between two looks at the routes', '10s'),
   'node-monitor-period': textFlag('DURATION', 'between two looks at whether the machine of a Node that is not Ready exists', '5s'),
   'node-status-update-frequency': textFlag('DURATION', 'between two looks at the addresses of a Node', '5m'),
+  'use-service-account-credentials': {
+    ...switchFlag(
+      'let each controller act as its own ServiceAccount of kube-system, by tokens; the provider acts as the user of the kubeconfig',
+    ),
+    among: false,
+  },
   controllers: {
     ...textFlag('LIST', 'which controllers run, by upstream\'s names; "*,-NAME" for all but one', '*'),
     among: { name: 'cloud-controllers' },
@@ -82,13 +88,16 @@ export const cloudControllerManager: Part = definePart({
       routePeriodMs: 1000 * read.seconds('route-reconciliation-period', 1, 86_400),
       nodeMonitorPeriodMs: 1000 * read.seconds('node-monitor-period', 1, 86_400),
       nodeStatusPeriodMs: 1000 * read.seconds('node-status-update-frequency', 1, 86_400),
+      ownAccounts: read.isSet('use-service-account-credentials'),
       client: await partClient('cloud-controller-manager', read, setting),
     };
   },
-  async start({ names, providerName, provider, ...config }, { informers: pool, clock, log, signal }) {
+  async start({ names, providerName, provider, ownAccounts, ...config }, { informers: pool, clock, log, signal }) {
     const [{ startCloud }, { endClient }] = await Promise.all([import('../../cloud/start.ts'), import('./part-client.ts')]);
     const informers = pool.open(config.client, { clock, log, shares: 'all', signal });
-    const cloud = startCloud({ ...config, informers, clock, log, signal }, { names, providerName, provider });
-    return { stopped: endClient(config.client, Promise.all([informers.start(signal), cloud]), { clock, signal }) };
+    const accounts = ownAccounts ? new (await import('../../client/account-clients.ts')).AccountClients(config.client, clock) : undefined;
+    const context = { ...config, informers, clock, log, signal, ...(accounts ? { clientOf: accounts.of.bind(accounts) } : {}) };
+    const cloud = startCloud(context, { names, providerName, provider });
+    return { stopped: endClient(accounts ?? config.client, Promise.all([informers.start(signal), cloud]), { clock, signal }) };
   },
 });

@@ -30,7 +30,6 @@ function switches(names: string, why: string): PartFlags {
 
 const noProfiler = 'there is no profiler of Go to serve';
 const ofGo = 'it is about the log of a Go program';
-const oneIdentity = 'every controller acts as the user of the kubeconfig';
 const notThere = 'what it is about is not there';
 const ownPace = 'work is paced by the API server, by priority and fairness';
 const fixedTime = 'the time is fixed';
@@ -112,7 +111,6 @@ export const schedulerFlags: PartFlags = {
 
 export const cloudControllerManagerFlags: PartFlags = {
   ...ofClients,
-  ...switches('use-service-account-credentials', oneIdentity),
   ...switches('allow-untagged-cloud external-cloud-volume-plugin', notThere),
   ...without('concurrent-service-syncs concurrent-node-syncs', 'each controller has its own number of workers'),
   ...without('min-resync-period controller-start-interval', fixedTime),
