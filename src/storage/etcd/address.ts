@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { messageOf } from '../../errors/known-error.ts';
 import type { StoreUrl } from '../store-url.ts';
-import type { Tls } from './endpoints.ts';
+import type { Tls } from './channel.ts';
 import { KeySpace } from './key-space.ts';
 
 /** Under which the API server keeps its objects, whatever the prefix in etcd. */

@@ -2,11 +2,10 @@
  * The members of an etcd cluster. One of them (`first-member.ts`) is used for everything until it fails; then it is the next one's turn.
  * A call is sent to another member only when nobody can be harmed by that.
  */
-import { checkServerIdentity } from 'node:tls';
-import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { type Client, type ClientDuplexStream, Metadata, type ServiceError } from '@grpc/grpc-js';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { isIp } from '../../ip/ip.ts';
+import { openChannel, type Tls } from './channel.ts';
 import { isLate, LeaderChanged, outcomeOf, Unanswered, UnfitMember } from './etcd-error.ts';
 import { codec, type Message, type Method, paths, type Request, type Response } from './messages.ts';
 import { type MemberState, SlowCalls } from './slow-calls.ts';
@@ -20,20 +19,6 @@ const retryMs = 100;
 const homeEveryMs = 5_000;
 /** Calls under way; more wait here. etcd refuses them when it falls thousands behind. */
 const maxInFlight = 256;
-
-const channelOptions = {
-  // A member that vanished without a word is noticed within 15 seconds. etcd takes pings every 5 seconds at most.
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 1_000,
-  'grpc.max_receive_message_length': -1,
-  'grpc.max_send_message_length': -1,
-  'grpc.enable_retries': 0,
-  'grpc.enable_http_proxy': 0,
-  // Each member has a channel of its own, also after one that was closed.
-  'grpc.use_local_subchannel_pool': 1,
-};
 
 interface Member {
   readonly url: string;
@@ -55,24 +40,6 @@ export interface Reply<Name extends Method> {
 export type Repeat = 'always' | 'unsent';
 
 type Header = Message<'ResponseHeader'> | undefined;
-
-/** PEM files; without `ca` the authorities that Node.js knows count. */
-export interface Tls {
-  readonly ca: Buffer | null;
-  readonly cert: Buffer | null;
-  readonly key: Buffer | null;
-}
-
-function clientOf(url: string, tls: Tls | undefined): Client {
-  const { host, hostname } = new URL(url);
-  if (!tls) return new Client(host, credentials.createInsecure(), channelOptions);
-  const { ca, cert, key } = tls;
-  const address = hostname.replace(/^\[|\]$/g, '');
-  if (!isIp(address)) return new Client(host, credentials.createSsl(ca, key, cert), channelOptions);
-  // gRPC would name the address in the handshake, where RFC 6066 allows only names and Node.js warns of it. A name stands in for it there.
-  const checked = credentials.createSsl(ca, key, cert, { checkServerIdentity: (_, shown) => checkServerIdentity(address, shown) });
-  return new Client(host, checked, { ...channelOptions, 'grpc.ssl_target_name_override': 'etcd' });
-}
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
@@ -100,7 +67,7 @@ export class Endpoints {
   ) {
     this.#members = urls.map((url) => {
       const slow = new SlowCalls(clock, () => this.#state(member));
-      const member: Member = { url, client: clientOf(url, tls), slow, term: 0, fit: undefined };
+      const member: Member = { url, client: openChannel(url, tls), slow, term: 0, fit: undefined };
       return member;
     });
     this.#tls = tls;
@@ -271,7 +238,7 @@ export class Endpoints {
 
   #connectAnew(member: Member): void {
     member.client.close();
-    member.client = clientOf(member.url, this.#tls);
+    member.client = openChannel(member.url, this.#tls);
   }
 
   close(): void {
