@@ -1,8 +1,8 @@
 /** The connections of one client under one set of credentials, kept alive between requests. */
-import http from 'node:http';
 import https from 'node:https';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { KnownError, messageOf } from '../errors/known-error.ts';
+import { http } from '../observability/plain-http.ts';
 import type { ClientConfig } from './client-config.ts';
 
 /** Of TCP: ten probes, one a second, follow a silence of this length; a peer that is cut off is known after 25 s. */

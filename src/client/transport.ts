@@ -1,9 +1,10 @@
 /** HTTPS to one server with connections kept alive. Knows bytes and headers, not Kubernetes. */
 import { readFile } from 'node:fs/promises';
-import http from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { finished } from 'node:stream';
 import { KnownError, messageOf, systemCode } from '../errors/known-error.ts';
+import { http } from '../observability/plain-http.ts';
 import type { ClientConfig, Credentials } from './client-config.ts';
 import { Connections } from './connections.ts';
 
@@ -26,7 +27,7 @@ const broken: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 
 /** A response whose head is there. */
 export interface Exchange {
-  readonly response: http.IncomingMessage;
+  readonly response: IncomingMessage;
   /** Aborts when other credentials have taken the place of those it came with. */
   readonly retired: AbortSignal;
 }
@@ -68,7 +69,7 @@ export class Transport {
   }
 
   /** Sends a request; resolves with the response once its head is there. Throws API_UNREACHABLE when there is none. */
-  async send(request: TransportRequest): Promise<http.IncomingMessage> {
+  async send(request: TransportRequest): Promise<IncomingMessage> {
     return (await this.exchange(request)).response;
   }
 
@@ -99,7 +100,7 @@ export class Transport {
     given: string | undefined,
     sent: { reused: boolean },
     by: https.RequestOptions,
-  ): Promise<http.IncomingMessage> {
+  ): Promise<IncomingMessage> {
     if (this.#isClosed) throw new Error('the client was closed');
     const bearer = given ?? (await this.#bearer());
     const headers: Record<string, string | number> = {
@@ -158,7 +159,7 @@ export class Transport {
 }
 
 /** The whole body as text. Rejects when the connection breaks before its end. */
-export async function readText(response: http.IncomingMessage): Promise<string> {
+export async function readText(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
   return (chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)).toString('utf8');
@@ -168,7 +169,7 @@ export async function readText(response: http.IncomingMessage): Promise<string> 
  * Hands on the lines of a body as they come, without their ends: in the turn of the event loop in which they were read. Resolves at the end of the body; rejects
  * when it breaks off, and with what `onLine` throws, after which no line comes.
  */
-export function eachLine(response: http.IncomingMessage, onLine: (line: string) => void): Promise<void> {
+export function eachLine(response: IncomingMessage, onLine: (line: string) => void): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let begun = '';
   const take = (chunk: string): void => {

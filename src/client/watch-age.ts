@@ -1,5 +1,6 @@
 /** How long ago the API server was last heard, by resource: what of a part's knowledge may be old. */
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import Gauge from 'prom-client/lib/gauge.js';
 
 interface Aged {
   readonly type: { readonly resource: string };

@@ -74,6 +74,21 @@ describe('modules', () => {
       );
     });
 
+  test('no part of a node loads the HTTP client that node:http brings along when it is imported', () => {
+    const files = [
+      '../proxy/proxy.ts',
+      '../kubelet/kubelet.ts',
+      '../net-agent/start.ts',
+      '../cni/start.ts',
+      '../dns/start.ts',
+      '../speaker/start.ts',
+    ];
+    const code = `for (const file of ${JSON.stringify([...lifecycle, ...files])}) await import(file);
+      process.stdout.write(String(process.moduleLoadList.some((name) => name.includes('undici'))), () => process.exit(0));`;
+    const run = spawnSync(process.execPath, ['--input-type=module', '--eval', code], { encoding: 'utf8', cwd: import.meta.dirname });
+    assert.equal(run.stdout, 'false', run.stderr);
+  });
+
   for (const [part, most, files] of [
     ['controller-manager', 326, ['../controllers/start.ts']],
     ['scheduler', 200, ['../scheduler/scheduler.ts']],

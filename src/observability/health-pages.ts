@@ -2,10 +2,11 @@
  * Small pages for probes, load balancers and Prometheus (/healthz, /ready, /metrics …), over plain HTTP. What is not there is answered as Go's
  * servers do, which upstream's parts have.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { KnownError, messageOf, systemCode } from '../errors/known-error.ts';
+import { http } from './plain-http.ts';
 
 export interface Page {
   readonly code: number;
@@ -34,7 +35,7 @@ export class PageServer {
     // A certificate is asked for and not required: a probe has none.
     this.#server = tls
       ? createSecureServer({ ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: false }, answer)
-      : createServer(answer);
+      : http.createServer(answer);
     this.#server.unref();
   }
 

@@ -1,6 +1,9 @@
 /** kube-proxy's metrics under kube-proxy's names and with its labels, in a registry of their own. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import Counter from 'prom-client/lib/counter.js';
+import Gauge from 'prom-client/lib/gauge.js';
+import Histogram from 'prom-client/lib/histogram.js';
+import Registry from 'prom-client/lib/registry.js';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
 import { familyNames } from './mode/ip-family.ts';

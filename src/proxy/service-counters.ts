@@ -1,5 +1,6 @@
 /** What was counted for Services, as metrics. Nothing is read until somebody asks, and then once for all of them. */
-import { Counter, Registry } from 'prom-client';
+import Counter from 'prom-client/lib/counter.js';
+import Registry from 'prom-client/lib/registry.js';
 import type { Page } from '../observability/health-pages.ts';
 import type { EndpointCount, ServiceCount } from './mode/mode.ts';
 import { amounts, endpointMetrics, endpointsPath, type MetricName, serviceMetrics } from './service-metrics.ts';

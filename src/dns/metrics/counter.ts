@@ -1,5 +1,6 @@
 /** Counters whose values are read when somebody asks for them: counting itself stays an addition. */
-import { Counter, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import Counter from 'prom-client/lib/counter.js';
 
 export type Labels = Readonly<Record<string, string>>;
 

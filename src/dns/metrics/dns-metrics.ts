@@ -2,7 +2,7 @@
  * CoreDNS's metrics of the server itself, under CoreDNS's names; each plugin registers its own. Counting is a few additions per question;
  * prom-client sees the sums only when somebody reads them.
  */
-import { Registry } from 'prom-client';
+import Registry from 'prom-client/lib/registry.js';
 import { isWithin, TYPE } from '../message/names.ts';
 import type { Client, Transport } from '../plugin/plugin.ts';
 import type { ReplyInfo } from '../server/responder.ts';

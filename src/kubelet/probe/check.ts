@@ -1,11 +1,11 @@
 /** One look at a container: exec, HTTP, TCP, gRPC. Used by probes and by lifecycle hooks. */
-import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { Client, credentials } from '@grpc/grpc-js';
 import type { Container, GRPCAction, HTTPGetAction, Probe, TCPSocketAction } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { joinHostPort } from '../../ip/ip.ts';
+import { http } from '../../observability/plain-http.ts';
 import { type Cri, isDeadline } from '../cri/cri.ts';
 
 export interface CheckResult {
@@ -70,7 +70,7 @@ function checkHttp(action: HTTPGetAction, { container, podIp, timeoutMs }: Check
   return new Promise((resolve) => {
     const options = { host, port, path, headers, agent: false as const, signal: AbortSignal.timeout(timeoutMs) };
     // A probe asks whether the program answers, not who it is.
-    const request = secure ? httpsRequest({ ...options, rejectUnauthorized: false }) : httpRequest(options);
+    const request = secure ? httpsRequest({ ...options, rejectUnauthorized: false }) : http.request(options);
     request.on('response', (response) => {
       const code = response.statusCode ?? 0;
       resolve({ ok: code >= 200 && code < 400, output: `HTTP probe failed with statuscode: ${code}` });

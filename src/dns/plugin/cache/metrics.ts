@@ -1,5 +1,5 @@
 /** The cache's metrics, under CoreDNS's names. */
-import { Gauge } from 'prom-client';
+import Gauge from 'prom-client/lib/gauge.js';
 import { registerCounter } from '../../metrics/counter.ts';
 import type { Env } from '../plugin.ts';
 import type { Cache } from './cache.ts';
