@@ -83,20 +83,20 @@ describe('storms', { skip: cannotStartLabs }, () => {
     const writers = [write(1), write(2)];
     let killed = 0;
     try {
-      for (let n = 0; n < deaths; n++) {
+      // On a busy machine one that was killed is not back yet when its turn comes again.
+      for (let n = 0; n < deaths || killed <= deaths / 3; n++) {
         const [node, command] = victims[random(victims.length)]!;
         if (signal(node, command, 'SIGKILL')) killed++;
         await sleep(500);
       }
+      await eventually('writes', () => acknowledged.size > 10);
     } finally {
       isOver = true;
       await Promise.all(writers);
     }
-    assert.ok(killed > deaths / 3, `${killed} were killed`);
     await eventually('the server', () => cluster.core.listNode());
     const kept = await cluster.core.listNamespacedConfigMap({ namespace: 'default', labelSelector: 'e2e=storm' });
     const values = new Map(kept.items.map((c) => [c.metadata?.name ?? '', Number(c.data?.n)]));
-    assert.ok(acknowledged.size > 10, `${acknowledged.size} were acknowledged`);
     for (const [name, n] of acknowledged) assert.ok((values.get(name) ?? -1) >= n, `${name}: ${values.get(name)} instead of ${n}`);
     await converged('storm');
   });
