@@ -47,8 +47,19 @@ const renew = defineCommand({
   },
 });
 
+const certificateKey = defineCommand({
+  name: 'certificate-key',
+  summary: 'print a new key for "fairlead init --upload-certs", when it is to be known before',
+  options: {},
+  async run() {
+    const { newCertificateKey } = await import('../setup/control-plane/certificate-key.ts');
+    process.stdout.write(`${newCertificateKey()}\n`);
+    return 0;
+  },
+});
+
 export const certsCommand: Command = {
   name: 'certs',
   summary: "show when a machine's certificates end, and renew them",
-  subcommands: [check, renew],
+  subcommands: [check, renew, certificateKey],
 };

@@ -1,15 +1,20 @@
 /** `fairlead init`. */
 import { type Command, defineCommand, switchFlag, textFlag } from '../cli/command.ts';
+import { KnownError } from '../errors/known-error.ts';
 import { FlagReader } from './flag-reader.ts';
 import { documentsOf, durationOf, nodeFlags, nodeWish, requireRoot, setupContext, stayInForeground } from './setup-flags.ts';
 
 export const initCommand: Command = defineCommand({
   name: 'init',
   summary: 'make this machine the control plane of a new cluster',
+  usage: '[phase upload-certs]',
+  completes: { words: ['phase', 'upload-certs'] },
   examples: [
     'fairlead init # the address is that of the default route',
     'fairlead init --node-cidr 192.168.56.0/24 --proxy-mode ipvs --ipvs-scheduler lc',
     'fairlead init --config kubeadm.yaml # ClusterConfiguration, InitConfiguration, KubeProxyConfiguration',
+    'fairlead init --store etcd=https://10.0.0.1:2379,https://10.0.0.2:2379 --control-plane-endpoint cluster.example:6443 --upload-certs',
+    'fairlead init phase upload-certs # on any control plane, for one more: the keys again for two hours, and the commands to join with',
     'fairlead init --token abcdef.0123456789abcdef --no-taint # others may join while it comes up; pods run here too',
   ],
   interrupted: 'what has been done is still there; "fairlead init" goes on, "fairlead reset" takes it away',
@@ -23,6 +28,8 @@ export const initCommand: Command = defineCommand({
     'apiserver-cert-extra-sans': textFlag('IP|NAME,…', 'under what else the API server is reached'),
     'control-plane-endpoint': textFlag('HOST[:PORT]', 'a name or address for the control plane that stays when its machines change'),
     store: textFlag('URL', 'where the control plane keeps objects, as "fairlead server --store" has it (default: a file on this machine)'),
+    'upload-certs': switchFlag('let further control planes join: lay the keys that they need into the cluster, encrypted, for two hours'),
+    'certificate-key': textFlag('HEX', 'with --upload-certs: the key with which they are encrypted (default: a new one)'),
     'proxy-mode': {
       type: 'string',
       choices: ['nftables', 'iptables', 'ipvs', 'userspace'],
@@ -35,10 +42,25 @@ export const initCommand: Command = defineCommand({
     'token-ttl': textFlag('DURATION', 'how long the token may be used; 0 for ever', '24h0m0s'),
     taint: switchFlag('keep pods that do not tolerate it off the control plane', true),
   },
-  async run({ values, signal }) {
+  async run({ values, positionals, signal }) {
+    const isUpload = positionals.join(' ') === 'phase upload-certs';
+    if (positionals.length > 0 && !isUpload)
+      throw new KnownError('USAGE', `Cannot "init ${positionals.join(' ')}"`, {
+        hint: 'fairlead init, or fairlead init phase upload-certs',
+      });
     requireRoot('make a control plane');
     const context = await setupContext(signal, durationOf('timeout', values.timeout));
     const documents = await documentsOf(values.config);
+    const { certificateKeyOf, printResult } = await import('./init-tasks.ts');
+    const certificateKey = certificateKeyOf(
+      values['upload-certs'] || isUpload,
+      values['certificate-key'] ?? documents.init?.certificateKey,
+    );
+    if (isUpload) {
+      const { runUpload } = await import('../setup/init/upload-phase.ts');
+      printResult(context.progress, values.output, await runUpload(context, certificateKey));
+      return 0;
+    }
     const [{ runInit }, { nodeRoles }] = await Promise.all([import('../setup/init/init.ts'), import('./manifest.ts')]);
     const addressPools = values['address-pools']?.split(',').filter(Boolean) ?? [];
     // Refused now rather than by a controller that logs it later.
@@ -61,17 +83,13 @@ export const initCommand: Command = defineCommand({
         ipvsScheduler: values['ipvs-scheduler'],
       },
       addressPools,
+      certificateKey,
       token: values.token,
       tokenTtlMs: durationOf('token-ttl', values['token-ttl']),
       nodeRoles: nodeRoles(),
     });
-    if (values.output === 'json') process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
-    else {
-      context.progress.note(
-        `Control plane "${result.nodeName}" is ready after ${context.progress.seconds}; on each other machine run the last line`,
-      );
-      process.stdout.write(`export KUBECONFIG=${result.kubeconfig}\n${result.joinCommand}\n`);
-    }
+    context.progress.note(`Control plane "${result.nodeName}" is ready after ${context.progress.seconds}`);
+    printResult(context.progress, values.output, result);
     if (values.foreground) await stayInForeground(context);
     return 0;
   },

@@ -6,10 +6,11 @@ import { documentsOf, durationOf, nodeFlags, nodeWish, requireRoot, setupContext
 
 export const joinCommand: Command = defineCommand({
   name: 'join',
-  summary: 'make this machine a node of a cluster',
+  summary: 'make this machine a node of a cluster, or one more control plane of it',
   usage: 'HOST:PORT',
   examples: [
     'fairlead join 192.168.56.10:6443 --token TOKEN --discovery-token-ca-cert-hash sha256:HASH # as "fairlead init" printed it',
+    'fairlead join cluster.example:6443 --token TOKEN --discovery-token-ca-cert-hash sha256:HASH --control-plane --certificate-key KEY',
     'fairlead join 192.168.56.10:6443 --token TOKEN --discovery-token-ca-cert-hash sha256:HASH --node-cidr 192.168.56.0/24 --timeout 30m',
   ],
   interrupted: 'what has been done is still there; the same command goes on, "fairlead reset" takes it away',
@@ -20,6 +21,11 @@ export const joinCommand: Command = defineCommand({
       ...textFlag('sha256:HEX', "of the public key of the cluster's authority; several while it is being changed"),
       several: true,
     },
+    'control-plane': switchFlag('become one more control plane: its store must be one that machines share'),
+    'certificate-key': textFlag('HEX', 'with which its keys were uploaded; without, the files must have been copied here'),
+    'apiserver-advertise-address': textFlag('IP', "the same as --node-ip, by kubeadm's name"),
+    'apiserver-bind-port': textFlag('PORT', 'port of the API server on this machine (default: 6443)'),
+    store: textFlag('URL', 'the store, for who has copied the files and has one that kubeadm-config does not name'),
     'discovery-token-unsafe-skip-ca-verification': switchFlag('trust whoever knows the token, also another machine that joined by it'),
   },
   async run({ values, positionals, signal }) {
@@ -37,19 +43,30 @@ export const joinCommand: Command = defineCommand({
       isUnsafe: values['discovery-token-unsafe-skip-ca-verification'],
     });
     const context = await setupContext(signal, durationOf('timeout', values.timeout));
-    const { taints = [], ...wish } = nodeWish(values, join.nodeRegistration);
+    const { controlPlaneWish, taintsOf } = await import('./join-tasks.ts');
+    const controlPlane = controlPlaneWish(values, join.controlPlane);
+    const { taints, ...wish } = nodeWish(values, join.nodeRegistration);
     const { nodeIpArgument } = await import('../setup/config/documents.ts');
     const result = await runJoin(context, {
       ...wish,
-      taints,
-      address: { address: values['node-ip'] ?? nodeIpArgument(join.nodeRegistration ?? {}), cidr: values['node-cidr'] },
+      taints: taintsOf(taints, controlPlane !== undefined),
+      address: {
+        address:
+          values['node-ip'] ??
+          values['apiserver-advertise-address'] ??
+          join.controlPlane?.localAPIEndpoint?.advertiseAddress ??
+          nodeIpArgument(join.nodeRegistration ?? {}),
+        cidr: values['node-cidr'],
+      },
+      controlPlane,
       endpoint: discovery.endpoint,
       token: parseToken(discovery.token),
       hashes: discovery.hashes.map(parseHash),
       nodeRoles: manifest({ parts: ['proxy', 'net-agent', 'dns'], group: 'system:nodes', clusterDns: '' }),
     });
     if (values.output === 'json') process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
-    else context.progress.note(`Node "${result.nodeName}" is ready after ${context.progress.seconds}`);
+    else
+      context.progress.note(`${controlPlane ? 'Control plane' : 'Node'} "${result.nodeName}" is ready after ${context.progress.seconds}`);
     if (values.foreground) await stayInForeground(context);
     return 0;
   },

@@ -22,10 +22,13 @@ const create = defineCommand({
     usages: textFlag('USAGE,…', 'what it is good for: signing, authentication', 'signing,authentication'),
     groups: textFlag('GROUP,…', 'groups of whoever shows it', 'system:bootstrappers:kubeadm:default-node-token'),
     description: textFlag('TEXT', 'for people', ''),
+    'certificate-key': textFlag('HEX', 'with --print-join-command: that of a machine that becomes a control plane, with this key'),
     'print-join-command': switchFlag('print the whole command by which a machine joins, in place of the token'),
   },
   async run({ values, positionals }) {
-    process.stdout.write(`${await (await tasks()).create({ ...values, kubeconfig: values.kubeconfig }, positionals[0])}\n`);
+    process.stdout.write(
+      `${await (await tasks()).create({ ...values, kubeconfig: values.kubeconfig, 'certificate-key': values['certificate-key'] }, positionals[0])}\n`,
+    );
     return 0;
   },
 });

@@ -7,7 +7,8 @@ import { systemClock } from '../clock/clock.ts';
 import { formatDuration } from '../clock/duration.ts';
 import { timestamp } from '../clock/timestamp.ts';
 import { KnownError } from '../errors/known-error.ts';
-import { createToken, deleteToken, joinCommandFor, listTokens } from '../setup/token/cluster-tokens.ts';
+import { parseCertificateKey } from '../setup/control-plane/certificate-key.ts';
+import { controlPlaneJoin, createToken, deleteToken, joinCommandFor, listTokens } from '../setup/token/cluster-tokens.ts';
 import { newToken, parseToken, tokenText } from '../setup/token/token.ts';
 import { durationOf } from './setup-flags.ts';
 
@@ -27,6 +28,7 @@ export interface TokenWish {
   readonly usages: string;
   readonly groups: string;
   readonly description: string;
+  readonly 'certificate-key': string | undefined;
   readonly 'print-join-command': boolean;
 }
 
@@ -34,6 +36,7 @@ export interface TokenWish {
 export async function create(wish: TokenWish, given: string | undefined): Promise<string> {
   const token = given === undefined ? newToken() : parseToken(given);
   const ttlMs = durationOf('ttl', wish.ttl);
+  const key = wish['certificate-key'] === undefined ? undefined : parseCertificateKey(wish['certificate-key']);
   const wanted: BootstrapToken = {
     ...token,
     description: wish.description || undefined,
@@ -43,7 +46,9 @@ export async function create(wish: TokenWish, given: string | undefined): Promis
   };
   return await withClient(wish.kubeconfig, async (client) => {
     await createToken(client, wanted);
-    return wish['print-join-command'] ? await joinCommandFor(client, token) : tokenText(token);
+    if (!wish['print-join-command']) return tokenText(token);
+    const command = await joinCommandFor(client, token);
+    return key === undefined ? command : controlPlaneJoin(command, key);
   });
 }
 

@@ -80,6 +80,11 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
       return stderr;
     };
     assert.match(await refused('--token', token), /nobody is trusted on first use/);
+    const become = ['--token', token, '--discovery-token-ca-cert-hash', hash, '--control-plane'];
+    assert.match(
+      await refused(...become, '--certificate-key', '0'.repeat(64)),
+      /this cluster's store is on one machine[\s\S]*fairlead store copy sqlite:/,
+    );
     const wrong = `sha256:${'0'.repeat(64)}`;
     assert.match(
       await refused('--token', token, '--discovery-token-ca-cert-hash', wrong),

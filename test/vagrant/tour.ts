@@ -17,6 +17,9 @@ const { positionals, values } = parseArgs({ allowPositionals: true, options: { w
 const [box = ''] = positionals;
 const lab = join(dirname(fileURLToPath(import.meta.url)), '../../vagrant');
 const kubeconfig = join(process.env.VAGRANT_DOTFILE_PATH ?? '', 'kubeconfig');
+/** As settings.yaml and Vagrantfile have it: three of them are numbered. */
+const controlPlanes = process.env.FAIRLEAD_CONTROL_PLANES === '3' ? [1, 2, 3].map((n) => `control-plane-${n}`) : ['control-plane'];
+const [first = ''] = controlPlanes;
 const workers = Array.from({ length: Number(values.workers) }, (_, i) => `worker-${i + 1}`);
 const clock = systemClock;
 const progress: Progress = standardProgress(clock);
@@ -146,7 +149,7 @@ const rulesOf: Readonly<Record<string, { readonly text: string; readonly has: Re
 async function switchMode(mode: string, scheduler: string): Promise<void> {
   const connection = await hold(node, nodePort.echo);
   try {
-    await vagrant(['provision', 'control-plane', '--provision-with', 'init'], {
+    await vagrant(['provision', first, '--provision-with', 'init'], {
       FAIRLEAD_PROXY_MODE: mode,
       FAIRLEAD_IPVS_SCHEDULER: scheduler,
     });
@@ -158,11 +161,28 @@ async function switchMode(mode: string, scheduler: string): Promise<void> {
   }
 }
 
+/** The API is written to at its address, controllers and scheduler act, a kubelet runs what they decide. */
+async function survives(client: Client, names: readonly string[]): Promise<void> {
+  const { deployment } = objects();
+  const late = { ...deployment, metadata: { name: 'late', namespace: 'default' } };
+  await waitUntil('the API to take a Deployment', patience, async () => void (await client.create(deployments, late)));
+  await waitUntil('three more pods', patience, async () => {
+    const { status } = await client.get<Deployment>(deployments, 'late', { namespace: 'default' });
+    return (status?.availableReplicas ?? 0) < 3 ? `${status?.availableReplicas ?? 0} of 3 are available` : undefined;
+  });
+  await nodesReady(client, names);
+  await client.delete(deployments, 'late', { namespace: 'default' });
+  await waitUntil('the pods of before alone', patience, async () => {
+    const { items } = await client.list<Pod>(pods, { namespace: 'default' });
+    return items.length === 3 ? undefined : `${items.length} pods`;
+  });
+}
+
 async function main(): Promise<void> {
   const began = clock.monotonic();
   const step = <T>(what: string, work: () => Promise<T>): Promise<T> => progress.step(what, work);
   await vagrant(['box', 'add', '--force', '--name', 'fairlead-test', box]);
-  const names = ['control-plane', ...workers];
+  const names = [...controlPlanes, ...workers];
   await step('vagrant up', () => vagrant(['up']));
   const client = new Client(await loadKubeconfig(kubeconfig));
   await step('every node is Ready', () => nodesReady(client, names));
@@ -182,6 +202,14 @@ async function main(): Promise<void> {
     externalIp = (await client.get<Service>(services, 'box', { namespace: 'default' })).status?.loadBalancer?.ingress?.[0]?.ip ?? '';
     return externalIp === '' ? 'it has none' : undefined;
   });
+  if (controlPlanes.length > 1)
+    await step(`${first} is cut off the power: the cluster goes on, and has it again`, async () => {
+      await vagrant(['halt', '--force', first]);
+      await survives(client, names.slice(1));
+      await tour(externalIp);
+      await vagrant(['up', '--no-provision', first]);
+      await nodesReady(client, names);
+    });
   for (const name of names) await step(`fairlead doctor, rules show and trace on ${name}`, () => look(name));
   for (const [mode, scheduler] of [
     ['nftables', 'rr'],

@@ -1,14 +1,22 @@
 #!/bin/sh
-# The control plane: init.sh NETWORK POOL PROXY_MODE IPVS_SCHEDULER NETWORK_BACKEND. The authority was made before, so that workers know it;
-# everything else is "fairlead init".
+# The first control plane: init.sh NODE_IP POOL PROXY_MODE IPVS_SCHEDULER NETWORK_BACKEND STORE ENDPOINT. The authority was made before, so that
+# workers know it; everything else is "fairlead init".
 set -eu
 umask 077
-if [ ! -e /etc/kubernetes/pki/ca.key ]; then
-  mkdir -p /etc/kubernetes/pki
-  printf '%s' "$CA_CERT" >/etc/kubernetes/pki/ca.crt
-  printf '%s' "$CA_KEY" >/etc/kubernetes/pki/ca.key
+pki=/etc/kubernetes/pki
+if [ ! -e $pki/ca.key ]; then
+  mkdir -p $pki
+  printf '%s' "$CA_CERT" >$pki/ca.crt
+  printf '%s' "$CA_KEY" >$pki/ca.key
+fi
+# Other control planes get them as they get all keys: encrypted, by "fairlead join --control-plane".
+if [ -n "$6" ] && [ ! -e $pki/apiserver-etcd-client.key ]; then
+  mkdir -p $pki/etcd
+  printf '%s' "$ETCD_CA" >$pki/etcd/ca.crt
+  printf '%s' "$ETCD_CLIENT_CERT" >$pki/apiserver-etcd-client.crt
+  printf '%s' "$ETCD_CLIENT_KEY" >$pki/apiserver-etcd-client.key
 fi
 # Long limits: emulated machines take ten times as long.
 # The token stays: a worker may be added on any day, and it is as secret as the key beside it.
-fairlead init --node-cidr "$1" --token "$TOKEN" --token-ttl 0 --proxy-mode "$3" ${4:+--ipvs-scheduler "$4"} --network-backend "$5" \
-  --address-pools "$2" --timeout 30m
+fairlead init --node-ip "$1" --token "$TOKEN" --token-ttl 0 --proxy-mode "$3" ${4:+--ipvs-scheduler "$4"} --network-backend "$5" \
+  --address-pools "$2" ${6:+--store "$6"} ${7:+--control-plane-endpoint "$7" --upload-certs --certificate-key "$CERTIFICATE_KEY"} --timeout 30m

@@ -1,4 +1,6 @@
 #!/bin/sh
-# A worker: join.sh CONTROL_PLANE NETWORK CA_HASH. It waits for the control plane when that comes up beside it.
+# A worker, or one more control plane where there is a key: join.sh CONTROL_PLANE NODE_IP CA_HASH. It waits for the first control plane when that comes up
+# beside it.
 set -eu
-fairlead join "$1" --token "$TOKEN" --discovery-token-ca-cert-hash "$3" --node-cidr "$2" --timeout 30m
+fairlead join "$1" --token "$TOKEN" --discovery-token-ca-cert-hash "$3" --node-ip "$2" --timeout 30m \
+  ${CERTIFICATE_KEY:+--control-plane --certificate-key "$CERTIFICATE_KEY"}

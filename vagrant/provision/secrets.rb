@@ -29,6 +29,22 @@ class Secrets
     "sha256:#{OpenSSL::Digest::SHA256.hexdigest(public_key.public_to_der)}"
   end
 
+  # With which further control planes get the keys of the cluster.
+  def certificate_key
+    kept('certificate-key') { SecureRandom.hex(32) }
+  end
+
+  # Members of etcd and API servers know each other by an authority of etcd's own, whose key stays on this machine.
+  def etcd_member(name, address)
+    certificate, key = etcd_pair("etcd-#{name}", name, %w[serverAuth clientAuth], address)
+    { 'ETCD_CA' => etcd_authority, 'ETCD_CERT' => certificate, 'ETCD_KEY' => key }
+  end
+
+  def etcd_client
+    certificate, key = etcd_pair('apiserver-etcd-client', 'kube-apiserver-etcd-client', %w[clientAuth])
+    { 'ETCD_CA' => etcd_authority, 'ETCD_CLIENT_CERT' => certificate, 'ETCD_CLIENT_KEY' => key }
+  end
+
   def self.fetch_kubeconfig(env, machine, file)
     text = +''
     machine.communicate.sudo('cat /etc/kubernetes/admin.conf') { |stream, data| text << data if stream == :stdout }
@@ -54,18 +70,48 @@ class Secrets
     File.read(path)
   end
 
-  def authority(key)
-    certificate = OpenSSL::X509::Certificate.new
-    certificate.version = 2
-    certificate.serial = SecureRandom.random_number(2**63)
-    certificate.subject = certificate.issuer = OpenSSL::X509::Name.new([%w[CN kubernetes]])
-    certificate.public_key = key
-    certificate.not_before = Time.now - 3600
-    certificate.not_after = Time.now + (10 * 365 * 86_400)
+  def new_key(name)
+    kept(name) { OpenSSL::PKey::EC.generate('prime256v1').to_pem }
+  end
+
+  def etcd_authority
+    key = OpenSSL::PKey.read(new_key('etcd-ca.key'))
+    kept('etcd-ca.crt') { authority(key, 'etcd-ca').to_pem }
+  end
+
+  def etcd_pair(file, name, usages, address = nil)
+    key = new_key("#{file}.key")
+    issuer = OpenSSL::X509::Certificate.new(etcd_authority)
+    pem = kept("#{file}.crt") do
+      certificate = draft(name, OpenSSL::PKey.read(key), issuer)
+      extensions = OpenSSL::X509::ExtensionFactory.new(issuer, certificate)
+      certificate.add_extension(extensions.create_extension('keyUsage', 'digitalSignature,keyEncipherment', true))
+      certificate.add_extension(extensions.create_extension('extendedKeyUsage', usages.join(',')))
+      certificate.add_extension(extensions.create_extension('subjectAltName', "DNS:#{name},DNS:localhost,IP:127.0.0.1,IP:#{address}")) if address
+      certificate.sign(OpenSSL::PKey.read(new_key('etcd-ca.key')), OpenSSL::Digest.new('SHA256')).to_pem
+    end
+    [pem, key]
+  end
+
+  def authority(key, name = 'kubernetes')
+    certificate = draft(name, key)
     extensions = OpenSSL::X509::ExtensionFactory.new(certificate, certificate)
     certificate.add_extension(extensions.create_extension('basicConstraints', 'CA:TRUE', true))
     certificate.add_extension(extensions.create_extension('keyUsage', 'digitalSignature,keyEncipherment,keyCertSign', true))
     certificate.add_extension(extensions.create_extension('subjectKeyIdentifier', 'hash'))
     certificate.sign(key, OpenSSL::Digest.new('SHA256'))
+  end
+
+  # Good for ten years; signed by itself without an issuer.
+  def draft(name, key, issuer = nil)
+    certificate = OpenSSL::X509::Certificate.new
+    certificate.version = 2
+    certificate.serial = SecureRandom.random_number(2**63)
+    certificate.subject = OpenSSL::X509::Name.new([['CN', name]])
+    certificate.issuer = issuer ? issuer.subject : certificate.subject
+    certificate.public_key = key
+    certificate.not_before = Time.now - 3600
+    certificate.not_after = Time.now + (10 * 365 * 86_400)
+    certificate
   end
 end

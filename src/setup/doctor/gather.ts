@@ -9,6 +9,7 @@ import type { Exec } from '../../linux/exec.ts';
 import { Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
 import { maxNameservers, parseResolvConf } from '../../linux/resolv-conf.ts';
 import { findCertificates } from '../certs/certs.ts';
+import { storeKind } from '../config/shared-store.ts';
 import { layout } from '../layout.ts';
 import { nodeAddress, ownAddresses } from '../node-address.ts';
 import { gatherFacts } from '../preflight/gather.ts';
@@ -58,6 +59,7 @@ export async function gatherDoctorFacts(context: SetupContext, request: DoctorRe
     runtime: await context.readRuntime(endpoint),
     skewMs,
     nodes,
+    ownsEtcd: storeKind(server?.FAIRLEAD_STORE) === 'etcd',
     exec,
   });
   const subnetEnv = await textOf('/run/flannel/subnet.env');

@@ -17,6 +17,7 @@ import {
   startServer,
   waitForServer,
 } from '../control-plane/control-plane.ts';
+import { requireMany, uploadKeys } from '../control-plane/upload.ts';
 import { clusterInfoObject } from '../discovery/cluster-info.ts';
 import { publicKeyHash } from '../discovery/public-key-hash.ts';
 import { layout } from '../layout.ts';
@@ -24,9 +25,11 @@ import { startAgent, waitForNode } from '../node/agent.ts';
 import { type AddressWish, nodeAddress } from '../node-address.ts';
 import { gatherFacts, type RuntimeFacts } from '../preflight/gather.ts';
 import { refuseObstacles } from '../preflight/preflight.ts';
+import { runningServices } from '../service/service.ts';
 import { addressPoolsObject, settingsObjects } from '../settings/settings.ts';
 import type { SetupContext } from '../setup-context.ts';
 import type { StepRecord } from '../steps.ts';
+import { controlPlaneJoin } from '../token/cluster-tokens.ts';
 import { newToken, type Token, tokenText } from '../token/token.ts';
 import { changeClusterInfo, changeClusterSettings } from './cluster-settings.ts';
 import { askStore, readEarlier, refuseChanges, withEarlier } from './earlier.ts';
@@ -48,6 +51,8 @@ export interface InitRequest {
   readonly taints: readonly Taint[] | undefined;
   readonly ignored: readonly string[];
   readonly runtimeEndpoint: string;
+  /** With which the keys for further control planes are laid into the cluster; undefined where they are not. */
+  readonly certificateKey: string | undefined;
   /** For load balancers: none when it is empty. */
   readonly addressPools: readonly string[];
   /** What proxy, pod network and DNS need, granted to all nodes. */
@@ -60,6 +65,8 @@ export interface InitResult {
   readonly server: string;
   readonly kubeconfig: string;
   readonly joinCommand: string;
+  readonly controlPlaneJoinCommand?: string;
+  readonly certificateKey?: string;
   readonly steps: readonly StepRecord[];
 }
 
@@ -75,6 +82,7 @@ export async function runInit(context: SetupContext, request: InitRequest): Prom
   try {
     await waitForControlPlane(context, plan, client);
     await steps.run('settings', 'Settings and roles of the cluster', () => ensureSettings(client, plan, request));
+    await upload(context, plan, client, request.certificateKey);
     let token: Token | undefined;
     await steps.run('token', 'Token and address for those who join', async () => {
       const ensured = await ensureTokens(client, request, context.clock.now());
@@ -88,17 +96,27 @@ export async function runInit(context: SetupContext, request: InitRequest): Prom
     await steps.run('node-ready', `Node "${request.nodeName}" is Ready at ${plan.advertiseAddress}`, () =>
       finishNode(context, client, request, isStarted ? before : 0),
     );
+    const command = await joinCommand(plan, token ?? newToken());
+    const { certificateKey } = request;
     return {
       nodeName: request.nodeName,
       address: plan.advertiseAddress,
       server: `https://${plan.endpoint}`,
       kubeconfig: layout.adminConfig,
-      joinCommand: await joinCommand(plan, token ?? newToken()),
+      joinCommand: command,
+      ...(certificateKey === undefined ? {} : { certificateKey, controlPlaneJoinCommand: controlPlaneJoin(command, certificateKey) }),
       steps: steps.records,
     };
   } finally {
     client.close();
   }
+}
+
+/** Before anybody is told where the cluster is: who joins as a control plane finds the keys there. */
+async function upload({ clock, steps }: SetupContext, { store }: ClusterPlan, client: Client, key: string | undefined): Promise<void> {
+  if (key === undefined || store === undefined) return;
+  const label = 'Keys for further control planes in the Secret kube-system/kubeadm-certs, encrypted, for two hours';
+  await steps.run('upload-certs', label, () => uploadKeys(client, store, key, clock.now()));
 }
 
 async function preflight(context: SetupContext, request: InitRequest, runtime: RuntimeFacts): Promise<ClusterPlan> {
@@ -109,9 +127,7 @@ async function preflight(context: SetupContext, request: InitRequest, runtime: R
     cidr: request.address.cidr,
     address: request.address.address ?? init.localAPIEndpoint?.advertiseAddress ?? nodeIpArgument(init.nodeRegistration ?? {}),
   });
-  const running = (
-    await Promise.all((['server', 'agent'] as const).map(async (name) => ((await keeper.isRunning(name)) ? [name] : [])))
-  ).flat();
+  const running = await runningServices(keeper);
   // Without an address the plan cannot be made, and the finding says so first.
   const ownHost = address ?? '0.0.0.0';
   const earlier = await readEarlier();
@@ -137,6 +153,7 @@ async function preflight(context: SetupContext, request: InitRequest, runtime: R
   await steps.run('preflight', 'Preflight checks', async () => {
     refuseObstacles(facts, request.ignored, steps, new Set());
     refuseChanges(plan, earlier, store);
+    if (request.certificateKey !== undefined) requireMany(plan);
     return true;
   });
   if (plan.kubernetesVersion !== undefined) steps.note(`kubernetesVersion ${plan.kubernetesVersion} is noted, and chooses nothing here`);

@@ -9,6 +9,7 @@ import { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { endpointOf } from '../config/cluster-plan.ts';
+import { markControlPlane } from '../control-plane/control-plane.ts';
 import type { ClusterInfo } from '../discovery/cluster-info.ts';
 import { bootstrapClient, discover } from '../discovery/discovery.ts';
 import { layout } from '../layout.ts';
@@ -17,9 +18,11 @@ import { type AddressWish, nodeAddress } from '../node-address.ts';
 import type { Facts } from '../preflight/facts.ts';
 import { gatherFacts, type RuntimeFacts } from '../preflight/gather.ts';
 import { refuseObstacles } from '../preflight/preflight.ts';
+import { runningServices } from '../service/service.ts';
 import type { SetupContext } from '../setup-context.ts';
 import type { StepRecord } from '../steps.ts';
 import { type Token, tokenText } from '../token/token.ts';
+import { becomeControlPlane, type ControlPlaneWish } from './control-plane.ts';
 import { fitCluster } from './fit-cluster.ts';
 import { waitForRights } from './node-rights.ts';
 
@@ -34,6 +37,8 @@ export interface JoinRequest {
   readonly taints: readonly Taint[];
   readonly ignored: readonly string[];
   readonly runtimeEndpoint: string;
+  /** The machine becomes one more control plane, and a node. */
+  readonly controlPlane: ControlPlaneWish | undefined;
   /** What the parts of a node cannot be without. */
   readonly nodeRoles: readonly KubeObject[];
 }
@@ -57,47 +62,73 @@ export async function runJoin(context: SetupContext, request: JoinRequest): Prom
   });
   const info = await trust(context, request, endpoint);
   const address = facts.address ?? '';
-  await steps.run('cluster', 'Name, address and clock fit the cluster', async () => {
-    const own = info === undefined ? new Client(await loadKubeconfig(layout.kubeletConfig)) : bootstrapClient(info, request.token);
-    try {
+  const admin = await fitIn(context, request, info, facts, told);
+  try {
+    await steps.run('credential', `Certificate of node "${request.nodeName}"`, () => makeCredential(context, request, info));
+    return await startNode(context, { ...request, address, runtime }, admin);
+  } finally {
+    admin?.close();
+  }
+}
+
+/** Of a further control plane it gives an administrator's client of the API server that runs here then. */
+async function fitIn(
+  context: SetupContext,
+  request: JoinRequest,
+  info: ClusterInfo | undefined,
+  facts: Facts,
+  told: Set<string>,
+): Promise<Client | undefined> {
+  const own = info === undefined ? new Client(await loadKubeconfig(layout.kubeletConfig)) : bootstrapClient(info, request.token);
+  const { controlPlane, nodeName, token } = request;
+  try {
+    await context.steps.run('cluster', 'Name, address and clock fit the cluster', async () => {
       await fitCluster(context, own, facts, request.ignored, told);
-    } finally {
-      own.close();
-    }
-    return true;
-  });
-  await steps.run('credential', `Certificate of node "${request.nodeName}"`, () => makeCredential(context, request, info));
+      return true;
+    });
+    return controlPlane && (await becomeControlPlane(context, own, controlPlane, { nodeName, address: facts.address ?? '', token, info }));
+  } finally {
+    own.close();
+  }
+}
+
+type NodeRequest = JoinRequest & { readonly address: string; readonly runtime: RuntimeFacts };
+
+async function startNode(context: SetupContext, request: NodeRequest, admin: Client | undefined): Promise<JoinResult> {
+  const { steps } = context;
+  const { nodeName, address } = request;
   const client = new Client(await loadKubeconfig(layout.kubeletConfig));
   try {
     await waitForRights(context, client, request.nodeRoles);
     const before = context.clock.now();
-    const isStarted = await steps.run('node', `Agent of node "${request.nodeName}" started`, () =>
-      startAgent(context, { ...request, address, runtime }),
-    );
-    await steps.run('node-ready', `Node "${request.nodeName}" is Ready at ${address}`, () =>
-      waitUntilAlone(context, client, request.nodeName, address, isStarted ? before : 0),
-    );
-    return { nodeName: request.nodeName, address, server: client.server, steps: steps.records };
+    const isStarted = await steps.run('node', `Agent of node "${nodeName}" started`, () => startAgent(context, request));
+    await steps.run('node-ready', `Node "${nodeName}" is Ready at ${address}`, async () => {
+      const node = await waitUntilAlone(context, client, nodeName, address, isStarted ? before : 0);
+      return admin === undefined || (await markControlPlane(admin, node));
+    });
+    return { nodeName, address, server: client.server, steps: steps.records };
   } finally {
     client.close();
   }
 }
 
 /** What can be told before anybody is asked. */
-async function lookAround({ exec, keeper }: SetupContext, request: JoinRequest, endpoint: string, runtime: RuntimeFacts): Promise<Facts> {
-  const { nodeName, runtimeEndpoint } = request;
+async function lookAround(context: SetupContext, request: JoinRequest, endpoint: string, runtime: RuntimeFacts): Promise<Facts> {
+  const { nodeName, runtimeEndpoint, controlPlane } = request;
   return await gatherFacts({
-    role: 'worker',
+    role: controlPlane ? 'control-plane' : 'worker',
     nodeName,
     address: await nodeAddress(request.address, new URL(`https://${endpoint}`).hostname),
-    apiPort: 6443,
+    apiPort: controlPlane?.bindPort ?? 6443,
     proxyMode: '',
-    running: (await keeper.isRunning('agent')) ? ['agent'] : [],
+    running: await runningServices(context.keeper),
     runtimeSocket: runtimeEndpoint.replace(/^unix:\/\//, ''),
     runtime,
     skewMs: undefined,
     nodes: [],
-    exec,
+    // A control plane may have a member of the cluster's own.
+    ownsEtcd: controlPlane !== undefined,
+    exec: context.exec,
   });
 }
 
@@ -147,7 +178,7 @@ async function makeCredential(context: SetupContext, request: JoinRequest, info:
 }
 
 /** Two machines that join at the same moment do not see each other before: of those with one address the older stays. */
-async function waitUntilAlone(context: SetupContext, client: Client, name: string, address: string, since: number): Promise<boolean> {
+async function waitUntilAlone(context: SetupContext, client: Client, name: string, address: string, since: number): Promise<Node> {
   const own = await waitForNode(context, client, name, since);
   const { items } = await client.list<Node>(nodes, { signal: context.signal });
   const created = (node: Node): number => Date.parse(node.metadata.creationTimestamp ?? '');
@@ -157,7 +188,7 @@ async function waitUntilAlone(context: SetupContext, client: Client, name: strin
       created(node) <= created(own) &&
       node.status?.addresses?.some((one) => one.type === 'InternalIP' && one.address === address),
   );
-  if (!older) return true;
+  if (!older) return own;
   await context.keeper.stop('agent');
   throw new KnownError('CHECK_FAILED', `Cannot stay in the cluster: node "${older.metadata.name}" has the address ${address} already`, {
     hint: `Give this machine another, or name its network with --node-cidr; then: kubectl delete node ${name}`,

@@ -2,10 +2,12 @@
 import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clusterKubeconfigs } from '../../bootstrap/pki.ts';
+import { readIfThere } from '../../bootstrap/secret-file.ts';
 import { systemCode } from '../../errors/known-error.ts';
+import { isShared } from '../config/shared-store.ts';
 import { layout } from '../layout.ts';
 import { restoreKernel } from '../node/kernel-settings.ts';
-import { envFile } from '../service/service.ts';
+import { envFile, readEnv } from '../service/service.ts';
 import type { SetupContext } from '../setup-context.ts';
 import type { StepRecord } from '../steps.ts';
 
@@ -35,6 +37,8 @@ const perhapsEmpty: readonly string[] = [layout.manifestsDir, layout.kubernetesD
 
 export async function runReset(context: SetupContext, request: ResetRequest): Promise<readonly StepRecord[]> {
   const { steps } = context;
+  const { FAIRLEAD_STORE: store } = readEnv((await readIfThere(envFile('server'))) ?? '');
+  if (isShared(store)) steps.note('The objects of the cluster stay in its store, and its other control planes go on');
   await steps.run('agent', 'Agent ended', () => end(context, 'agent'));
   await steps.run('pods', 'Pods ended', async () => (await request.endPods()) > 0);
   await steps.run('server', 'Control plane ended', () => end(context, 'server'));

@@ -22,6 +22,13 @@ export interface Keeper {
   logHint(name: ServiceName): string;
 }
 
+/** Those that run. */
+export async function runningServices(keeper: Keeper): Promise<ServiceName[]> {
+  const all = ['server', 'agent'] as const;
+  const found = await Promise.all(all.map((name) => keeper.isRunning(name)));
+  return all.filter((_name, i) => found[i]);
+}
+
 export const configDir = '/etc/fairlead';
 
 export function envFile(name: ServiceName): string {

@@ -62,6 +62,11 @@ export async function joinCommandFor(client: Client, token: Token): Promise<stri
   return `fairlead join ${host.includes(':', host.lastIndexOf(']') + 1) ? host : `${host}:443`} --token ${tokenText(token)} --discovery-token-ca-cert-hash ${publicKeyHash(ca)}`;
 }
 
+/** The command for a machine that becomes one more control plane. */
+export function controlPlaneJoin(joinCommand: string, certificateKey: string): string {
+  return `${joinCommand} --control-plane --certificate-key ${certificateKey}`;
+}
+
 /** The URL in a kubeconfig with one cluster. */
 function serverIn(kubeconfig: string | undefined): string | undefined {
   return /\bserver"?:\s*"?(https:\/\/[^"\s]+)/.exec(kubeconfig ?? '')?.[1];

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { planFor } from './control-plane.ts';
+
+const own = '192.168.56.8';
+const wish = { certificateKey: undefined, store: undefined, bindPort: undefined };
+const cluster = {
+  controlPlaneEndpoint: 'cluster.example:7443',
+  networking: { podSubnet: '10.1.0.0/16', serviceSubnet: '10.2.0.0/16', dnsDomain: 'example.local' },
+  apiServer: { certSANs: ['a.example'] },
+};
+
+test('planFor() plans this machine in the cluster as it says of itself', () => {
+  const plan = planFor({ cluster, store: undefined, kind: 'etcd' }, { ...wish, bindPort: 6444 }, own);
+  assert.deepEqual(
+    [plan.advertiseAddress, plan.bindPort, plan.endpoint, plan.podSubnet, plan.serviceSubnet, plan.dnsDomain, plan.certSans],
+    [own, 6444, 'cluster.example:7443', '10.1.0.0/16', '10.2.0.0/16', 'example.local', ['a.example']],
+  );
+  assert.equal(planFor({ cluster, store: undefined, kind: 'redis' }, wish, own).bindPort, 6443);
+});
+
+test('planFor() refuses a cluster whose store is on one machine, and says how it comes to another', () => {
+  for (const kind of ['sqlite', 'memory'])
+    assert.throws(() => planFor({ cluster, store: undefined, kind }, wish, own), {
+      code: 'CHECK_FAILED',
+      message: /store is on one machine/,
+      hint: /systemctl stop fairlead-server; fairlead store copy sqlite:\/\/\S+state\.db STORE; fairlead init --store STORE --control-plane-endpoint/,
+    });
+  planFor({ cluster, store: undefined, kind: 'sqlite' }, { ...wish, store: 'etcd=https://a' }, own);
+});
+
+test('planFor() refuses a cluster without an endpoint that stays', () => {
+  const { controlPlaneEndpoint: _, ...without } = cluster;
+  assert.throws(() => planFor({ cluster: without, store: undefined, kind: 'etcd' }, wish, own), {
+    code: 'CHECK_FAILED',
+    message: /controlPlaneEndpoint/,
+    hint: /fairlead init --control-plane-endpoint HOST:PORT --upload-certs/,
+  });
+});

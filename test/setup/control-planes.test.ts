@@ -1,0 +1,222 @@
+/** Three machines become the control planes of one cluster over etcd, by init and join, as an operator would; one dies, one is taken away. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { ensureStoreMemberPki, ensureStorePki } from '../../src/bootstrap/store-pki.ts';
+import { systemClock } from '../../src/clock/clock.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
+import { Balancer } from '../../src/lab/balancer/balancer.ts';
+import { probeServer } from '../../src/lab/balancer/probe.ts';
+import { systemExec } from '../../src/linux/exec.ts';
+import { silentLog } from '../../src/observability/log.ts';
+import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
+import { Machine } from './machine.ts';
+
+const hasEtcd = await systemExec.run('etcd', ['--version']).then(
+  ({ code }) => code === 0,
+  () => false,
+);
+const token = 'abcdef.0123456789abcdef';
+const key = '0123456789abcdef'.repeat(4);
+const pki = '/etc/kubernetes/pki';
+const clientFiles = ['etcd/ca.crt', 'apiserver-etcd-client.crt', 'apiserver-etcd-client.key'];
+
+/** On a machine that lives: the dead one is taken for alive for 40 seconds. */
+const deployment = (name: string, node: string): string => `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: ${name} }
+spec:
+  selector: { matchLabels: { app: ${name} } }
+  template:
+    metadata: { labels: { app: ${name} } }
+    spec:
+      nodeSelector: { kubernetes.io/hostname: ${node} }
+      tolerations: [{ key: node-role.kubernetes.io/control-plane, operator: Exists }]
+      containers: [{ name: box, image: fairlead.local/box:1 }]
+`;
+
+describe('control planes by init and join', { skip: cannotStartLabs || (!hasEtcd && 'etcd is not installed') }, () => {
+  let lab: TestLab;
+  let all: Machine[] = [];
+  const machines = (): [Machine, Machine, Machine] => all as [Machine, Machine, Machine];
+  const work = mkdtempSync(join(tmpdir(), 'control-planes-'));
+  const stop = new AbortController();
+  const front = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+  let endpoint = '';
+  let clean: string[] = [];
+  let command: string[] = [];
+
+  before(async () => {
+    lab = new TestLab({ name: 'cps', underlay: '192.168.146.0/24', workers: 2, bare: true });
+    await lab.up();
+    all = lab.plan.nodes.map(({ name }) => new Machine(lab, name));
+    clean = await machines()[2].traces();
+    await ensureStorePki({ pkiDir: work, store: 'etcd', now: Date.now() });
+    await Promise.all(all.map(startEtcd));
+    const agent = new Agent({ rejectUnauthorized: false });
+    new Balancer({
+      servers: all.map(({ address }) => address),
+      port: 6443,
+      probe: (server) => probeServer(`https://${server}:6443`, agent),
+      clock: systemClock,
+      log: silentLog,
+      signal: stop.signal,
+    }).serve(front);
+    endpoint = `${lab.plan.clientAddress}:6443`;
+    front.listen(6443, lab.plan.clientAddress);
+    await once(front, 'listening');
+  });
+  after(async () => {
+    stop.abort();
+    front.close();
+    rmSync(work, { recursive: true });
+    await lab[Symbol.asyncDispose]();
+  });
+
+  /** An operator's own, which init and join take as it is. */
+  async function startEtcd(machine: Machine): Promise<void> {
+    const { name, address } = machine;
+    const dir = join(work, name);
+    await ensureStoreMemberPki({ pkiDir: work, store: 'etcd', dir, member: name, addresses: [address], now: Date.now() });
+    await machine.sh('mkdir -p /tmp/etcd');
+    for (const [path, text] of [
+      ['ca.crt', readFileSync(join(work, 'etcd/ca.crt'), 'utf8')],
+      ...['etcd.crt', 'etcd.key'].map((file) => [file, readFileSync(join(dir, file), 'utf8')] as const),
+    ] as const)
+      await machine.write(`/tmp/etcd/${path}`, text);
+    const cluster = all.map((one) => `${one.name}=https://${one.address}:2380`).join(',');
+    const tls = (prefix: string): string =>
+      `--${prefix}cert-file=/tmp/etcd/etcd.crt --${prefix}key-file=/tmp/etcd/etcd.key --${prefix}trusted-ca-file=/tmp/etcd/ca.crt --${prefix}client-cert-auth`;
+    await machine.sh(`ETCD_UNSUPPORTED_ARCH=arm64 setsid etcd --name=${name} --data-dir=/tmp/etcd/data ${tls('')} ${tls('peer-')} \
+      --listen-client-urls=https://${address}:2379 --advertise-client-urls=https://${address}:2379 \
+      --listen-peer-urls=https://${address}:2380 --initial-advertise-peer-urls=https://${address}:2380 --initial-cluster=${cluster} \
+      >/tmp/etcd/log 2>&1 </dev/null &`);
+  }
+
+  async function giveClientFiles(machine: Machine, files: readonly string[]): Promise<void> {
+    await machine.sh(`mkdir -p ${pki}/etcd`);
+    for (const file of files) await machine.write(`${pki}/${file}`, readFileSync(join(work, file), 'utf8'));
+  }
+
+  const configuration = (address: string): string => `apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+bootstrapTokens: [{ token: ${token}, ttl: 1h0m0s }]
+localAPIEndpoint: { advertiseAddress: ${address} }
+certificateKey: ${key}
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+controlPlaneEndpoint: ${endpoint}
+etcd:
+  external:
+    endpoints: [${all.map((one) => `"https://${one.address}:2379"`).join(', ')}]
+    caFile: ${pki}/etcd/ca.crt
+    certFile: ${pki}/apiserver-etcd-client.crt
+    keyFile: ${pki}/apiserver-etcd-client.key
+`;
+
+  const said = async (machine: Machine, ...args: readonly string[]): Promise<string> => {
+    const { code, stderr } = await machine.fairlead(...args);
+    assert.notEqual(code, 0, stderr);
+    return stderr;
+  };
+
+  test('init takes the etcd when it answers, and says both commands', async () => {
+    const [first] = machines();
+    assert.match(await said(first, 'init', '--upload-certs'), /keeps its objects on one machine[\s\S]*fairlead store copy/);
+    const silent = await said(first, 'init', '--store', `etcd=http://${first.address}:2999`);
+    assert.match(
+      silent,
+      /\[ERROR Store\] Cannot open store "etcd=http:\/\/192\.168\.146\.\d+:2999": .*ECONNREFUSED.*See whether etcd runs/,
+    );
+    await first.write('/tmp/kubeadm.yaml', configuration(first.address));
+    assert.match(await said(first, 'init', '--config', '/tmp/kubeadm.yaml', '--upload-certs'), /its ca-file cannot be read/);
+    await giveClientFiles(first, clientFiles);
+    const result = JSON.parse(await first.must('init', '--config', '/tmp/kubeadm.yaml', '--upload-certs', '-o', 'json'));
+    assert.equal(result.controlPlaneJoinCommand, `${result.joinCommand} --control-plane --certificate-key ${key}`);
+    assert.ok(result.joinCommand.startsWith(`fairlead join ${endpoint} --token ${token} `));
+    command = result.joinCommand.split(' ').slice(1);
+    const again = JSON.parse(await first.must('init', '--upload-certs', '--certificate-key', key, '-o', 'json'));
+    assert.deepEqual(
+      again.steps.filter((step: { name: string; changed: boolean }) => step.changed).map((step: { name: string }) => step.name),
+      ['preflight'],
+      'store, endpoint and keys are as they were',
+    );
+  });
+
+  test('who has no key, or another one, gets nothing; nor does anybody when the Secret has gone', async () => {
+    const [first, second] = machines();
+    const become = (...args: readonly string[]): Promise<string> => said(second, ...command, '--control-plane', '--timeout', '5s', ...args);
+    assert.match(await become(), /ca\.key.* are not there[\s\S]*--certificate-key KEY, or copy these files/);
+    assert.match(await become('--certificate-key', 'f'.repeat(64)), /was encrypted with another key[\s\S]*init phase upload-certs/);
+    assert.match(await become('--certificate-key', 'abc'), /no key of 32 bytes/);
+    // As the end of its token makes it.
+    await first.kubectl('delete', 'secret', 'kubeadm-certs', '-n', 'kube-system');
+    assert.match(await become('--certificate-key', key), /kubeadm-certs is not there: it lives two hours[\s\S]*init phase upload-certs/);
+    const kept = await second.sh('find /etc/kubernetes -type f 2>/dev/null || true');
+    assert.equal(kept, '');
+    const { controlPlaneJoinCommand } = JSON.parse(
+      await first.must('init', 'phase', 'upload-certs', '--certificate-key', key, '-o', 'json'),
+    );
+    assert.deepEqual(controlPlaneJoinCommand.split(' ').slice(1), [...command, '--control-plane', '--certificate-key', key]);
+    const secrets = await first.kubectl('get', 'secret', 'kubeadm-certs', '-n', 'kube-system', '-o', 'json');
+    assert.doesNotMatch(Buffer.from(JSON.parse(secrets).data['ca.key'], 'base64').toString('latin1'), /PRIVATE KEY/);
+    assert.match(JSON.parse(secrets).metadata.ownerReferences[0].name, /^bootstrap-token-/);
+  });
+
+  test('a second one joins by the key, goes on wherever it was killed, and a third one with files that were copied', async () => {
+    const [first, second, third] = machines();
+    let kills = 0;
+    const byKey = [...command, '--control-plane', '--certificate-key', key];
+    while (await second.killedAfter(kills + 1, ...byKey)) kills++;
+    assert.equal(kills, 10, 'steps of join');
+    await giveClientFiles(third, clientFiles);
+    for (const file of ['ca.crt', 'ca.key', 'front-proxy-ca.crt', 'front-proxy-ca.key', 'sa.pub', 'sa.key'])
+      await third.write(`${pki}/${file}`, await first.sh(`cat ${pki}/${file}`));
+    await third.must(...command, '--control-plane');
+    for (const { name } of all)
+      assert.match(await second.kubectl('get', 'node', name, '--no-headers'), new RegExp(`^${name} +Ready +control-plane `));
+    assert.equal(
+      await second.kubectl('get', 'node', second.name, '-o', 'jsonpath={.spec.taints[*].key}'),
+      'node-role.kubernetes.io/control-plane',
+    );
+    const servers = all.map(({ address }) => address).toSorted();
+    await eventually('all API servers behind the Service kubernetes', async () => {
+      const addresses = await second.kubectl('get', 'endpoints', 'kubernetes', '-o', 'jsonpath={.subsets[*].addresses[*].ip}');
+      assert.deepEqual(addresses.split(' ').toSorted(), servers);
+    });
+    // What one has signed the others take: a token of a service account, and the certificate of a kubelet.
+    const account = await third.kubectl('create', 'token', 'default');
+    const asked = await third.sh(
+      `kubectl --server https://${first.address}:6443 --certificate-authority ${pki}/ca.crt --token ${account.trim()} auth whoami`,
+    );
+    assert.match(asked, /system:serviceaccount:default:default/);
+    for (const machine of machines()) await machine.must('doctor');
+  });
+
+  async function runs(machine: Machine, name: string): Promise<void> {
+    await machine.write(`/tmp/${name}.yaml`, deployment(name, machine.name));
+    await eventually(`the API server to take ${name}`, () => machine.kubectl('apply', '-f', `/tmp/${name}.yaml`));
+    await eventually(`a pod of ${name}`, () => machine.kubectl('wait', '--for=condition=Available', `deployment/${name}`, '--timeout=20s'));
+  }
+
+  test('the first one dies, and the cluster goes on', async () => {
+    const [first, second] = machines();
+    await runs(second, 'before');
+    process.kill(lab.initOf(first.name), 'SIGKILL');
+    await runs(second, 'after');
+  });
+
+  test('reset takes one away and leaves nothing on it; the other goes on', async () => {
+    const [, second, third] = machines();
+    await third.must('reset', '--force');
+    assert.deepEqual(await third.traces(), clean);
+    await second.kubectl('delete', 'node', third.name);
+    await runs(second, 'alone');
+  });
+});

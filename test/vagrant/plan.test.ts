@@ -1,0 +1,80 @@
+/** What the Vagrantfile plans: machines, addresses, what is refused. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { systemExec } from '../../src/linux/exec.ts';
+
+const lab = join(import.meta.dirname, '../../vagrant');
+const hasRuby = await systemExec.run('ruby', ['--version']).then(
+  ({ code }) => code === 0,
+  () => false,
+);
+const script = `
+require 'json'
+require File.join(ARGV[0], 'provision/plan')
+begin
+  plan = Plan.new(File.read(File.join(ARGV[0], 'settings.yaml')), JSON.parse(ARGV[1]))
+  puts JSON.generate(%w[control_planes machines endpoint store_url pool netmask].to_h { |name| [name, plan.public_send(name)] })
+rescue Plan::Wrong => e
+  puts JSON.generate(wrong: e.message)
+end`;
+
+async function planFor(environment: Readonly<Record<string, string>>): Promise<Readonly<Record<string, unknown>>> {
+  const { stdout, stderr } = await systemExec.run('ruby', ['-e', script, lab, JSON.stringify(environment)]);
+  assert.equal(stderr, '');
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+describe('the lab of vagrant/', { skip: !hasRuby && 'ruby is not installed' }, () => {
+  test('has one control plane with a file, and two workers', async () => {
+    assert.deepEqual(await planFor({}), {
+      control_planes: { 'control-plane': '192.168.56.10' },
+      machines: { 'control-plane': '192.168.56.10', 'worker-1': '192.168.56.11', 'worker-2': '192.168.56.12' },
+      endpoint: '192.168.56.10:6443',
+      store_url: '',
+      pool: '192.168.56.200-192.168.56.239',
+      netmask: '255.255.255.0',
+    });
+  });
+
+  test('has three control planes behind the address that one has else, over an etcd of three members', async () => {
+    const plan = await planFor({
+      FAIRLEAD_CONTROL_PLANES: '3',
+      FAIRLEAD_STORE: 'etcd',
+      FAIRLEAD_WORKERS: '1',
+      FAIRLEAD_NETWORK: '10.1.0.0/16',
+    });
+    assert.deepEqual(plan.machines, {
+      'control-plane-1': '10.1.0.7',
+      'control-plane-2': '10.1.0.8',
+      'control-plane-3': '10.1.0.9',
+      'worker-1': '10.1.0.11',
+    });
+    assert.deepEqual([plan.endpoint, plan.netmask], ['10.1.0.10:6443', '255.255.0.0']);
+    assert.equal(
+      plan.store_url,
+      'etcd=https://10.1.0.7:2379,https://10.1.0.8:2379,https://10.1.0.9:2379?ca-file=/etc/kubernetes/pki/etcd/ca.crt' +
+        '&cert-file=/etc/kubernetes/pki/apiserver-etcd-client.crt&key-file=/etc/kubernetes/pki/apiserver-etcd-client.key',
+    );
+  });
+
+  test('has one control plane with an etcd of one member', async () => {
+    const { machines, store_url } = await planFor({ FAIRLEAD_STORE: 'etcd', FAIRLEAD_WORKERS: '0' });
+    assert.deepEqual(machines, { 'control-plane': '192.168.56.10' });
+    assert.match(String(store_url), /^etcd=https:\/\/192\.168\.56\.10:2379\?ca-file=/);
+  });
+
+  for (const [environment, message] of [
+    [
+      { FAIRLEAD_CONTROL_PLANES: '3' },
+      'control_planes is 3, which cannot share the file of store sqlite: set store to etcd (FAIRLEAD_STORE=etcd)',
+    ],
+    [{ FAIRLEAD_CONTROL_PLANES: '2' }, 'settings.yaml or FAIRLEAD_CONTROL_PLANES: control_planes is "2", but may be 1 or 3'],
+    [{ FAIRLEAD_STORE: 'redis' }, 'settings.yaml or FAIRLEAD_STORE: store is "redis", but may be sqlite or etcd'],
+    [{ FAIRLEAD_VAGRANT_DRIVER: 'xen' }, 'settings.yaml or FAIRLEAD_VAGRANT_DRIVER: driver is "xen", but may be kvm or qemu'],
+    [{ FAIRLEAD_WORKERS: 'two' }, 'settings.yaml or FAIRLEAD_WORKERS: workers is "two", no number'],
+  ] as const)
+    test(`refuses ${JSON.stringify(environment)}`, async () => {
+      assert.deepEqual(await planFor(environment), { wrong: message });
+    });
+});

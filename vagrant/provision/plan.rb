@@ -1,0 +1,93 @@
+# frozen_string_literal: true
+
+require 'ipaddr'
+require 'yaml'
+
+# What a lab consists of, by settings.yaml and the environment: machines, their addresses, where the API is. Changes nothing.
+class Plan
+  # What was set cannot be.
+  class Wrong < StandardError; end
+
+  CHOICES = {
+    'control_planes' => %w[1 3],
+    'proxy_mode' => %w[nftables iptables ipvs userspace],
+    'network_backend' => %w[vxlan host-gw],
+    'store' => %w[sqlite etcd],
+    'driver' => %w[kvm qemu],
+  }.freeze
+  NUMBERS = %w[workers cpus memory].freeze
+
+  attr_reader :settings
+
+  def initialize(text, env = {})
+    @settings = YAML.safe_load(text).to_h { |name, value| [name, env.fetch(self.class.variable(name), value).to_s] }
+    CHOICES.each { |name, choices| refuse(name, "but may be #{choices.join(' or ')}") unless choices.include?(@settings[name]) }
+    NUMBERS.each { |name| refuse(name, 'no number') unless @settings[name].match?(/\A\d+\z/) }
+    raise Wrong, 'control_planes is 3, which cannot share the file of store sqlite: set store to etcd (FAIRLEAD_STORE=etcd)' if many? && !etcd?
+    @network = IPAddr.new(@settings['network'])
+  end
+
+  # FAIRLEAD_WORKERS=3 says more than "workers: 2". The driver's is FAIRLEAD_VAGRANT_DRIVER: it is nothing of the cluster's.
+  def self.variable(name)
+    name == 'driver' ? 'FAIRLEAD_VAGRANT_DRIVER' : "FAIRLEAD_#{name.upcase}"
+  end
+
+  def many?
+    @settings['control_planes'] == '3'
+  end
+
+  def etcd?
+    @settings['store'] == 'etcd'
+  end
+
+  # The first makes the cluster.
+  def control_planes
+    return { 'control-plane' => address(10) } unless many?
+
+    (1..3).to_h { |n| ["control-plane-#{n}", address(6 + n)] }
+  end
+
+  def workers
+    (1..@settings['workers'].to_i).to_h { |n| ["worker-#{n}", address(10 + n)] }
+  end
+
+  def machines
+    control_planes.merge(workers)
+  end
+
+  # Of three control planes it moves among them.
+  def api_address
+    address(10)
+  end
+
+  def endpoint
+    "#{api_address}:6443"
+  end
+
+  def pool
+    "#{address(200)}-#{address(239)}"
+  end
+
+  def netmask
+    IPAddr.new('255.255.255.255').mask(@network.prefix).to_s
+  end
+
+  # As "fairlead init --store" takes it; empty for the file that the server keeps by itself.
+  def store_url
+    return '' unless etcd?
+
+    pki = '/etc/kubernetes/pki'
+    hosts = control_planes.values.map { |ip| "https://#{ip}:2379" }.join(',')
+    "etcd=#{hosts}?ca-file=#{pki}/etcd/ca.crt&cert-file=#{pki}/apiserver-etcd-client.crt&key-file=#{pki}/apiserver-etcd-client.key"
+  end
+
+  private
+
+  def address(number)
+    IPAddr.new(@network.to_i + number, @network.family).to_s
+  end
+
+  def refuse(name, why)
+    raise Wrong, "settings.yaml or #{self.class.variable(name)}: #{name} is #{@settings[name].inspect}, #{why}"
+  end
+end
