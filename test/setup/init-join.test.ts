@@ -49,9 +49,7 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
       '2m',
     );
     await server.write(config, configuration(server.address));
-    let kills = 0;
-    while (await server.killedAfter(kills + 1, 'init', '--config', config)) kills++;
-    assert.equal(kills, 8, 'steps of init');
+    await server.killedAfterEach(8, 'init', '--config', config);
     const { joinCommand, steps } = JSON.parse(await server.must('init', '--config', config, '-o', 'json'));
     assert.deepEqual(
       steps.filter((step: { name: string; changed: boolean }) => step.changed && step.name !== 'preflight'),
@@ -123,9 +121,7 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
 
   test('join goes on wherever it was killed', async () => {
     const [server, , late] = machines();
-    let kills = 0;
-    while (await late.killedAfter(kills + 1, ...join)) kills++;
-    assert.equal(kills, 6, 'steps of join');
+    await late.killedAfterEach(6, ...join);
     assert.match(await server.kubectl('get', 'node', 'worker-2', '--no-headers'), / Ready /);
     for (const machine of machines()) await machine.must('doctor');
   });
@@ -162,9 +158,7 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
 
   test('reset leaves nothing, goes on wherever it was killed, and can be run again', async () => {
     const [, , last] = machines();
-    let kills = 0;
-    while (await last.killedAfter(kills + 1, 'reset', '--force')) kills++;
-    assert.equal(kills, 7, 'steps of reset');
+    await last.killedAfterEach(7, 'reset', '--force');
     const reset = async (machine: Machine): Promise<void> => {
       await machine.must('reset', '--force');
       assert.deepEqual(await machine.traces(), clean.get(machine.name), machine.name);

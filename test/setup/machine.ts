@@ -1,10 +1,30 @@
 /** A bare node of a lab, on which the commands of setup are run as a person would. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { allNamespaces } from '../../src/lab/exec.ts';
 import type { ExecResult } from '../../src/linux/exec.ts';
 import type { TestLab } from '../e2e/testing/lab.ts';
+
+/** Of a process that has one thread. */
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch {
+    // It ended meanwhile.
+    return [];
+  }
+}
+
+/** Whether it was there. */
+function kill(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch {
+    return false;
+  }
+}
 
 const program = '/opt/fairlead/src/main/fairlead.sh';
 
@@ -57,13 +77,20 @@ export class Machine {
       if (line.includes('✓')) seen++;
       if (seen < steps || isKilled) return;
       // nsenter itself is but the parent of it. After its last step it may have come to its end.
-      const pid = this.#lab.findPid(this.name, new RegExp(`fairlead\\.\\w+ ${args[0]}`));
-      if (pid === undefined) return;
-      isKilled = true;
-      process.kill(pid, 'SIGKILL');
+      isKilled = childrenOf(child.pid ?? 0).some(kill);
     });
     await ended;
     return isKilled;
+  }
+
+  /**
+   * Kills the command after its first step, begins it again and kills it after the second, and so on to the last. On a busy machine it may have gone
+   * further, or to its end, before it was killed.
+   */
+  async killedAfterEach(steps: number, ...args: readonly string[]): Promise<void> {
+    let kills = 0;
+    for (let step = 1; step <= steps; step++) if (await this.killedAfter(step, ...args)) kills++;
+    assert.ok(kills > 0, 'it was killed');
   }
 
   /** What is on this machine that a node would leave, one thing a line. */
