@@ -14,6 +14,7 @@ import { FlowControl } from './flow/flow-control.ts';
 import { flowOf } from './flow/levels.ts';
 import { beginConnection } from './flow/turn.ts';
 import type { Work } from './flow/width.ts';
+import { defaultMaxStreams } from './http/http2-sessions.ts';
 import { listenHttps } from './http/https-listener.ts';
 import type { RequestInfo } from './http/request-info.ts';
 import { serveUpgrade } from './kubelet/upgrade.ts';
@@ -66,6 +67,7 @@ function listen(parts: Parts): ReturnType<typeof listenHttps> {
   const paths = serverPaths(parts);
   return listenHttps({
     ...{ listen: options.listen, tls: options.tls, access, flow, clock, log },
+    http2MaxStreams: options.http2MaxStreams ?? defaultMaxStreams,
     workOf: ({ info }) => workOf(parts, info),
     serve: (ctx) => route({ resources, special, path: (c) => servePath(paths, c) }, ctx),
     upgrade: (req, socket, head) =>

@@ -44,6 +44,8 @@ export interface ApiServerOptions {
   readonly kubeletClient: KubeletTls;
   /** How many requests may be under way. */
   readonly inflight?: Inflight | undefined;
+  /** Requests that one connection of HTTP/2 may have under way; 0 for HTTP/1.1 alone. */
+  readonly http2MaxStreams?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -16,6 +16,7 @@ const usage = `usage: npm run bench -- apiserver [OPTIONS]
   --rounds N                       of which medians are told; default: 1
   --seconds N                      for each kind of request; default: 2
   --changes N                      that all watchers hear of; default: 50
+  --per-connection N               watches that share a connection of HTTP/2, 100 at most; default: 1, over HTTP/1.1
 `;
 
 const command: Program['command'] = [join(import.meta.dirname, '../../src/main/fairlead.sh'), 'apiserver'];
@@ -37,6 +38,7 @@ function readChoice(args: readonly string[]): Choice {
       rounds: { type: 'string', default: '1' },
       seconds: { type: 'string', default: '2' },
       changes: { type: 'string', default: '50' },
+      'per-connection': { type: 'string', default: '1' },
     },
   });
   const [, name, path, etcd] = /^([^=]+)=([^,]+),(.+)$/.exec(values.peer ?? '') ?? [];
@@ -55,7 +57,12 @@ function readChoice(args: readonly string[]): Choice {
     programs: [...ours, ...(name && path && etcd ? [{ name, command: [path, '--allow-privileged=true'] as const, etcd }] : [])],
     sizes,
     rounds: Number(values.rounds),
-    limits: { requestsMs: Number(values.seconds) * 1000, lists: 5, changes: Number(values.changes) },
+    limits: {
+      requestsMs: Number(values.seconds) * 1000,
+      lists: 5,
+      changes: Number(values.changes),
+      perConnection: Number(values['per-connection']),
+    },
   };
 }
 

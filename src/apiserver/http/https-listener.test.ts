@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import { constants } from 'node:http2';
 import { Agent, request } from 'node:https';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -12,6 +13,7 @@ import { systemClock } from '../../clock/clock.ts';
 import { eventually } from '../../clock/testing/eventually.ts';
 import { silentLog } from '../../observability/log.ts';
 import { FlowControl, type FlowCounts } from '../flow/flow-control.ts';
+import { Http2Client } from '../testing/http2-client.ts';
 import { TestPki } from '../testing/test-pki.ts';
 import { listenHttps } from './https-listener.ts';
 import type { RequestContext } from './request-context.ts';
@@ -48,6 +50,7 @@ describe('listenHttps()', () => {
       flow,
       workOf: () => ({ objects: 0, watchers: 0 }),
       connections: { ofAddress: 8, total: 100 },
+      http2MaxStreams: 20,
       clock: systemClock,
       log: silentLog,
       serve: (ctx) => {
@@ -159,6 +162,50 @@ describe('listenHttps()', () => {
     await finishAll();
     assert.equal(await ask(path, 600), 200);
     await finishAll();
+  });
+
+  const http2 = (): Promise<Http2Client> => Http2Client.connect(`https://127.0.0.1:${listener.address.port}`, { ca: pki.ca });
+
+  test('lets a connection of HTTP/2 have so many requests, and the next when one has ended', async () => {
+    using client = await http2();
+    const streams = Array.from({ length: 20 }, () => client.open('/api/v1/pods'));
+    await Promise.all(streams.map((stream) => once(stream, 'response')));
+    const next = once(client.open('/api/v1/nodes'), 'response');
+    using other = await http2();
+    await once(other.open('/api/v1/services'), 'response');
+    assert.deepEqual(new Set(served.map(({ info }) => info.resource)), new Set(['pods', 'services']));
+    served.shift()!.res.end();
+    await next;
+    await finishAll();
+  });
+
+  test('gives up the seat of a request of HTTP/2 that the client has taken back, and keeps its connection', async () => {
+    using client = await http2();
+    const log = client.open('/api/v1/namespaces/default/pods/p/log?follow=true');
+    await once(log, 'response');
+    const body = client.session.request({ ':path': '/api/v1/namespaces/default/pods', ':method': 'POST', 'content-length': 500 });
+    body.on('error', () => {}).write('half');
+    await eventually(() => low().bytes > 0);
+    assert.deepEqual([low().taken, low().bytes, low().lasting], [0, 500, 1]);
+    for (const stream of [log, body]) stream.close(constants.NGHTTP2_CANCEL);
+    await eventually(() => low().bytes === 0 && low().lasting === 0);
+    await once(client.open('/api/v1/pods'), 'response');
+    served.pop()!.res.end();
+    served.length = 0;
+  });
+
+  test('breaks off an answer of HTTP/2 so that nobody takes it for whole', async () => {
+    using client = await http2();
+    const stream = client.open('/api/v1/pods');
+    await once(stream, 'response');
+    const { res } = served.pop()!;
+    res.write('half');
+    await once(stream.resume(), 'data');
+    assert.equal(res.destroyed, false);
+    const closed = once(stream, 'error');
+    res.destroy();
+    assert.match(String(await closed), /INTERNAL_ERROR/);
+    await eventually(() => res.destroyed);
   });
 
   test('closes unused connections of an address that has too many', async () => {

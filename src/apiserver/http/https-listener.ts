@@ -7,6 +7,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
+import { anonymous } from '../auth/user-info.ts';
 import type { FlowControl } from '../flow/flow-control.ts';
 import { flowOf, isLongRunning, isPaced } from '../flow/levels.ts';
 import { Pace } from '../flow/pace.ts';
@@ -18,6 +19,8 @@ import { maxBodyBytes } from './body.ts';
 import { BodyDecoder } from './body-decoder.ts';
 import { type ConnectionLimits, Connections } from './connections.ts';
 import { Handshakes } from './handshakes.ts';
+import { endHttp2 } from './http2-exchange.ts';
+import { Http2Sessions } from './http2-sessions.ts';
 import { notAllowed, refusalOf, refuse } from './refusal.ts';
 import { sendError } from './reply.ts';
 import type { RequestContext } from './request-context.ts';
@@ -36,6 +39,8 @@ interface HttpOptions {
   /** A request with `Upgrade`: the handler owns the socket. */
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
   readonly connections?: ConnectionLimits;
+  /** Requests that one connection of HTTP/2 may have under way; 0 for HTTP/1.1 alone. */
+  readonly http2MaxStreams: number;
   /** What a request has to do with. */
   workOf(admitted: Admitted): Work;
   /** Told of every request that has ended. */
@@ -47,6 +52,13 @@ interface Begun {
   readonly known: Admitted;
   readonly turn: Turn | undefined;
 }
+
+/** For the request to arrive; the answer, such as a watch, may last for hours. */
+const requestMs = 60_000;
+/** Of a connection, until it is closed. */
+const idleMs = 120_000;
+/** When the server closes. */
+const graceMs = 1000;
 
 const begun = new WeakMap<IncomingMessage, Begun>();
 
@@ -71,6 +83,7 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
   app.setNotFoundHandler(handler);
   new Handshakes(new Pace(o.clock)).stepInto(app.server as Server);
   connections.watch(app.server as Server);
+  if (o.http2MaxStreams > 0) serveHttp2(app, o);
   app.server.maxHeadersCount = maxHeaders;
   app.server.on('upgrade', o.upgrade);
   // Node hands the connection over and would close it without a word.
@@ -91,6 +104,14 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
   return { app, address: app.server.address() as AddressInfo };
 }
 
+/** Its requests go the way of all others. */
+function serveHttp2(app: FastifyInstance, { clock, http2MaxStreams: maxStreams }: HttpOptions): void {
+  const serve = (req: IncomingMessage, res: ServerResponse): void => void app.server.emit('request', req, res);
+  const sessions = new Http2Sessions({ maxStreams, idleMs, requestMs, clock, serve });
+  sessions.stepInto(app.server as Server);
+  app.addHook('preClose', () => sessions.close(graceMs));
+}
+
 /** All but the handlers of requests. */
 function createApp(o: HttpOptions): FastifyInstance {
   const app = fastify({
@@ -102,13 +123,12 @@ function createApp(o: HttpOptions): FastifyInstance {
       // A ServiceAccount has no certificate; who has none must show a token.
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: o.http2MaxStreams > 0 ? ['h2', 'http/1.1'] : ['http/1.1'],
       maxHeaderSize,
     },
     bodyLimit: maxBodyBytes,
-    // For the request to arrive; the answer, such as a watch, may last for hours.
-    requestTimeout: 60_000,
-    keepAliveTimeout: 120_000,
+    requestTimeout: requestMs,
+    keepAliveTimeout: idleMs,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 4096, ignoreTrailingSlash: false },
     frameworkErrors: (err, req, reply) => {
@@ -134,6 +154,8 @@ async function begin(o: HttpOptions, req: IncomingMessage, res: ServerResponse):
   checkHead(req);
   const known = await o.access.identify(req);
   refuseGone(res);
+  // As upstream: what HTTP/2 costs a server is for clients that it knows (CVE-2023-44487).
+  if (known.user === anonymous) endHttp2(req);
   const { info } = known;
   const flow = flowOf(known.user, info);
   const turn = flow.level === 'exempt' ? undefined : new Turn(o.flow, flow, widthOf(info, o.workOf(known), isPaced(flow.level)));

@@ -108,7 +108,7 @@ function isHop(name: string): boolean {
 function forwarded(ctx: RequestContext): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = {};
   for (const [key, value] of Object.entries(ctx.req.headers)) {
-    if (value !== undefined && !hopHeaders.has(key) && !key.startsWith('impersonate-')) out[key] = value;
+    if (value !== undefined && !hopHeaders.has(key) && !/^(:|impersonate-)/.test(key)) out[key] = value;
   }
   if (ctx.body.length > 0) out['content-length'] = String(ctx.body.length);
   return out;

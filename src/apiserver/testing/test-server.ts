@@ -5,6 +5,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { systemClock } from '../../clock/clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { MemoryStore } from '../../storage/memory/memory-store.ts';
@@ -152,13 +153,13 @@ const deadlineMs = 90_000;
 
 /** The events of a watch, one at a time. */
 export class TestWatch {
-  readonly answer: IncomingMessage;
+  readonly answer: Readable;
   #lines: string[] = [];
   #rest = '';
   #ended = false;
   #wake: () => void = () => {};
 
-  constructor(answer: IncomingMessage) {
+  constructor(answer: Readable) {
     this.answer = answer;
     answer.setEncoding('utf8');
     answer.on('data', (text: string) => {

@@ -32,6 +32,7 @@ const noProfiler = 'there is no profiler of Go to serve';
 const ofGo = 'it is about the log of a Go program';
 const notThere = 'what it is about is not there';
 const ownPace = 'work is paced by the API server, by priority and fairness';
+const http1Alone = 'pages of its own are served over HTTP/1.1';
 const fixedTime = 'the time is fixed';
 
 const everywhere: PartFlags = {
@@ -43,9 +44,9 @@ const everywhere: PartFlags = {
   ...without('vmodule log-flush-frequency log-text-info-buffer-size log-json-info-buffer-size', ofGo),
   ...switches('log-text-split-stream log-json-split-stream', ofGo),
   ...without('show-hidden-metrics-for-version disabled-metrics allow-metric-labels allow-metric-labels-manifest', 'all metrics are shown'),
-  ...without('tls-cipher-suites tls-sni-cert-key http2-max-streams-per-connection', 'TLS is as OpenSSL does it, with one certificate'),
+  ...without('tls-cipher-suites tls-sni-cert-key', 'TLS is as OpenSSL does it, with one certificate'),
   ...only('tls-min-version', ['', 'VersionTLS12'], 'clients may speak TLS 1.2 and 1.3'),
-  ...switches('permit-port-sharing permit-address-sharing disable-http2-serving', 'ports are not shared, and HTTP/2 is not spoken'),
+  ...switches('permit-port-sharing permit-address-sharing', 'ports are not shared'),
 };
 
 /** Of the parts that ask an API server and serve pages of their own. */
@@ -54,6 +55,8 @@ const ofClients: PartFlags = {
   ...only('master', [''], 'the kubeconfig says where the API server is'),
   ...without('kube-api-qps kube-api-burst', ownPace),
   ...without('kube-api-content-type', 'requests are JSON'),
+  ...without('http2-max-streams-per-connection', http1Alone),
+  ...switches('disable-http2-serving', http1Alone),
   ...without('cert-dir authentication-token-webhook-cache-ttl', 'a certificate that is not given lives as long as the process'),
   ...without('authorization-webhook-cache-authorized-ttl authorization-webhook-cache-unauthorized-ttl', 'nothing is cached'),
   ...switches('authentication-skip-lookup authentication-tolerate-lookup-failure', 'client-ca-file says whose certificates are taken'),

@@ -1,4 +1,6 @@
-/** The client of the measurements: HTTP/1.1 over TLS with a certificate, as little work as possible for each answer. */
+/** The client of the measurements, over TLS with a certificate: as little work as possible for each answer. */
+import { once } from 'node:events';
+import { connect } from 'node:http2';
 import { Agent, request } from 'node:https';
 import type { Pem } from '../../../src/apiserver/testing/test-pki.ts';
 
@@ -10,7 +12,7 @@ interface Call {
   readonly accept?: string;
 }
 
-/** A watch on a connection of its own. */
+/** The watches of a connection. */
 export interface Watcher {
   close(): void;
 }
@@ -51,11 +53,7 @@ export class Caller {
     return new Promise((resolve, reject) => {
       const req = request(this.#url + path, { agent, headers: { accept: 'application/json' } }, (res) => {
         if (res.statusCode !== 200) return reject(new Error(`${path} answers ${res.statusCode}`));
-        res.on('data', (chunk: Buffer) => {
-          let count = 0;
-          for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, at + 1)) count++;
-          if (count > 0) onEvents(count);
-        });
+        res.on('data', (chunk: Buffer) => tellEvents(chunk, onEvents));
         res.on('error', () => {});
         resolve({ close: () => req.destroy() });
       });
@@ -64,7 +62,30 @@ export class Caller {
     });
   }
 
+  /** The same for several watches over one connection of HTTP/2, as a process of client-go has them. */
+  async watchTogether(path: string, watches: number, onEvents: (count: number) => void): Promise<Watcher> {
+    const session = connect(this.#url, this.#tls);
+    // It is torn down with watches on it.
+    session.on('error', () => {});
+    await once(session, 'remoteSettings');
+    const begin = async (): Promise<void> => {
+      const stream = session.request({ ':path': path, accept: 'application/json' });
+      const [head] = await once(stream, 'response');
+      if (head[':status'] !== 200) throw new Error(`${path} answers ${head[':status']}`);
+      stream.on('error', () => {});
+      stream.on('data', (chunk: Buffer) => tellEvents(chunk, onEvents));
+    };
+    await Promise.all(Array.from({ length: watches }, begin));
+    return { close: () => session.destroy() };
+  }
+
   close(): void {
     this.#agent.destroy();
   }
+}
+
+function tellEvents(chunk: Buffer, onEvents: (count: number) => void): void {
+  let count = 0;
+  for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, at + 1)) count++;
+  if (count > 0) onEvents(count);
 }

@@ -1,7 +1,7 @@
 /** One round with one API server: what it does in a second, what that costs, how soon watchers hear of a change, what 50,000 pods weigh. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pod } from '../../../src/apiserver/testing/pod.ts';
-import type { Caller } from './caller.ts';
+import type { Caller, Watcher } from './caller.ts';
 import { Contestant, type Program } from './contestant.ts';
 
 export interface Size {
@@ -15,6 +15,8 @@ export interface Limits {
   readonly lists: number;
   /** That watchers hear of. */
   readonly changes: number;
+  /** Watches that share a connection of HTTP/2; 1 for HTTP/1.1. */
+  readonly perConnection: number;
 }
 
 /** How often in a second, and microseconds of CPU for one. */
@@ -120,7 +122,7 @@ export async function measure(program: Program, size: Size, limits: Limits): Pro
     requests: rates,
     lists: lists as Figures['lists'],
     memory,
-    ...(await measureWatches(server, size.watchers, limits.changes)),
+    ...(await measureWatches(server, size.watchers, limits)),
   };
 }
 
@@ -154,7 +156,7 @@ const maps = '/api/v1/namespaces/bench-0/configmaps';
 async function measureWatches(
   server: Contestant,
   count: number,
-  changes: number,
+  { changes, perConnection }: Limits,
 ): Promise<Pick<Figures, 'connecting' | 'deliveredMs' | 'deliveryCpu'>> {
   const { caller } = server;
   const list = JSON.parse((await caller.call('GET', maps)).toString()) as { metadata: { resourceVersion: string } };
@@ -168,9 +170,14 @@ async function measureWatches(
     missing -= events;
     if (missing === 0) all.resolve();
   };
-  let watchers: Awaited<ReturnType<Caller['watch']>>[] = [];
+  let watchers: Watcher[] = [];
   const connecting = await costOf(server, 1, async () => {
-    watchers = await Promise.all(Array.from({ length: count }, () => caller.watch(path, onEvents)));
+    const connections = Math.ceil(count / perConnection);
+    const connect = (_: unknown, i: number): Promise<Watcher> =>
+      perConnection > 1
+        ? caller.watchTogether(path, Math.min(perConnection, count - i * perConnection), onEvents)
+        : caller.watch(path, onEvents);
+    watchers = await Promise.all(Array.from({ length: connections }, connect));
   });
   // kube-apiserver's own ConfigMaps come first.
   await sleep(500);
