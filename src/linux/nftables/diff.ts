@@ -33,6 +33,16 @@ function createPhases(want: Table): Op[][] {
   return [first, [...emptied(late), ...rulesOf(late)]].filter((ops) => ops.length > 0);
 }
 
+/**
+ * The same in place of a table that cannot be changed into it (a hook, a set's type). Both tables' hooks are there while the kernel takes the transaction, the new ones
+ * first and still empty: a packet between the two when it holds is translated by neither. Nobody refuses it then, as the old table's rules are gone, and what refuses in
+ * the new one comes after that.
+ */
+export function replacePhases(want: Table): Op[][] {
+  const [first = [], ...rest] = createPhases(want);
+  return [[{ op: 'delete-table' }, ...first], ...rest];
+}
+
 function rulesOf(chains: readonly Chain[]): Op[] {
   return chains.flatMap(({ name, rules }) => rules.map((rule): Op => ({ op: 'add-rule', chain: name, rule })));
 }
@@ -80,8 +90,7 @@ export function diffPhases(have: KernelTable | undefined, want: Table, lateSets:
   const unchangeable =
     want.sets.some((set) => have.sets.has(set.name) && have.sets.get(set.name)?.declaration !== declarationText(set)) ||
     want.chains.some((chain) => have.chains.has(chain.name) && !sameHook(have.chains.get(chain.name)?.hook, chain.hook));
-  // Something that cannot be changed in place (a hook, a set's type) makes the whole table new.
-  if (unchangeable) return [[{ op: 'delete-table' }, ...create(want)]];
+  if (unchangeable) return replacePhases(want);
   return phases(have, want, lateSets).filter((ops) => ops.length > 0);
 }
 

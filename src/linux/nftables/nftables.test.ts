@@ -267,6 +267,30 @@ describe('diff()', () => {
     assert.deepEqual(kinds(steps[1] ?? []), ['add-chain', 'add-rule']);
   });
 
+  test('makes them last also where the table takes the place of one that cannot be changed', async () => {
+    const hook: Hook = { type: 'nat', hook: 'prerouting', priority: -100 };
+    const refusing: Hook = { type: 'filter', hook: 'forward', priority: 0 };
+    const tableWith = (of: Hook): Table => ({
+      ...{ family: 'ip', name: 't', sets: [], elements: new Map() },
+      chains: [
+        { name: 'refuse', hook: refusing, rules: ['reject'] },
+        { name: 'nat', hook: of, rules: ['accept'] },
+      ],
+    });
+    const nft = await holding(tableWith(hook));
+    const wanted = tableWith({ ...hook, priority: -101 });
+    const steps = diffPhases(await nft.read('ip', 't'), wanted);
+    assert.deepEqual(
+      steps.map((ops) => ops.map((op) => (op.op === 'add-chain' ? `add-chain ${op.chain.name}` : op.op))),
+      [
+        ['delete-table', 'add-table', 'add-chain nat', 'add-rule'],
+        ['add-chain refuse', 'add-rule'],
+      ],
+    );
+    for (const ops of steps) await nft.commit({ family: 'ip', table: 't', ops });
+    assert.deepEqual(diff(await nft.read('ip', 't'), wanted), []);
+  });
+
   test('takes elements of late sets away at the end, and those of others before', async () => {
     const nft = await holding(table);
     const wanted = withElements(withElements(table, 'services', []), 'endpoints', []);

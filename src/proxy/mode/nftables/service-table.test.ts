@@ -136,7 +136,9 @@ describe('ServiceTable', () => {
     table.put('n/a', plan('n/a', ['10.244.0.8']));
     assert.equal((await table.sync()).full, true);
     assert.deepEqual(held(), ['10.244.0.8']);
-    assert.deepEqual(nft.transactions.at(-1)?.ops.slice(0, 2), [{ op: 'add-table' }, { op: 'delete-table' }]);
+    const [replaced, refusing] = nft.transactions.slice(-2).map(({ ops }) => ops.map(({ op }) => op));
+    assert.deepEqual(replaced?.slice(0, 3), ['add-table', 'delete-table', 'add-table']);
+    assert.deepEqual(new Set(refusing), new Set(['add-chain', 'add-rule']), 'what refuses comes when all else is there');
   });
 
   test('another failure is passed on, and nothing is made anew', async () => {

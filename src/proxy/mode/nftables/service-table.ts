@@ -1,7 +1,7 @@
 /** Keeps table `kube-proxy` of the kernel as the Services want it. One caller at a time. */
 import type { Clock } from '../../../clock/clock.ts';
 import { isKnownError } from '../../../errors/known-error.ts';
-import { create, diff, diffPhases } from '../../../linux/nftables/diff.ts';
+import { diff, diffPhases, replacePhases } from '../../../linux/nftables/diff.ts';
 import type { KernelTable, Nftables, Op, TableFamily } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
@@ -160,14 +160,15 @@ export class ServiceTable implements ModeRules {
     return this.#nft.read(this.#node.family, tableName, dynamicSets);
   }
 
-  /** Makes the table new, in one transaction, when what is there cannot be changed into what is wanted. */
+  /** Makes the table new when what is there cannot be changed into what is wanted. */
   async #commitOrRebuild(transactions: readonly (readonly Op[])[]): Promise<void> {
     try {
       await this.#commit(transactions);
     } catch (err) {
       if (!isKnownError(err, 'KERNEL_REFUSED')) throw err;
       // Adding first makes the deletion right in either case.
-      await this.#commit([[{ op: 'add-table' }, { op: 'delete-table' }, ...create(this.#ledger.table())]]);
+      const [replaced = [], ...rest] = replacePhases(this.#ledger.table());
+      await this.#commit([[{ op: 'add-table' }, ...replaced], ...rest]);
     }
   }
 
