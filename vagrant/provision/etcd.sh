@@ -24,11 +24,11 @@ if [ ! -e "$data/member" ]; then
     cluster=$name=$peer state=new
   else
     # What is left of a machine that was destroyed.
-    stale=$(listed | grep ', started,' | cut -d, -f1)
+    stale=$(listed | cut -d, -f1)
     [ -z "$stale" ] || ctl member remove "$stale" >/dev/null
-    # Refused while the member before has not come up.
-    until listed >/dev/null || ctl member add "$name" --peer-urls="$peer" >/dev/null 2>&1; do sleep 2; done
-    cluster=$(ctl member list | awk -F', ' -v own="$name" '{ printf "%s%s=%s", sep, ($3 == "" ? own : $3), $4; sep = "," }')
+    # Refused while the member before has not come up. The answer has them all: from now on two must agree, so nobody can be asked for the list.
+    until added=$(ctl member add "$name" --peer-urls="$peer" 2>/dev/null); do sleep 2; done
+    cluster=$(printf '%s\n' "$added" | sed -n 's/^ETCD_INITIAL_CLUSTER="\(.*\)"$/\1/p')
     state=existing
   fi
   # Debian starts a member of its own.
