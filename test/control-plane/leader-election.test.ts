@@ -164,7 +164,7 @@ test('a ReplicaSet of one never has two pods, whoever is frozen, woken or killed
   const following = scene.client.watch(pods, options, ({ type, object }) => {
     if (type === 'ADDED') made.push(object.metadata.labels?.app ?? '');
   });
-  const each = (count: number): Promise<void> => eventually(() => assert.equal(made.length, count, made.join()));
+  const each = (count: number): Promise<void> => eventually(() => assert.equal(made.length, count, made.join()), { timeoutMs: 240_000 });
   const controller = 'replicaset-controller,serviceaccount-controller';
   const a = await scene.candidate('a', controller);
   await replicate(scene.client, 'first', 20);

@@ -142,7 +142,11 @@ test('a cluster at rest is left alone, also after a restart of everything that w
   await cp.restartServer();
   const before = cp.writes.length;
   await rest(cp);
-  assert.deepEqual(cp.writes.slice(before), []);
+  // What the server could not take of events while it was away may come now.
+  assert.deepEqual(
+    cp.writes.slice(before).filter((w) => !w.includes('/events')),
+    [],
+  );
   await cp.client.patch(deployments, 'web', { spec: { replicas: 4 } }, inDefault);
   await eventually(async () => assert.equal((await cp.client.get(deployments, 'web', inDefault)).status?.availableReplicas, 4));
 });
