@@ -85,16 +85,18 @@ const socket = require('node:net').connect(socketPath);
 socket.setEncoding('utf8');
 socket.on('connect', () => {
   sent = true;
-  socket.write(`${JSON.stringify({ plugin, env, stdin })}\n`);
+  socket.write(`${JSON.stringify({ plugin, env, stdin, confirms: true })}\n`);
 });
 socket.on('data', (part) => {
   reply += part;
-  // The agent takes it for delivered once it is written: not at the end of the connection, which an agent that is stuck may never make.
+  // Not at the end of the connection, which an agent that is stuck may never make.
   if (!reply.endsWith('\n')) return;
+  clearTimeout(deadline);
   const { code, stdout } = JSON.parse(reply);
-  end(code, stdout);
+  // Told that it was taken, the agent keeps what it did; one that has ended meanwhile keeps it, too.
+  socket.write('\n', () => end(code, stdout));
 });
 socket.on('error', (err) => (sent ? undefined : unreachable(err.code ?? err.message)));
 socket.on('close', () => unreachable('it closed the connection'));
 // An answer that has come meanwhile is read before.
-setTimeout(() => setImmediate(() => unreachable(noAnswer)), timeoutMs);
+const deadline = setTimeout(() => setImmediate(() => unreachable(noAnswer)), timeoutMs);

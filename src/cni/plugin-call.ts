@@ -5,12 +5,14 @@ export interface PluginCall {
   /** The variables that start with `CNI_`. */
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: string;
+  /** The caller will say that it has taken the answer. */
+  readonly confirms?: boolean;
 }
 
 /** A call as the executable and the notes write it, whatever else stands there. */
 export function callFrom(text: string): PluginCall {
-  const { plugin, env, stdin } = JSON.parse(text) as Partial<PluginCall>;
-  return { plugin: plugin === 'loopback' ? 'loopback' : 'fairlead', env: { ...env }, stdin: stdin ?? '' };
+  const { plugin, env, stdin, confirms } = JSON.parse(text) as Partial<PluginCall>;
+  return { plugin: plugin === 'loopback' ? 'loopback' : 'fairlead', env: { ...env }, stdin: stdin ?? '', confirms: confirms === true };
 }
 
 /** What the executable ends with. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -31,6 +31,37 @@ describe('listenForCalls()', () => {
     socket.end('{"stdin":"x"}\n');
     assert.equal(String((await once(socket, 'data'))[0]), '{"code":0,"stdout":"x"}\n');
     await new Promise((resolve) => server.close(resolve));
+  });
+});
+
+describe('a caller that will say whether it took the answer', () => {
+  const add = `${JSON.stringify({ env: { CNI_COMMAND: 'ADD' }, stdin: '', confirms: true })}\n`;
+
+  /** Asks for an ADD, does `then` with the answer, and gives the commands that the plugin had, `count` at least, when the server had closed. */
+  async function commandsOf(count: number, then: (socket: Socket) => void): Promise<unknown[]> {
+    const dir = mkdtempSync(join(tmpdir(), 'fl-server-'));
+    const commands: unknown[] = [];
+    const all = Promise.withResolvers<void>();
+    const server = await listenForCalls(join(dir, 's'), async ({ env }) => {
+      if (commands.push(env.CNI_COMMAND) === count) all.resolve();
+      return { code: 0, stdout: '{}' };
+    });
+    const socket = connect(join(dir, 's'));
+    socket.write(add);
+    await once(socket, 'data');
+    then(socket);
+    await Promise.all([all.promise, new Promise((resolve) => server.close(resolve))]);
+    await new Promise((resolve) => setImmediate(resolve));
+    rmSync(dir, { recursive: true });
+    return commands;
+  }
+
+  test('keeps what it was given when it says so', async () => {
+    assert.deepEqual(await commandsOf(1, (socket) => socket.end('\n')), ['ADD']);
+  });
+
+  test('has an ADD taken back when it ends without a word, though the answer had come', async () => {
+    assert.deepEqual(await commandsOf(2, (socket) => socket.destroy()), ['ADD', 'DEL']);
   });
 });
 
