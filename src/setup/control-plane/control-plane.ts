@@ -64,8 +64,10 @@ export async function localClient({ advertiseAddress, bindPort }: ClusterPlan): 
   return new Client({ ...(await loadKubeconfig(layout.adminConfig)), server: `https://${joinHostPort(advertiseAddress, bindPort)}` });
 }
 
+type Patience = Pick<SetupContext, 'clock' | 'signal' | 'timeoutMs' | 'steps'>;
+
 /** Whether it had to wait. */
-export async function waitForServer(context: SetupContext, client: Client, what: string, hint: string): Promise<boolean> {
+export async function waitForServer(context: Patience, client: Client, what: string, hint: string): Promise<boolean> {
   const { clock, signal, timeoutMs, steps } = context;
   let looks = 0;
   await waitUntil(what, { clock, signal, timeoutMs, onPatience: (text) => steps.note(text), hint }, async () => {
@@ -76,10 +78,19 @@ export async function waitForServer(context: SetupContext, client: Client, what:
   return looks > 1;
 }
 
-/** Marks the Node, which its own kubelet may not do (NodeRestriction). Whether it was not. */
-export async function markControlPlane(client: Client, { metadata }: Node): Promise<boolean> {
+/**
+ * Marks the Node, which its own kubelet may not do (NodeRestriction). Whether it was not. A server that lost its leases on a machine that is too
+ * busy starts anew, so it may be away for seconds.
+ */
+export async function markControlPlane(context: Patience, client: Pick<Client, 'patch'>, { metadata }: Node): Promise<boolean> {
   if (metadata.labels?.[controlPlaneLabel] === '') return false;
+  const { clock, signal, timeoutMs, steps } = context;
   const labels = { [controlPlaneLabel]: '', 'node.kubernetes.io/exclude-from-external-load-balancers': '' };
-  await client.patch<Node>(nodes, metadata.name ?? '', { metadata: { labels } });
+  const hint = 'Is the API server of this machine running? Then run the same command again';
+  const wait = { clock, signal, timeoutMs, everyMs: 500, onPatience: (text: string) => steps.note(text), hint };
+  await waitUntil('the API server to take the label of a control plane', wait, async () => {
+    await client.patch<Node>(nodes, metadata.name ?? '', { metadata: { labels } });
+    return undefined;
+  });
   return true;
 }

@@ -207,7 +207,7 @@ async function startNode(context: SetupContext, plan: ClusterPlan, request: Init
 
 /** Waits for the Node, and marks it. */
 async function finishNode(context: SetupContext, client: Client, { nodeName }: InitRequest, since: number): Promise<boolean> {
-  return await markControlPlane(client, await waitForNode(context, client, nodeName, since));
+  return await markControlPlane(context, client, await waitForNode(context, client, nodeName, since));
 }
 
 async function joinCommand({ endpoint }: ClusterPlan, token: Token): Promise<string> {
