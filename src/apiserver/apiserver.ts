@@ -68,6 +68,7 @@ function listen(parts: Parts): ReturnType<typeof listenHttps> {
   return listenHttps({
     ...{ listen: options.listen, tls: options.tls, access, flow, clock, log },
     http2MaxStreams: options.http2MaxStreams ?? defaultMaxStreams,
+    goawayChance: options.goawayChance ?? 0,
     workOf: ({ info }) => workOf(parts, info),
     serve: (ctx) => route({ resources, special, path: (c) => servePath(paths, c) }, ctx),
     upgrade: (req, socket, head) =>

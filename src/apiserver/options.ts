@@ -46,6 +46,8 @@ export interface ApiServerOptions {
   readonly inflight?: Inflight | undefined;
   /** Requests that one connection of HTTP/2 may have under way; 0 for HTTP/1.1 alone. */
   readonly http2MaxStreams?: number | undefined;
+  /** How likely a request of HTTP/2 is to be the last of its connection; default 0. */
+  readonly goawayChance?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }

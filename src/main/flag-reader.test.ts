@@ -22,6 +22,10 @@ describe('FlagReader', () => {
     ['a regular expression that is none', () => flag('eth(').regex('f'), /--called="eth\(": it is no regular/],
     ['a number out of bounds', () => flag('33').number('f', 8, 30), /no number from 8 to 30/],
     ['a number with a sign', () => flag('-8').number('f', 0, 30), /no number from 0 to 30/],
+    ['a fraction above its bound', () => flag('0.0201').fraction('f', 0.02), /--called="0.0201": it is no number from 0 to 0.02/],
+    ['a negative fraction', () => flag('-0.01').fraction('f', 0.02), /no number from 0 to 0.02/],
+    ['a fraction that is a word', () => flag('few').fraction('f', 0.02), /no number/],
+    ['an empty fraction', () => flag(' ').fraction('f', 0.02), /no number/],
     ['a duration that is none', () => flag('2 days').seconds('f', ...hours), /--called="2 days": it is no duration/],
     ['a duration that is too short', () => flag('59m59s').seconds('f', ...hours), /not between 3600 and 4294967296 seconds/],
     ['a negative duration', () => flag('-2h').seconds('f', ...hours), /not between/],
@@ -34,6 +38,10 @@ describe('FlagReader', () => {
 
   test('gives what flags stand for', () => {
     assert.deepEqual([flag('6443').port('f'), flag('65535').port('f'), flag('24').number('f', 24, 24)], [6443, 65_535, 24]);
+    assert.deepEqual(
+      ['0', '0.02', '1e-3', '.01'].map((text) => flag(text).fraction('f', 0.02)),
+      [0, 0.02, 0.001, 0.01],
+    );
     const durations = ['0', '0s', '3600s', '8760h'].map((text) => flag(text).seconds('f', ...hours));
     assert.deepEqual(durations, [0, 0, 3600, 31_536_000]);
     assert.deepEqual([flag('').list('f'), flag('a,b').list('f')], [[], ['a', 'b']]);

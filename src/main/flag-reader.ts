@@ -55,6 +55,14 @@ export class FlagReader<Name extends string = string> {
     return value;
   }
 
+  /** Any number from 0 to `max`. */
+  fraction(name: Name, max: number): number {
+    const text = this.text(name);
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (!(value >= 0 && value <= max)) throw this.#refuse(name, `it is no number from 0 to ${max}`, String(max / 10));
+    return value;
+  }
+
   port(name: Name): number {
     return this.number(name, 1, 65_535, 'it is no port', '6443');
   }

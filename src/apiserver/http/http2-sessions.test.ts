@@ -17,12 +17,12 @@ type Serve = (req: IncomingMessage, res: ServerResponse) => void;
 async function serving(
   t: TestContext,
   serve: Serve,
-  idleMs = 60_000,
+  { idleMs = 60_000, goawayChance = 0, random = Math.random } = {},
 ): Promise<{ readonly clock: FakeClock; readonly sessions: Http2Sessions; connect(): Promise<Http2Client> }> {
   const pki = await TestPki.create();
   const clock = new FakeClock();
   const server: Server = createServer({ ...(await pki.server()), ALPNProtocols: ['h2'] });
-  const sessions = new Http2Sessions({ maxStreams: 10, idleMs, requestMs: 60_000, clock, serve });
+  const sessions = new Http2Sessions({ maxStreams: 10, idleMs, requestMs: 60_000, goawayChance, random, clock, serve });
   sessions.stepInto(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -68,7 +68,7 @@ test('a request that does not come to its end is given up, the others of its con
 });
 
 test('a connection without a request is ended after a while, one with a watch is not', async (t) => {
-  const { connect } = await serving(t, (_req, res) => void res.writeHead(200), 200);
+  const { connect } = await serving(t, (_req, res) => void res.writeHead(200), { idleMs: 200 });
   const watching = await connect();
   const watch = watching.open('/');
   await once(watch, 'response');
@@ -110,4 +110,39 @@ test('close() lets an answer come to its end, and waits no longer than it is tol
   begun.get('/ends')!.end('whole');
   assert.equal(await text(ends), 'whole');
   await closed;
+});
+
+test('a connection is told by chance to take no more requests, and those under way go on', async (t) => {
+  const draws = [0.5, 0.02, 0.0199];
+  const waiting = new Map<string, ServerResponse>();
+  const serve: Serve = ({ url }, res) => {
+    res.writeHead(200);
+    if (url === '/asked') res.end('answered');
+    else waiting.set(url!, res);
+    res.flushHeaders();
+  };
+  const { connect } = await serving(t, serve, { goawayChance: 0.02, random: () => draws.shift() ?? 1 });
+  const client = await connect();
+  let told = false;
+  client.session.once('goaway', () => {
+    told = true;
+  });
+  const watch = client.open('/watch');
+  await once(watch, 'response');
+  assert.equal((await client.ask('/asked')).text, 'answered');
+  // By the answer to a ping all has come that was sent before.
+  const ping = Promise.withResolvers<void>();
+  client.session.ping(() => ping.resolve());
+  await ping.promise;
+  assert.equal(told, false);
+
+  const goaway = once(client.session, 'goaway');
+  const last = client.open('/last');
+  const [code, lastStream] = await goaway;
+  assert.deepEqual([code, lastStream], [constants.NGHTTP2_NO_ERROR, last.id]);
+  assert.equal((await (await connect()).ask('/asked')).text, 'answered');
+  for (const [path, stream] of [['/watch', watch] as const, ['/last', last] as const]) {
+    waiting.get(path)!.end(`end of ${path}`);
+    assert.equal(await text(stream), `end of ${path}`);
+  }
 });

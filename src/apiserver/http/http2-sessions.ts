@@ -26,6 +26,9 @@ export interface Http2Options {
   readonly idleMs: number;
   /** For a request to arrive. */
   readonly requestMs: number;
+  /** How likely a request is to be the last that its connection takes: the client opens another, behind a load balancer at another server. */
+  readonly goawayChance: number;
+  readonly random: () => number;
   readonly clock: Clock;
   serve(req: IncomingMessage, res: ServerResponse): void;
 }
@@ -82,6 +85,8 @@ export class Http2Sessions {
       const res = new Http2Response(stream).asServerResponse;
       if (headers.expect === '100-continue') res.writeContinue();
       this.#o.serve(req.asIncomingMessage, res);
+      // Watches count, too, as with upstream: many a client has nothing else. What is under way goes on to its end.
+      if (this.#o.random() < this.#o.goawayChance) session.close();
     });
   }
 

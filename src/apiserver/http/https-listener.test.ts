@@ -51,6 +51,7 @@ describe('listenHttps()', () => {
       workOf: () => ({ objects: 0, watchers: 0 }),
       connections: { ofAddress: 8, total: 100 },
       http2MaxStreams: 20,
+      goawayChance: 0,
       clock: systemClock,
       log: silentLog,
       serve: (ctx) => {

@@ -41,6 +41,8 @@ interface HttpOptions {
   readonly connections?: ConnectionLimits;
   /** Requests that one connection of HTTP/2 may have under way; 0 for HTTP/1.1 alone. */
   readonly http2MaxStreams: number;
+  /** How likely a request of HTTP/2 is to be the last of its connection. */
+  readonly goawayChance: number;
   /** What a request has to do with. */
   workOf(admitted: Admitted): Work;
   /** Told of every request that has ended. */
@@ -105,9 +107,9 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
 }
 
 /** Its requests go the way of all others. */
-function serveHttp2(app: FastifyInstance, { clock, http2MaxStreams: maxStreams }: HttpOptions): void {
+function serveHttp2(app: FastifyInstance, { clock, http2MaxStreams: maxStreams, goawayChance }: HttpOptions): void {
   const serve = (req: IncomingMessage, res: ServerResponse): void => void app.server.emit('request', req, res);
-  const sessions = new Http2Sessions({ maxStreams, idleMs, requestMs, clock, serve });
+  const sessions = new Http2Sessions({ maxStreams, idleMs, requestMs, goawayChance, random: Math.random, clock, serve });
   sessions.stepInto(app.server as Server);
   app.addHook('preClose', () => sessions.close(graceMs));
 }

@@ -51,6 +51,11 @@ const flags = {
   'max-mutating-requests-inflight': textFlag('N', 'their sum is shared out among the levels of users', '200'),
   'http2-max-streams-per-connection': textFlag('N', 'requests that one connection of HTTP/2 may have under way; 0 for 1000', '0'),
   'disable-http2-serving': switchFlag('serve HTTP/1.1 alone'),
+  'goaway-chance': textFlag(
+    'FRACTION',
+    'of the requests of HTTP/2, up to 0.02, that are the last of their connection: so clients spread over API servers behind a load balancer',
+    '0',
+  ),
   'enable-admission-plugins': textFlag('LIST', 'admission plugins beside those that are on by default, such as DenyServiceExternalIPs', ''),
   'disable-admission-plugins': textFlag('LIST', 'admission plugins that are on by default and shall not be', ''),
   'accept-data-loss': switchFlag('start with what is left of a damaged store; revisions jump, so that every client reads everything anew'),
@@ -107,6 +112,8 @@ export const apiserver: Part = definePart({
         mutating: read.number('max-mutating-requests-inflight', 0, 1_000_000),
       },
       http2MaxStreams: read.isSet('disable-http2-serving') ? 0 : read.number('http2-max-streams-per-connection', 0, 10_000) || undefined,
+      // With more, clients would do little else than connect.
+      goawayChance: read.fraction('goaway-chance', 0.02),
       serviceCidr: read.cidr('service-cluster-ip-range'),
       nodePortRange: read.text('service-node-port-range'),
       foreign: (['controller-manager', 'scheduler'] as const).filter((doer) => !parts.includes(doer)),

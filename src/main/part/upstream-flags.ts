@@ -148,10 +148,7 @@ export const apiserverFlags: PartFlags = {
     'default-watch-cache-size watch-cache-sizes min-request-timeout request-timeout shutdown-delay-duration livez-grace-period',
     'it is fixed',
   ),
-  ...without(
-    'max-resource-write-bytes goaway-chance default-not-ready-toleration-seconds default-unreachable-toleration-seconds',
-    'it is fixed',
-  ),
+  ...without('max-resource-write-bytes default-not-ready-toleration-seconds default-unreachable-toleration-seconds', 'it is fixed'),
   ...switches('enable-bootstrap-token-auth allow-privileged enable-priority-and-fairness watch-cache enable-garbage-collector', 'it is on'),
   ...switches('service-account-lookup enable-aggregator-routing shutdown-send-retry-after', 'it is as upstream has it by default'),
 };
