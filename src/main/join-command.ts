@@ -26,6 +26,7 @@ export const joinCommand: Command = defineCommand({
     'apiserver-advertise-address': textFlag('IP', "the same as --node-ip, by kubeadm's name"),
     'apiserver-bind-port': textFlag('PORT', 'port of the API server on this machine (default: 6443)'),
     store: textFlag('URL', 'the store, for who has copied the files and has one that kubeadm-config does not name'),
+    taint: switchFlag('keep pods that do not tolerate it off this control plane', true),
     'discovery-token-unsafe-skip-ca-verification': switchFlag('trust whoever knows the token, also another machine that joined by it'),
   },
   async run({ values, positionals, signal }) {
@@ -45,7 +46,7 @@ export const joinCommand: Command = defineCommand({
     const context = await setupContext(signal, durationOf('timeout', values.timeout));
     const { controlPlaneWish, taintsOf } = await import('./join-tasks.ts');
     const controlPlane = controlPlaneWish(values, join.controlPlane);
-    const { taints, ...wish } = nodeWish(values, join.nodeRegistration);
+    const { taints, ...wish } = nodeWish(values, join.nodeRegistration, values.taint ? undefined : '');
     const { nodeIpArgument } = await import('../setup/config/documents.ts');
     const result = await runJoin(context, {
       ...wish,

@@ -175,19 +175,23 @@ etcd:
     assert.match(JSON.parse(secrets).metadata.ownerReferences[0].name, /^bootstrap-token-/);
   });
 
-  test('a second one joins by the key, goes on wherever it was killed, and a third one with files that were copied', async () => {
+  const taintsOf = (machine: Machine): Promise<string> =>
+    machines()[1].kubectl('get', 'node', machine.name, '-o', 'jsonpath={.spec.taints[*].key}');
+
+  test('a second one joins by the key, goes on wherever it was killed, and a worker becomes a third one with files that were copied', async () => {
     const [first, second, third] = machines();
     await second.killedAfterEach(10, ...command, '--control-plane', '--certificate-key', key);
+    await third.must(...command);
+    assert.equal(await taintsOf(third), '');
     await giveClientFiles(third, clientFiles);
     for (const file of ['ca.crt', 'ca.key', 'front-proxy-ca.crt', 'front-proxy-ca.key', 'sa.pub', 'sa.key'])
       await third.write(`${pki}/${file}`, await first.sh(`cat ${pki}/${file}`));
+    await second.kubectl('taint', 'node', third.name, 'own=1:NoSchedule');
     await third.must(...command, '--control-plane');
     for (const { name } of all)
       assert.match(await second.kubectl('get', 'node', name, '--no-headers'), new RegExp(`^${name} +Ready +control-plane `));
-    assert.equal(
-      await second.kubectl('get', 'node', second.name, '-o', 'jsonpath={.spec.taints[*].key}'),
-      'node-role.kubernetes.io/control-plane',
-    );
+    for (const machine of [first, second]) assert.equal(await taintsOf(machine), 'node-role.kubernetes.io/control-plane');
+    assert.equal(await taintsOf(third), 'own node-role.kubernetes.io/control-plane');
     const servers = all.map(({ address }) => address).toSorted();
     await eventually('all API servers behind the Service kubernetes', async () => {
       const addresses = await second.kubectl('get', 'endpoints', 'kubernetes', '-o', 'jsonpath={.subsets[*].addresses[*].ip}');

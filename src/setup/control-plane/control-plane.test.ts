@@ -1,31 +1,51 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Node } from '../../api/schema/types.ts';
+import type { Node, Taint } from '../../api/schema/types.ts';
 import { systemClock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { markControlPlane } from './control-plane.ts';
+import { controlPlaneTaint, markControlPlane } from './control-plane.ts';
 
-const node = { metadata: { name: 'cp-2', labels: {} } } as Node;
-const context = {
-  clock: systemClock,
-  signal: new AbortController().signal,
-  timeoutMs: 60_000,
-  steps: { note: () => {} },
-} as unknown as Parameters<typeof markControlPlane>[0];
+const { signal } = new AbortController();
+const context = { clock: systemClock, signal, timeoutMs: 60_000, steps: { note: () => {} } } as unknown as Parameters<
+  typeof markControlPlane
+>[0];
+const labels = { 'node-role.kubernetes.io/control-plane': '', 'node.kubernetes.io/exclude-from-external-load-balancers': '' };
 
-test('marks the Node of a control plane also when the API server was away for a moment', async () => {
+function worker(taints: readonly Taint[] = []): Node {
+  return { metadata: { name: 'cp-2', resourceVersion: '7', labels: {} }, spec: { taints } } as unknown as Node;
+}
+
+/** An API server that refuses the first `refusals` patches; gives what it was asked to change. */
+async function mark(node: Node, taints: readonly Taint[], refusals = 0): Promise<unknown[]> {
   const patches: unknown[] = [];
-  const patch = async (_type: unknown, name: string, change: unknown): Promise<never> => {
-    patches.push([name, change]);
-    if (patches.length === 1) throw new KnownError('API_UNREACHABLE', 'connect ECONNREFUSED', { hint: 'Is it running?' });
+  const get = async (): Promise<never> => node as never;
+  const patch = async (_type: unknown, _name: string, change: unknown): Promise<never> => {
+    patches.push(change);
+    if (patches.length <= refusals) throw new KnownError('API_UNREACHABLE', 'connect ECONNREFUSED', { hint: 'Is it running?' });
     return {} as never;
   };
-  assert.equal(await markControlPlane(context, { patch }, node), true);
-  const labels = { 'node-role.kubernetes.io/control-plane': '', 'node.kubernetes.io/exclude-from-external-load-balancers': '' };
-  assert.deepEqual(patches, Array(2).fill(['cp-2', { metadata: { labels } }]));
+  assert.equal(await markControlPlane(context, { get, patch }, node, taints), true);
+  return patches;
+}
+
+test('marks the Node of a control plane also when the API server was away for a moment', async () => {
+  const marks = { metadata: { labels, resourceVersion: '7' }, spec: { taints: [controlPlaneTaint] } };
+  assert.deepEqual(await mark(worker(), [controlPlaneTaint], 1), [marks, marks]);
 });
 
-test('leaves a Node that is marked', async () => {
-  const marked = { metadata: { name: 'cp-2', labels: { 'node-role.kubernetes.io/control-plane': '' } } } as unknown as Node;
-  assert.equal(await markControlPlane(context, { patch: () => assert.fail() }, marked), false);
+test('a Node keeps its own taints, and has each key and effect once', async () => {
+  const own: Taint = { key: 'own', value: '1', effect: 'NoSchedule' };
+  const [change] = await mark(worker([own, { ...controlPlaneTaint, value: 'old' }]), [controlPlaneTaint]);
+  assert.deepEqual((change as { readonly spec: unknown }).spec, { taints: [own, controlPlaneTaint] });
+});
+
+test('who asked for no taint gets none', async () => {
+  const [change] = await mark(worker(), []);
+  assert.deepEqual((change as { readonly spec: unknown }).spec, { taints: [] });
+});
+
+test('leaves a Node that is marked, also one whose taint somebody took away', async () => {
+  const marked = { metadata: { name: 'cp-2', labels } } as unknown as Node;
+  const never = (): never => assert.fail();
+  assert.equal(await markControlPlane(context, { get: never, patch: never }, marked, [controlPlaneTaint]), false);
 });

@@ -79,17 +79,33 @@ export async function waitForServer(context: Patience, client: Client, what: str
 }
 
 /**
- * Marks the Node, which its own kubelet may not do (NodeRestriction). Whether it was not. A server that lost its leases on a machine that is too
- * busy starts anew, so it may be away for seconds.
+ * What a Node of a control plane has that another has not. Both in one change, so that who is killed has made all of it or nothing; and of the
+ * version that was read, since a list of taints is replaced whole.
  */
-export async function markControlPlane(context: Patience, client: Pick<Client, 'patch'>, { metadata }: Node): Promise<boolean> {
-  if (metadata.labels?.[controlPlaneLabel] === '') return false;
-  const { clock, signal, timeoutMs, steps } = context;
+function marksFor({ metadata, spec }: Node, taints: readonly Taint[]): object {
+  const others = (spec?.taints ?? []).filter((own) => !taints.some(({ key, effect }) => key === own.key && effect === own.effect));
   const labels = { [controlPlaneLabel]: '', 'node.kubernetes.io/exclude-from-external-load-balancers': '' };
+  return { metadata: { labels, resourceVersion: metadata.resourceVersion }, spec: { taints: [...others, ...taints] } };
+}
+
+/**
+ * Marks the Node, which its own kubelet may not do (NodeRestriction): one that was a worker has no taint by itself. Whether it was not marked; one
+ * that is stays as it is, without the taint that somebody took away. A server that lost its leases on a machine that is too busy starts anew, so
+ * it may be away for seconds.
+ */
+export async function markControlPlane(
+  context: Patience,
+  client: Pick<Client, 'get' | 'patch'>,
+  { metadata: { name = '', labels } }: Node,
+  taints: readonly Taint[],
+): Promise<boolean> {
+  if (labels?.[controlPlaneLabel] === '') return false;
+  const { clock, signal, timeoutMs, steps } = context;
   const hint = 'Is the API server of this machine running? Then run the same command again';
   const wait = { clock, signal, timeoutMs, everyMs: 500, onPatience: (text: string) => steps.note(text), hint };
-  await waitUntil('the API server to take the label of a control plane', wait, async () => {
-    await client.patch<Node>(nodes, metadata.name ?? '', { metadata: { labels } });
+  await waitUntil('the API server to take the marks of a control plane', wait, async () => {
+    const node = await client.get<Node>(nodes, name, { signal });
+    await client.patch<Node>(nodes, name, marksFor(node, taints), { signal });
     return undefined;
   });
   return true;

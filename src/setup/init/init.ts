@@ -191,7 +191,7 @@ async function publishClusterInfo(client: Client, plan: ClusterPlan): Promise<bo
 }
 
 async function startNode(context: SetupContext, plan: ClusterPlan, request: InitRequest, runtime: RuntimeFacts): Promise<boolean> {
-  const { nodeName, runtimeEndpoint, documents } = request;
+  const { nodeName, runtimeEndpoint } = request;
   await ensureNodeCredential({
     pkiDir: layout.pkiDir,
     kubeconfig: layout.kubeletConfig,
@@ -201,13 +201,17 @@ async function startNode(context: SetupContext, plan: ClusterPlan, request: Init
     node: nodeName,
     now: context.clock.now(),
   });
-  const taints = request.taints ?? documents.init?.nodeRegistration?.taints ?? [controlPlaneTaint];
-  return await startAgent(context, { nodeName, address: plan.advertiseAddress, runtimeEndpoint, runtime, taints });
+  return await startAgent(context, { nodeName, address: plan.advertiseAddress, runtimeEndpoint, runtime, taints: taintsOf(request) });
 }
 
 /** Waits for the Node, and marks it. */
-async function finishNode(context: SetupContext, client: Client, { nodeName }: InitRequest, since: number): Promise<boolean> {
-  return await markControlPlane(context, client, await waitForNode(context, client, nodeName, since));
+async function finishNode(context: SetupContext, client: Client, request: InitRequest, since: number): Promise<boolean> {
+  const node = await waitForNode(context, client, request.nodeName, since);
+  return await markControlPlane(context, client, node, taintsOf(request));
+}
+
+function taintsOf({ taints }: InitRequest): readonly Taint[] {
+  return taints ?? [controlPlaneTaint];
 }
 
 async function joinCommand({ endpoint }: ClusterPlan, token: Token): Promise<string> {

@@ -104,7 +104,7 @@ async function startNode(context: SetupContext, request: NodeRequest, admin: Cli
     const isStarted = await steps.run('node', `Agent of node "${nodeName}" started`, () => startAgent(context, request));
     await steps.run('node-ready', `Node "${nodeName}" is Ready at ${address}`, async () => {
       const node = await waitUntilAlone(context, client, nodeName, address, isStarted ? before : 0);
-      return admin === undefined || (await markControlPlane(context, admin, node));
+      return admin === undefined || (await markControlPlane(context, admin, node, request.taints));
     });
     return { nodeName, address, server: client.server, steps: steps.records };
   } finally {
