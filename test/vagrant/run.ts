@@ -1,12 +1,13 @@
 /**
  * `npm run test:vagrant`: `vagrant up` for real, under emulation, in a libvirt of its own; then the tour of vagrant/README.md in every mode.
- * Takes a quarter of an hour on a quiet machine; not part of `npm test`. `--keep` leaves box and downloads for the next run (they are kept in any case), `--workers N` chooses how many.
+ * Takes a quarter of an hour on a quiet machine; not part of `npm test`. The box is kept for the next run.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 /** What must be installed, and the package of Debian 12 and later that brings it. */
 const programs: Readonly<Record<string, string>> = {
@@ -36,7 +37,19 @@ function missing(): string[] {
   return Object.keys(programs).filter((name) => !path.some((dir) => existsSync(join(dir, name))));
 }
 
+const usage = `Brings the lab of vagrant/ up under emulation and takes its tour. Knobs of vagrant/settings.yaml hold by environment, such as FAIRLEAD_CONTROL_PLANES=3.
+
+Usage: sudo npm run test:vagrant -- [--workers N]
+
+  --workers N  how many workers the lab has (default: 2)
+`;
+
 function main(): number {
+  const { values } = parseArgs({ options: { workers: { type: 'string', default: '2' }, help: { type: 'boolean', short: 'h' } } });
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
   const absent = missing();
   if (absent.length > 0 || process.getuid?.() !== 0) {
     const packages = absent.map((name) => programs[name]).join(' ');
@@ -62,7 +75,7 @@ function main(): number {
     process.execPath,
     join(here, 'tour.ts'),
     box,
-    ...process.argv.slice(2),
+    ...['--workers', values.workers],
   ];
   return run('unshare', [...namespaces, ...command], {
     HOME: join(work, 'home'),
