@@ -1,7 +1,7 @@
 /** Endpoints of manifests that have pods and no EndpointSlices: those that the controller of a cluster would make. Pure. */
 import { defaultFamilies } from '../api/defaults/service.ts';
 import { objectKey } from '../api/object-key.ts';
-import type { EndpointSlice, Pod, Service } from '../api/schema/types.ts';
+import type { EndpointSlice, Pod, Service, ServiceSpec } from '../api/schema/types.ts';
 import { labelServiceName } from '../api/well-known.ts';
 import { planSlices } from '../controllers/endpointslice/desired.ts';
 import { hasSelector, selects } from '../controllers/endpointslice/services-of.ts';
@@ -17,7 +17,7 @@ interface Derived {
 /** As the API server sets them: by the addresses, where it has any. */
 function withFamilies(service: Service): Service {
   const { clusterIP = '', clusterIPs = [clusterIP] } = service.spec ?? {};
-  const spec = { ...service.spec, clusterIPs };
+  const spec: ServiceSpec = { ipFamilyPolicy: 'PreferDualStack', ...service.spec, clusterIPs };
   defaultFamilies(spec);
   return { ...service, spec };
 }

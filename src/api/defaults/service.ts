@@ -1,4 +1,5 @@
 /** Defaults of Services, with their IP families. The API server allocates addresses and node ports. */
+import { isDeepStrictEqual } from 'node:util';
 import { familyOf, isIp } from '../../ip/ip.ts';
 import type { Service, ServiceSpec } from '../schema/types.ts';
 
@@ -30,22 +31,34 @@ const clusterFamily = 'IPv4';
 
 /**
  * The IP families of a Service with cluster addresses or None: those of the addresses it asks for, else the cluster's. A headless Service
- * without selector gets both, because somebody else writes its endpoints, which may be of either.
+ * without selector gets both, because somebody else writes its endpoints, which may be of either. As upstream's initIPFamilyFields.
  */
-export function defaultFamilies(spec: ServiceSpec): void {
+export function defaultFamilies(spec: ServiceSpec, before?: ServiceSpec): void {
   if (!needsClusterIp(spec)) return;
-  const headless = spec.clusterIP === 'None';
-  if (headless && !spec.selector && !spec.ipFamilyPolicy && !spec.ipFamilies?.length) spec.ipFamilyPolicy = 'RequireDualStack';
-  spec.ipFamilyPolicy ??= (spec.ipFamilies?.length ?? spec.clusterIPs?.length ?? 1) > 1 ? 'RequireDualStack' : 'SingleStack';
-  if (!spec.ipFamilies?.length) {
-    const asked = (spec.clusterIPs ?? []).filter(isIp).map((ip) => `IPv${familyOf(ip)}`);
-    spec.ipFamilies = asked.length > 0 ? asked : [clusterFamily];
-  }
-  const second = spec.ipFamilies[0] === 'IPv4' ? 'IPv6' : 'IPv4';
-  const both = spec.ipFamilyPolicy === 'RequireDualStack' && headless && !spec.selector;
-  if (spec.ipFamilies.length === 1 && (both || (spec.ipFamilyPolicy !== 'SingleStack' && second === clusterFamily))) {
-    spec.ipFamilies.push(second);
-  }
+  spec.ipFamilyPolicy ??= before?.ipFamilyPolicy ?? (isOfAnyFamily(spec) ? 'RequireDualStack' : 'SingleStack');
+  if (before && spec.ipFamilyPolicy === 'SingleStack') keepFirst(spec, before);
+  const isSingle = spec.ipFamilyPolicy === 'SingleStack';
+  // Who leaves them out of an update leaves them as they are.
+  if (!isSingle && !spec.ipFamilies?.length && before?.ipFamilies) spec.ipFamilies = [...before.ipFamilies];
+  const { ipFamilies: asked = [], clusterIPs = [] } = spec;
+  const ofAddresses = clusterIPs.filter(isIp).map((ip) => `IPv${familyOf(ip)}`);
+  const known = [...asked, ...ofAddresses.slice(asked.length, isSingle ? 1 : 2)];
+  const [first = clusterFamily] = known;
+  // Who takes one away is told how.
+  const isReduced = asked.length < (before?.ipFamilies?.length ?? 0);
+  const addsOther = isOfAnyFamily(spec) && !isSingle && !isReduced && known.length < 2;
+  spec.ipFamilies = [first, ...(addsOther ? [first === 'IPv4' ? 'IPv6' : 'IPv4'] : known.slice(1))];
+}
+
+/** Nobody knows of which family the endpoints are that somebody else writes. */
+export function isOfAnyFamily({ clusterIP, selector = {} }: ServiceSpec): boolean {
+  return clusterIP === 'None' && Object.keys(selector).length === 0;
+}
+
+/** Who asks for one family and leaves the lists alone means the first. */
+function keepFirst(spec: ServiceSpec, before: ServiceSpec): void {
+  if (isDeepStrictEqual(spec.clusterIPs, before.clusterIPs)) spec.clusterIPs &&= spec.clusterIPs.slice(0, 1);
+  if (isDeepStrictEqual(spec.ipFamilies, before.ipFamilies)) spec.ipFamilies &&= spec.ipFamilies.slice(0, 1);
 }
 
 /** True for every type but ExternalName, which is only an alias in DNS. */
@@ -57,8 +70,17 @@ export function needsNodePort(spec: ServiceSpec): boolean {
   return spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
 }
 
+/** Those that are asked for by number are given even where none are given by default. */
+export function mayHaveNodePorts({ type }: ServiceSpec): boolean {
+  return type === 'NodePort' || type === 'LoadBalancer';
+}
+
 export function needsHealthCheckPort(spec: ServiceSpec): boolean {
   return spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
+}
+
+export function isLoadBalancer({ type }: ServiceSpec): boolean {
+  return type === 'LoadBalancer';
 }
 
 export function isExternallyReachable(spec: ServiceSpec): boolean {

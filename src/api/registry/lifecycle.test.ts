@@ -180,9 +180,9 @@ test('a Service gets its families, and both when it is headless without a select
 });
 
 test('a manifest that names no addresses keeps those that were allocated', () => {
-  const old = service({ type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }], ...allocated });
+  const old = service({ type: 'NodePort', ports: [{ name: 'http', port: 80, nodePort: 30080 }], ...allocated });
   const next = updated(old, (object) => {
-    object.spec = { type: 'NodePort', ports: [{ port: 80 }, { name: 'x', port: 81 }].map((port) => ({ name: 'http', ...port })) };
+    object.spec = { type: 'NodePort', ports: ['http', 'x'].map((name, i) => ({ name, port: 81 + i })) };
   });
   assert.equal(next.spec!.clusterIP, '10.96.0.7');
   assert.deepEqual(next.spec!.clusterIPs, ['10.96.0.7']);

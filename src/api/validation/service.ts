@@ -37,6 +37,7 @@ const maxExternalIps = 1000;
 /** No limit upstream either. Lists of whole countries have some thousands. */
 const maxSourceRanges = 10_000;
 const maxAffinitySeconds = 86_400;
+const policyPath = 'spec.ipFamilyPolicy';
 const kubeletPort = 10_250;
 const onceSet = 'may not change once set';
 
@@ -95,10 +96,20 @@ function onceSetErrors(spec: ServiceSpec, before: ServiceSpec): FieldError[] {
   if (!needsClusterIp(spec) || !needsClusterIp(before)) return [];
   const [now, was] = [spec.clusterIPs ?? [], before.clusterIPs ?? []];
   const family = before.ipFamilies?.[0];
+  const reduced = (key: 'clusterIPs' | 'ipFamilies'): boolean =>
+    spec.ipFamilyPolicy !== 'SingleStack' && (spec[key]?.length ?? 0) < (before[key]?.length ?? 0);
+  const release = (what: string): FieldError =>
+    invalid(policyPath, spec.ipFamilyPolicy, `must be 'SingleStack' to release the secondary ${what}`);
   return failing([
+    [now[0] && reduced('clusterIPs'), () => release('cluster IP')],
+    [reduced('ipFamilies'), () => release('IP family')],
     [was[0] && !now[0], () => invalid('spec.clusterIPs[0]', now, 'primary clusterIP can not be unset')],
     [was[0] && now[0] && now[0] !== was[0], () => invalid('spec.clusterIPs[0]', now, onceSet)],
     [was[1] && now[1] && now[1] !== was[1], () => invalid('spec.clusterIPs[1]', now, onceSet)],
+    [
+      needsHealthCheckPort(spec) && needsHealthCheckPort(before) && spec.healthCheckNodePort !== before.healthCheckNodePort,
+      () => forbidden('spec.healthCheckNodePort', 'field is immutable'),
+    ],
     [family && spec.ipFamilies?.[0] !== family, () => invalid('spec.ipFamilies[0]', spec.ipFamilies ?? [], onceSet)],
   ]);
 }
@@ -124,7 +135,6 @@ export function serviceStatusErrors({ spec, status }: Service): FieldError[] {
 function typeErrors(spec: ServiceSpec): FieldError[] {
   const { type, ports } = spec;
   const outside = type === 'LoadBalancer' || type === 'NodePort';
-  const inside = type === 'ClusterIP' || type === 'ExternalName';
   const kubelets = `may not expose port ${kubeletPort} externally since it is used by kubelet`;
   return [
     ...oneOf(type, 'spec.type', serviceTypes),
@@ -136,7 +146,7 @@ function typeErrors(spec: ServiceSpec): FieldError[] {
       [outside && spec.clusterIP === 'None', () => invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${type} services`)],
     ]),
     ...(type === 'ExternalName' ? externalNameErrors(spec) : []),
-    ...eachOf(inside ? ports : [], 'spec.ports', ({ nodePort }, at) =>
+    ...eachOf(type === 'ClusterIP' ? ports : [], 'spec.ports', ({ nodePort }, at) =>
       nodePort ? [forbidden(`${at}.nodePort`, `may not be used when \`type\` is '${type}'`)] : [],
     ),
   ];
@@ -150,7 +160,7 @@ function externalNameErrors(spec: ServiceSpec): FieldError[] {
     ...failing([
       [spec.clusterIP || spec.clusterIPs?.length, () => forbidden('spec.clusterIPs', text)],
       [spec.ipFamilies?.length, () => forbidden('spec.ipFamilies', text)],
-      [spec.ipFamilyPolicy, () => forbidden('spec.ipFamilyPolicy', text)],
+      [spec.ipFamilyPolicy, () => forbidden(policyPath, text)],
     ]),
     ...(name ? invalids('spec.externalName', name, isDns1123Subdomain(name)) : [required('spec.externalName')]),
   ];
@@ -199,7 +209,7 @@ function clusterIpErrors({ clusterIP, clusterIPs: list = [] }: ServiceSpec): Fie
   const path = 'spec.clusterIPs';
   return [
     ...failing([
-      [list.length > 0 && !clusterIP, () => forbidden(path, 'must be empty when `clusterIP` is not specified')],
+      [list.length > 0 && !clusterIP, () => invalid(path, list, 'must be empty when `clusterIP` is not specified')],
       [list.length > 0 && clusterIP && list[0] !== clusterIP, () => invalid(path, list, 'first value must match `clusterIP`')],
       [list.length > 2, () => invalid(path, list, 'may only hold up to 2 values')],
     ]),
@@ -211,14 +221,18 @@ function clusterIpErrors({ clusterIP, clusterIPs: list = [] }: ServiceSpec): Fie
   ];
 }
 
-function familyErrors({ ipFamilies: wanted = [], ipFamilyPolicy: policy, clusterIPs }: ServiceSpec): FieldError[] {
+function familyErrors({ ipFamilies: wanted = [], ipFamilyPolicy: policy, clusterIPs = [] }: ServiceSpec): FieldError[] {
   const path = 'spec.ipFamilies';
+  const several = (what: string): FieldError =>
+    invalid(policyPath, policy, `must be 'RequireDualStack' or 'PreferDualStack' when multiple ${what} are specified`);
   return [
     ...failing([[wanted.length > 2, () => tooMany(path, wanted.length, 2)]]),
     ...eachOf(wanted, path, (family, at) => (families.includes(family) ? [] : [notSupported(at, family, families)])),
     ...duplicates(wanted, path),
     ...failing([
-      [policy !== undefined && !familyPolicies.includes(policy), () => notSupported('spec.ipFamilyPolicy', policy, familyPolicies)],
+      [policy !== undefined && !familyPolicies.includes(policy), () => notSupported(policyPath, policy, familyPolicies)],
+      [policy === 'SingleStack' && clusterIPs.length === 2, () => several('cluster IPs')],
+      [policy === 'SingleStack' && wanted.length === 2, () => several('IP families')],
     ]),
     ...eachOf(clusterIPs, 'spec.clusterIPs', (ip, at, index) => {
       const family = wanted[index];

@@ -65,6 +65,18 @@ describe('ServiceAddresses', () => {
       'spec.clusterIPs',
       'failed to allocate IP 10.96.0.3: provided IP is already allocated',
     ],
+    [
+      'both families',
+      { ipFamilyPolicy: 'RequireDualStack' },
+      'spec.ipFamilyPolicy',
+      'this cluster is not configured for dual-stack services',
+    ],
+    [
+      'an address of a family that is not there',
+      { clusterIP: 'fd00::1', clusterIPs: ['fd00::1'], ipFamilies: ['IPv6'] },
+      'spec.clusterIPs[0]',
+      'IPv6 is not configured on this cluster',
+    ],
     ['a family that is not there', { ipFamilies: ['IPv6'] }, 'spec.ipFamilies[0]', 'not configured on this cluster'],
   ];
   for (const [what, spec, path, detail] of refused) {

@@ -1,8 +1,8 @@
 /** ClusterIPs: which Service has which address of the ranges. Messages are upstream's. */
-import { needsClusterIp } from '../../api/defaults/service.ts';
+import { isOfAnyFamily, needsClusterIp } from '../../api/defaults/service.ts';
 import { ipAddresses } from '../../api/resource-types.ts';
 import type { IPAddress, Service, ServiceSpec } from '../../api/schema/types.ts';
-import { type FieldError, invalid } from '../../api/validation/field-error.ts';
+import { eachOf, type FieldError, failing, invalid } from '../../api/validation/field-error.ts';
 import { isIp, parseIp } from '../../ip/ip.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { internalError } from '../status/status-error.ts';
@@ -45,7 +45,9 @@ export class ServiceAddresses {
 
   /** Takes the addresses that are asked for, or any, and writes them into the spec. Returns what is wrong. */
   allocate(spec: ServiceSpec, owner: string): FieldError[] {
-    if (!needsClusterIp(spec) || spec.clusterIP === 'None') return [];
+    if (!needsClusterIp(spec)) return [];
+    const errors = isOfAnyFamily(spec) ? [] : this.#familyErrors(spec);
+    if (errors.length > 0 || spec.clusterIP === 'None') return errors;
     const asked = spec.clusterIPs?.length ? spec.clusterIPs : spec.clusterIP ? [spec.clusterIP] : [];
     if (asked.length === 0) return this.#allocateAny(spec, owner);
     for (const ip of asked) {
@@ -55,6 +57,23 @@ export class ServiceAddresses {
     spec.clusterIP = asked[0]!;
     spec.clusterIPs = [...asked];
     return [];
+  }
+
+  #familyErrors({ ipFamilies, ipFamilyPolicy: policy, clusterIPs = [] }: ServiceSpec): FieldError[] {
+    const own = `IPv${this.#ranges.family}`;
+    return [
+      ...failing([
+        [
+          policy === 'RequireDualStack',
+          () => invalid('spec.ipFamilyPolicy', policy, 'this cluster is not configured for dual-stack services'),
+        ],
+      ]),
+      ...eachOf(ipFamilies, 'spec.ipFamilies', (family, at, i) => {
+        if (family === own) return [];
+        if (!isIp(clusterIPs[i] ?? '')) return [invalid(at, family, 'not configured on this cluster')];
+        return [invalid(`spec.clusterIPs[${i}]`, clusterIPs, `${family} is not configured on this cluster`)];
+      }),
+    ];
   }
 
   /** Why the address cannot be had. */
@@ -67,9 +86,7 @@ export class ServiceAddresses {
   }
 
   #allocateAny(spec: ServiceSpec, owner: string): FieldError[] {
-    const { bands, family, text } = this.#ranges;
-    const wanted = spec.ipFamilies?.[0];
-    if (wanted && wanted !== `IPv${family}`) return [invalid('spec.ipFamilies[0]', wanted, 'not configured on this cluster')];
+    const { bands, text } = this.#ranges;
     for (const band of bands) {
       const number = this.#pool.takeAny(band, owner);
       if (number === undefined) continue;

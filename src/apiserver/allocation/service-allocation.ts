@@ -3,6 +3,7 @@
  * and without the store. Claims come and go in the store with the Service, in one commit: if another server was faster, all of it is refused.
  */
 import { randomInt } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { cloneJson } from '../../api/codec/json-clone.ts';
 import { type KubeObject, services } from '../../api/resource-types.ts';
 import type { Service } from '../../api/schema/types.ts';
@@ -90,7 +91,8 @@ export class ServiceAllocation implements Allocation {
 
   async allocate(next: KubeObject, old: KubeObject | undefined, { dryRun, lost }: Asking): Promise<Taken> {
     const service = next as Service;
-    if (!service.spec) return nothingTaken;
+    // Most updates are of the status.
+    if (!service.spec || isDeepStrictEqual(service.spec, (old as Service | undefined)?.spec)) return nothingTaken;
     if (lost >= maxAttempts) throw outrun();
     const asked = service.spec;
     const chosen = await this.#choose(service, old as Service | undefined, lost);

@@ -1,5 +1,5 @@
 /** Node ports and health-check ports: which Service has which number of the range. Messages are upstream's. */
-import { needsHealthCheckPort, needsNodePort } from '../../api/defaults/service.ts';
+import { mayHaveNodePorts, needsHealthCheckPort, needsNodePort } from '../../api/defaults/service.ts';
 import type { Service, ServiceSpec } from '../../api/schema/types.ts';
 import { type FieldError, invalid } from '../../api/validation/field-error.ts';
 import { internalError } from '../status/status-error.ts';
@@ -23,6 +23,7 @@ export class ServicePorts {
 
   /** What a stored Service has. */
   heldBy({ spec = {} }: Service): number[] {
+    if (!mayHaveNodePorts(spec)) return [];
     return [...(spec.ports ?? []).map((port) => port.nodePort), spec.healthCheckNodePort].flatMap((port) => port || []);
   }
 
@@ -42,7 +43,7 @@ export class ServicePorts {
   }
 
   #takeAsked(spec: ServiceSpec, owner: string): FieldError[] {
-    if (!needsNodePort(spec) && spec.type !== 'LoadBalancer') return [];
+    if (!mayHaveNodePorts(spec)) return [];
     return (spec.ports ?? []).flatMap(({ nodePort }, i) => (nodePort ? this.#take(nodePort, owner, `spec.ports[${i}].nodePort`) : []));
   }
 
