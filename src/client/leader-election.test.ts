@@ -1,47 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Lease } from '../api/schema/types.ts';
 import { FakeClock } from '../clock/testing/fake-clock.ts';
-import { isKnownError } from '../errors/known-error.ts';
 import { type Log, silentLog } from '../observability/log.ts';
-import { ApiError } from './api-error.ts';
 import type { EventRecorder } from './event-recorder.ts';
-import { LeaderElector } from './leader-election.ts';
-
-/** One Lease, with the API server's resourceVersions. */
-class FakeLeases {
-  lease: Lease | undefined;
-  /** What the server does in place of answering. */
-  trouble: (signal: AbortSignal) => Promise<void> = async () => {};
-  /** Holders in the order in which they wrote. */
-  readonly writers: string[] = [];
-  /** Events: about what, type, reason and message. */
-  readonly told: string[] = [];
-  #version = 0;
-
-  readonly client = {
-    get: async (_type: unknown, _name: string, { signal }: { signal?: AbortSignal } = {}): Promise<never> => {
-      await this.trouble(signal ?? new AbortController().signal);
-      if (!this.lease) throw new ApiError({ apiVersion: 'v1', kind: 'Status', metadata: {}, code: 404, reason: 'NotFound' });
-      return structuredClone(this.lease) as never;
-    },
-    create: (_type: unknown, lease: object, options: { signal?: AbortSignal } = {}): Promise<never> => this.#write(lease as Lease, options),
-    update: (_type: unknown, lease: object, options: { signal?: AbortSignal } = {}): Promise<never> => this.#write(lease as Lease, options),
-  };
-
-  async #write(lease: Lease, { signal }: { signal?: AbortSignal }): Promise<never> {
-    await this.trouble(signal ?? new AbortController().signal);
-    const reason = lease.metadata.resourceVersion === undefined ? 'AlreadyExists' : 'Conflict';
-    if (lease.metadata.resourceVersion !== this.lease?.metadata.resourceVersion)
-      throw new ApiError({ apiVersion: 'v1', kind: 'Status', metadata: {}, code: 409, reason });
-    this.lease = { ...lease, metadata: { ...lease.metadata, resourceVersion: String(++this.#version) } };
-    this.writers.push(this.lease.spec?.holderIdentity ?? '');
-    return structuredClone(this.lease) as never;
-  }
-}
-
-const hangs = (signal: AbortSignal): Promise<void> =>
-  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+import { LeaderElector, type Term } from './leader-election.ts';
+import { FakeLeases, hangs } from './testing/fake-leases.ts';
 
 class Candidate {
   readonly elector: LeaderElector;
@@ -51,10 +14,14 @@ class Candidate {
   readonly acts: string[] = [];
   /** How long its work goes on when it is told to stop. */
   slowMs = 0;
+  /** In order. */
+  readonly terms: Term[] = [];
 
   constructor(clock: FakeClock, server: FakeLeases, identity: string) {
     this.elector = electorOf(clock, server, identity);
-    const work = async (signal: AbortSignal): Promise<void> => {
+    const work = async (term: Term): Promise<void> => {
+      const { signal } = term;
+      this.terms.push(term);
       this.acts.push(`begins at ${clock.monotonic()}`);
       await hangs(signal).catch(() => {});
       if (this.slowMs > 0) await clock.sleep(this.slowMs);
@@ -120,10 +87,8 @@ describe('tryAcquireOrRenew()', () => {
     assert.equal(await other.tryAcquireOrRenew(signal), false);
     await clock.advance(19_999);
     assert.equal(await other.tryAcquireOrRenew(signal), false);
-    assert.equal(other.isLeader, false);
     await clock.advance(1);
     assert.equal(await other.tryAcquireOrRenew(signal), true);
-    assert.equal(other.isLeader, true);
     const { holderIdentity, leaseTransitions, acquireTime } = server.lease?.spec ?? {};
     assert.deepEqual([holderIdentity, leaseTransitions, acquireTime], ['b', 1, '2026-01-01T00:00:20.000000Z']);
   });
@@ -209,8 +174,10 @@ describe('run()', () => {
       assert.deepEqual(a.acts, ['begins at 0']);
       await clock.advance(1);
       assert.deepEqual(a.acts, ['begins at 0', 'ends at 10000']);
-      assert.equal(await a.ended, undefined);
+      assert.deepEqual([a.terms[0]?.mayAct(), a.elector.isLeader], [false, false]);
       assert.deepEqual(server.writers, ['a'], 'it left alone what may be the Lease of another one');
+      await clock.advance(5_000);
+      assert.equal(await a.ended, undefined);
     });
 
   test('goes on leading over an outage that is shorter', async () => {
@@ -232,46 +199,177 @@ describe('run()', () => {
     const [clock, server] = [new FakeClock(), new FakeLeases()];
     const a = new Candidate(clock, server, 'a');
     await clock.advance(0);
-    if (server.lease)
-      server.lease = { ...server.lease, metadata: { ...server.lease.metadata, resourceVersion: '99' }, spec: { holderIdentity: 'b' } };
+    server.givenTo('b');
     await clock.advance(2_000);
     assert.deepEqual(a.acts, ['begins at 0', 'ends at 2000']);
     assert.equal(server.lease?.spec?.holderIdentity, 'b');
   });
 
-  test('tells that the process must end when the work goes on although the Lease ran out', async () => {
+  test('leaves alone work that goes on although the Lease ran out: it may act no more, and this one may lead again', async () => {
     const [clock, server] = [new FakeClock(), new FakeLeases()];
-    const a = new Candidate(clock, server, 'a');
-    a.slowMs = 3_600_000;
+    const said: string[] = [];
+    const elector = electorOf(clock, server, 'a', { ...silentLog, warn: (msg: string) => void said.push(msg) });
+    const terms: Term[] = [];
+    const endless = (term: Term): Promise<void> => new Promise(() => void terms.push(term));
+    const stop = new AbortController();
+    let isOver = false;
+    const first = elector.run(endless, stop.signal).finally(() => {
+      isOver = true;
+    });
     await clock.advance(0);
     server.trouble = hangs;
     await clock.advance(14_999);
-    assert.equal(a.elector.isExpired, false);
-    let outcome: unknown;
-    void a.ended.then((err) => {
-      outcome = err;
-    });
+    assert.deepEqual([isOver, elector.isExpired], [false, false]);
     await clock.advance(1);
-    assert.equal(a.elector.isExpired, true);
-    assert.ok(isKnownError(outcome, 'TIMED_OUT'));
+    await first;
+    assert.equal(said.at(-1), 'The work of the last term under lease "kube-system/kube-scheduler" has not ended; it can write no more');
+    server.trouble = async () => {};
+    void elector.run(endless, stop.signal);
+    await clock.advance(0);
+    assert.deepEqual(
+      terms.map(({ signal, mayAct }) => [signal.aborted, mayAct()]),
+      [
+        [true, false],
+        [false, true],
+      ],
+    );
   });
 
-  test('lets nothing be written from the renew deadline on, also before anybody could tell the work to stop', async () => {
+  test('lets nobody act from the renew deadline on, also before anything could tell the work to stop', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const a = new Candidate(clock, server, 'a');
+    await clock.advance(0);
+    server.trouble = hangs;
+    await clock.advance(9_999);
+    const [term] = a.terms;
+    assert.deepEqual([term?.mayAct(), a.elector.isLeader, a.elector.isExpired], [true, true, false]);
+    // It was frozen: time went on, timers did not.
+    clock.freeze(1);
+    assert.deepEqual([term?.mayAct(), a.elector.isLeader, a.elector.isExpired], [false, true, false]);
+    clock.freeze(5_000);
+    assert.deepEqual([term?.mayAct(), a.elector.isLeader, a.elector.isExpired], [false, true, true]);
+    await clock.advance(0);
+    assert.deepEqual([term?.signal.aborted, a.elector.isLeader, a.elector.isExpired], [true, false, false]);
+  });
+
+  test('a process that was frozen gives its work the same time to end, however long ago the Lease ran out', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const a = new Candidate(clock, server, 'a');
+    a.slowMs = 4_000;
+    await clock.advance(0);
+    clock.freeze(3_600_000);
+    server.trouble = hangs;
+    let isOver = false;
+    const ended = a.ended.finally(() => {
+      isOver = true;
+    });
+    await clock.advance(4_999);
+    assert.deepEqual([a.acts, isOver], [['begins at 0', 'ends at 3604000'], false], 'what it sent last may still be on its way');
+    await clock.advance(1);
+    assert.equal(await ended, undefined);
+  });
+
+  test('who lost a Lease of its own waits for what it sent last to arrive before it leads again', async () => {
     const [clock, server] = [new FakeClock(), new FakeLeases()];
     const elector = electorOf(clock, server, 'a');
-    assert.equal(elector.mayAct, false);
-    await elector.tryAcquireOrRenew(signal);
-    await clock.advance(9_999);
-    assert.equal(elector.mayAct, true);
-    // Frozen for a second: time goes on, timers do not.
+    const begun: number[] = [];
+    const work = async (term: Term): Promise<void> => {
+      begun.push(clock.monotonic());
+      await hangs(term.signal).catch(() => {});
+    };
+    const stop = new AbortController();
+    const takesPart = async (): Promise<void> => {
+      while (!stop.signal.aborted) await elector.run(work, stop.signal);
+    };
+    const over = takesPart();
+    await clock.advance(0);
+    server.trouble = () => Promise.reject(new Error('no route'));
+    await clock.advance(10_000);
+    server.trouble = async () => {};
+    await clock.advance(4_999);
+    assert.deepEqual(begun, [0]);
     await clock.advance(1);
-    assert.deepEqual([elector.isLeader, elector.mayAct, elector.isExpired], [true, false, false]);
-    await elector.tryAcquireOrRenew(signal);
-    assert.equal(elector.mayAct, true);
-    if (server.lease)
-      server.lease = { ...server.lease, metadata: { ...server.lease.metadata, resourceVersion: '99' }, spec: { holderIdentity: 'b' } };
-    await elector.tryAcquireOrRenew(signal);
-    assert.equal(elector.mayAct, false);
+    assert.deepEqual(begun, [0, 15_000]);
+    assert.equal(server.lease?.spec?.leaseTransitions, 0, 'nobody else had it');
+    stop.abort();
+    await clock.advance(0);
+    await over;
+    assert.equal(server.lease?.spec?.holderIdentity, '');
+  });
+
+  for (const [name, lose] of [
+    [
+      'at the renew deadline',
+      async (clock: FakeClock, server: FakeLeases) => {
+        server.trouble = hangs;
+        await clock.advance(10_000);
+      },
+    ],
+    [
+      'in a process that was frozen, whose work notices first',
+      async (clock: FakeClock, server: FakeLeases) => {
+        server.trouble = hangs;
+        clock.freeze(60_000);
+      },
+    ],
+    [
+      "when it is seen to be another one's",
+      async (clock: FakeClock, server: FakeLeases) => {
+        server.givenTo('b');
+        await clock.advance(2_000);
+      },
+    ],
+  ] as const)
+    test(`does not throw what work throws that ends for a Lease lost ${name}`, async () => {
+      const [clock, server] = [new FakeClock(), new FakeLeases()];
+      const said: string[] = [];
+      const elector = electorOf(clock, server, 'a', { ...silentLog, warn: (msg: string) => void said.push(msg) });
+      const work = Promise.withResolvers<void>();
+      let term: Term | undefined;
+      const ended = elector.run((its) => {
+        term = its;
+        return work.promise;
+      }, signal);
+      await clock.advance(0);
+      await lose(clock, server);
+      assert.equal(term?.mayAct(), false);
+      work.reject(new Error('this process may not write any more'));
+      await clock.advance(5_000);
+      await ended;
+      assert.ok(
+        said.includes('The last term under lease "kube-system/kube-scheduler" ended: this process may not write any more'),
+        said.join('\n'),
+      );
+    });
+
+  test('a process that is to end waits for its work alone, when it has lost the Lease', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const a = new Candidate(clock, server, 'a');
+    a.slowMs = 2_000;
+    await clock.advance(0);
+    server.trouble = hangs;
+    await clock.advance(11_000);
+    a.stop.abort();
+    let isOver = false;
+    const ended = a.ended.finally(() => {
+      isOver = true;
+    });
+    await clock.advance(999);
+    assert.ok(!isOver);
+    await clock.advance(1);
+    assert.equal(await ended, undefined);
+  });
+
+  test('gives the Lease back also when a renewal is under way', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const a = new Candidate(clock, server, 'a');
+    await clock.advance(0);
+    server.trouble = () => clock.sleep(300);
+    await clock.advance(2_400);
+    a.stop.abort();
+    await clock.advance(2_000);
+    assert.equal(await a.ended, undefined);
+    assert.deepEqual(server.writers, ['a', 'a', '']);
   });
 
   test('throws what the work throws, and gives the Lease back', async () => {
@@ -336,7 +434,7 @@ describe('run()', () => {
       asked.push(clock.monotonic());
       return hangs(signal);
     };
-    await clock.advance(10_000);
+    await clock.advance(15_000);
     assert.deepEqual(asked, [2_000, 9_000]);
     assert.equal(await a.ended, undefined);
   });
@@ -374,18 +472,18 @@ describe('run()', () => {
     const forbidden = (): Promise<never> => Promise.reject(new Error('forbidden'));
     server.trouble = forbidden;
     const stop = new AbortController();
-    const ended = electorOf(clock, server, 'a', log).run((term) => hangs(term).catch(() => {}), stop.signal);
+    const ended = electorOf(clock, server, 'a', log).run((term) => hangs(term.signal).catch(() => {}), stop.signal);
     await clock.advance(10_000);
     server.trouble = async () => {};
     await clock.advance(2_000);
     server.trouble = forbidden;
-    await clock.advance(10_000);
+    await clock.advance(15_000);
     await ended;
     assert.deepEqual(said, [
       'warn: Cannot take lease "kube-system/kube-scheduler" yet: forbidden',
       'info: Leading by lease "kube-system/kube-scheduler"',
       'warn: Cannot take lease "kube-system/kube-scheduler" yet: forbidden',
-      'error: Lost lease "kube-system/kube-scheduler"',
+      'warn: Lost lease "kube-system/kube-scheduler"',
     ]);
   });
 
@@ -411,7 +509,9 @@ describe('run()', () => {
     const said: string[] = [];
     const log = { ...silentLog, warn: (msg: string) => void said.push(msg) };
     const stop = new AbortController();
-    const all = ['a', 'b', 'c'].map((name) => electorOf(clock, server, name, log).run((term) => hangs(term).catch(() => {}), stop.signal));
+    const all = ['a', 'b', 'c'].map((name) =>
+      electorOf(clock, server, name, log).run((term) => hangs(term.signal).catch(() => {}), stop.signal),
+    );
     await clock.advance(10_000);
     assert.deepEqual(said, []);
     stop.abort();

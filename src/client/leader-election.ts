@@ -6,7 +6,7 @@ import { leases } from '../api/resource-types.ts';
 import type { Lease } from '../api/schema/types.ts';
 import type { Clock } from '../clock/clock.ts';
 import { microTimestamp } from '../clock/timestamp.ts';
-import { KnownError, messageOf } from '../errors/known-error.ts';
+import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import { ignoreNotFound, isAlreadyExists, isConflict } from './api-error.ts';
 import type { Client } from './client.ts';
@@ -20,7 +20,7 @@ export interface LeaderElectionOptions {
   readonly identity: string;
   /** Others wait so long after the last renewal that they saw, before they take the Lease. */
   readonly leaseDurationMs: number;
-  /** The leader gives up when it could not renew for so long; less than `leaseDurationMs`, and the rest is what it has to stop. */
+  /** The leader gives up when it could not renew for so long; less than `leaseDurationMs`, and the rest is what it sent last has to arrive. */
   readonly renewDeadlineMs: number;
   /** Between two attempts to take or renew the Lease. */
   readonly retryPeriodMs: number;
@@ -28,6 +28,17 @@ export interface LeaderElectionOptions {
   readonly log: Log;
   /** Tells of the Lease who leads and who no longer does. */
   readonly recorder?: Pick<EventRecorder, 'event'>;
+}
+
+/** One stretch of leading. */
+export interface Term {
+  /** Aborts when the lead is lost, or the process is to end. */
+  readonly signal: AbortSignal;
+  /**
+   * Whether what is sent now arrives before anybody else may lead. To be asked right before each act: work may go on for longer than its term, in a
+   * process that was frozen or because it waits for something. Never true again when the term is over, whoever leads then.
+   */
+  mayAct(): boolean;
 }
 
 export class LeaderElector {
@@ -38,50 +49,49 @@ export class LeaderElector {
   #observedAt = 0;
   /** When the last renewal that succeeded was asked for. */
   #renewedAt = 0;
+  #isLeader = false;
   #said = '';
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
   }
 
-  /** Whether the Lease is this one's, as far as it knows. */
+  /** Whether a term is under way here. */
   get isLeader(): boolean {
-    return this.#observed?.spec?.holderIdentity === this.#options.identity;
-  }
-
-  /** Whether it leads by a Lease that others may not take for a while yet: what is sent now arrives before they act. */
-  get mayAct(): boolean {
-    return this.isLeader && this.#leftMs(this.#options.renewDeadlineMs) > 0;
+    return this.#isLeader;
   }
 
   /** Whether it leads by a Lease that others may take: its work should have ended. */
   get isExpired(): boolean {
-    return this.isLeader && this.#leftMs(this.#options.leaseDurationMs) <= 0;
+    return this.#isLeader && this.#leftMs(this.#options.leaseDurationMs) <= 0;
   }
 
   /**
-   * Waits for the lead, then calls `lead`, whose signal aborts when the lead is lost or `signal` aborts. Resolves when that has ended; the
-   * Lease is renewed until then, and given back. Throws what `lead` throws, and TIMED_OUT when it goes on although the Lease runs out:
-   * the process must end then, before another one acts.
+   * Waits for the lead, then calls `lead` with its term. Resolves when the term is over, and may be called again then. While `lead` goes on the Lease is
+   * renewed, and given back at its end; throws what `lead` throws. A Lease that is lost ends the term: `lead` is told, is left alone when it does not
+   * end in time, for it can act no more, and what it throws is logged.
    */
-  async run(lead: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+  async run(lead: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void> {
     if (!(await this.#acquire(signal))) return;
     this.#options.log.info(`Leading by lease "${this.#key}"`, { identity: this.#options.identity });
     this.#tell(this.#observed, 'became leader');
-    const lost = new AbortController();
+    this.#isLeader = true;
+    const ended = new AbortController();
     const over = new AbortController();
-    const leading = lead(AbortSignal.any([signal, lost.signal])).finally(() => over.abort());
-    // Awaited below, when the Lease has been seen to.
+    const mayAct = (): boolean => !ended.signal.aborted && this.#isMine && this.#leftMs(this.#options.renewDeadlineMs) > 0;
+    const leading = lead({ signal: AbortSignal.any([signal, ended.signal]), mayAct }).finally(() => over.abort());
+    // Awaited below.
     leading.catch(() => {});
     const isKept = await this.#renew(over.signal);
-    if (isKept) await this.#release();
-    else {
-      this.#options.log.error(`Lost lease "${this.#key}"`, { identity: this.#options.identity });
-      this.#tell(this.#observed, 'stopped leading');
-      lost.abort(new Error('lost the lease'));
-      await this.#endsInTime(over.signal);
+    this.#isLeader = false;
+    ended.abort(new Error('the term is over'));
+    if (isKept) {
+      await this.#release();
+      await leading;
+      return;
     }
-    await leading;
+    leading.catch((err: unknown) => this.#options.log.warn(`The last term under lease "${this.#key}" ended: ${messageOf(err)}`));
+    await this.#standBack(over.signal, signal);
   }
 
   /** One attempt. True when the Lease is this one's now; throws what the API server answers. */
@@ -101,6 +111,11 @@ export class LeaderElector {
 
   get #key(): string {
     return `${this.#options.namespace}/${this.#options.name}`;
+  }
+
+  /** Whether the Lease is this one's, as far as it knows. */
+  get #isMine(): boolean {
+    return this.#observed?.spec?.holderIdentity === this.#options.identity;
   }
 
   /** In the words of client-go's LeaseLock. */
@@ -147,13 +162,15 @@ export class LeaderElector {
   /** True when the signal aborts while the Lease is held; false when it cannot be held. */
   async #renew(signal: AbortSignal): Promise<boolean> {
     const { clock, renewDeadlineMs, retryPeriodMs } = this.#options;
+    // Only who knows how a renewal ended can give the Lease back.
+    const { signal: toItsEnd } = new AbortController();
     for (;;) {
       await clock.sleep(Math.min(retryPeriodMs, this.#leftMs(renewDeadlineMs)), signal).catch(() => {});
-      if (signal.aborted) return true;
       const leftMs = this.#leftMs(renewDeadlineMs);
       // An answer that never comes must leave time for another attempt.
-      if (leftMs > 0 && (await this.#attempt(Math.min(leftMs, renewDeadlineMs / 2), signal))) continue;
-      if (!this.isLeader || this.#leftMs(renewDeadlineMs) <= 0) return false;
+      if (!signal.aborted && leftMs > 0) await this.#attempt(Math.min(leftMs, renewDeadlineMs / 2), toItsEnd);
+      if (!this.#isMine || this.#leftMs(renewDeadlineMs) <= 0) return false;
+      if (signal.aborted) return true;
     }
   }
 
@@ -183,7 +200,7 @@ export class LeaderElector {
   async #release(): Promise<void> {
     const { client, clock, renewDeadlineMs } = this.#options;
     const lease = this.#observed;
-    if (!lease || !this.isLeader) return;
+    if (!lease || !this.#isMine) return;
     const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTimestamp(clock.now()) };
     this.#observed = undefined;
     // The process that ends must not wait for an API server that does not answer.
@@ -191,12 +208,17 @@ export class LeaderElector {
     this.#tell(lease, 'stopped leading');
   }
 
-  async #endsInTime(over: AbortSignal): Promise<void> {
-    const { clock, leaseDurationMs, name } = this.#options;
-    await clock.sleep(Math.max(this.#leftMs(leaseDurationMs), 0), over).catch(() => {});
-    if (!over.aborted)
-      throw new KnownError('TIMED_OUT', `Cannot stop "${name}" before its Lease ran out`, {
-        hint: 'Another process leads from now on; this one must end, and may be started again',
-      });
+  /**
+   * After a loss: what was sent in time has the rest of a Lease to arrive, before anybody acts again, be it this one. Work has the same time to end; a
+   * process that is to end waits for nothing but that.
+   */
+  async #standBack(over: AbortSignal, signal: AbortSignal): Promise<void> {
+    const { clock, log, identity, leaseDurationMs, renewDeadlineMs } = this.#options;
+    log.warn(`Lost lease "${this.#key}"`, { identity });
+    this.#tell(this.#observed, 'stopped leading');
+    const until = clock.monotonic() + leaseDurationMs - renewDeadlineMs;
+    await clock.sleep(leaseDurationMs - renewDeadlineMs, signal).catch(() => {});
+    await clock.sleep(Math.max(until - clock.monotonic(), 0), over).catch(() => {});
+    if (!over.aborted) log.warn(`The work of the last term under lease "${this.#key}" has not ended; it can write no more`);
   }
 }

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, request, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import https from 'node:https';
+import net, { type AddressInfo, type Socket } from 'node:net';
+import { pipeline } from 'node:stream';
 import { describe, test } from 'node:test';
+import { eventually } from '../clock/testing/eventually.ts';
 import { isKnownError } from '../errors/known-error.ts';
+import { createAuthority, issueCertificate } from '../x509/authority.ts';
 import { Client } from './client.ts';
+import type { ClientConfig, Credentials } from './client-config.ts';
 import { eachLine } from './transport.ts';
 
 interface Flaky extends Disposable {
@@ -131,6 +137,76 @@ test('who may not write any more sends nothing that changes something, and reads
   } finally {
     client.close();
   }
+});
+
+/** An API server whose connections wait for `open` before a word is exchanged on them. */
+async function slowToConnect(): Promise<Disposable & { readonly config: ClientConfig; readonly seen: string[]; open(): Promise<void> }> {
+  const seen: string[] = [];
+  const authority = await createAuthority('ca', Date.now());
+  const { certPem: cert, keyPem: key } = await issueCertificate(
+    authority,
+    { commonName: 'server', ips: ['127.0.0.1'], usages: ['server'] },
+    Date.now(),
+  );
+  const server = https.createServer({ cert, key }, (req, res) => {
+    seen.push(`${req.method} ${req.url}`);
+    res.end('{}');
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const waiting: Socket[] = [];
+  const door = net.createServer((socket) => void waiting.push(socket));
+  await once(door.listen(0, '127.0.0.1'), 'listening');
+  const portOf = (listening: net.Server): number => (listening.address() as AddressInfo).port;
+  return {
+    config: { server: `https://127.0.0.1:${portOf(door)}`, ca: authority.certPem },
+    seen,
+    async open() {
+      await eventually(() => waiting.length > 0);
+      for (const socket of waiting.splice(0)) {
+        const beyond = net.connect(portOf(server), '127.0.0.1');
+        pipeline(socket, beyond, socket, () => {});
+      }
+    },
+    [Symbol.dispose]() {
+      for (const socket of waiting) socket.destroy();
+      server.closeAllConnections();
+      server.close();
+      door.close();
+    },
+  };
+}
+
+test('who may not write any more by the time the connection stands sends nothing on it', async () => {
+  using s = await slowToConnect();
+  let mayWrite = true;
+  const client = new Client({ ...s.config, mayWrite: () => mayWrite });
+  try {
+    const first = client.raw('POST', '/first', { body: '{}' });
+    await s.open();
+    assert.equal(await first, '{}');
+    // Two at once, of which one needs a connection of its own.
+    const kept = client.raw('POST', '/kept', { body: '{}' });
+    const late = assert.rejects(client.raw('POST', '/late', { body: '{}' }), /may not write any more/);
+    assert.equal(await kept, '{}');
+    mayWrite = false;
+    await s.open();
+    await late;
+    assert.deepEqual(s.seen, ['POST /first', 'POST /kept']);
+  } finally {
+    client.close();
+  }
+});
+
+test('a client that is closed cuts also what is under way on connections whose credentials were replaced', async () => {
+  using s = await flakyServer();
+  let renewed: Credentials | undefined;
+  const client = new Client({ server: s.client.server, renewed: async () => renewed });
+  const old = assert.rejects(client.raw('GET', '/never'), /the client was closed/);
+  await eventually(() => s.seen.includes('GET /never'));
+  renewed = { token: 'new' };
+  await client.raw('GET', '/x');
+  client.close();
+  await old;
 });
 
 /** Reads what `say` writes, line by line: the next part is written when the one before was read. */

@@ -1,6 +1,6 @@
 /** HTTPS to one server with connections kept alive. Knows bytes and headers, not Kubernetes. */
 import { readFile } from 'node:fs/promises';
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { finished } from 'node:stream';
 import { KnownError, messageOf, systemCode } from '../errors/known-error.ts';
@@ -37,6 +37,7 @@ export class Transport {
   readonly #base: URL;
   #credentials: Credentials;
   #connections: Connections;
+  readonly #underWay = new Set<ClientRequest>();
   #isClosed = false;
   #token: { readonly text: string; readonly readAt: number } | undefined;
 
@@ -101,16 +102,14 @@ export class Transport {
     sent: { reused: boolean },
     by: https.RequestOptions,
   ): Promise<IncomingMessage> {
-    if (this.#isClosed) throw new Error('the client was closed');
     const bearer = given ?? (await this.#bearer());
+    if (this.#isClosed) throw new Error('the client was closed');
     const headers: Record<string, string | number> = {
       'user-agent': this.config.userAgent ?? 'fairlead',
       ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
       ...request.headers,
     };
     if (request.body !== undefined) headers['content-length'] = Buffer.byteLength(request.body);
-    // After everything that may have taken time: a process that was stopped may wake up here.
-    if (!reads.has(request.method) && this.config.mayWrite?.() === false) throw new Error('this process may not write any more');
     const timeoutMs = request.timeoutMs ?? this.config.timeoutMs ?? 30_000;
     return new Promise((resolve, reject) => {
       const client = this.#base.protocol === 'http:' ? http : https;
@@ -120,6 +119,8 @@ export class Transport {
         headers,
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
+      this.#underWay.add(req);
+      req.on('close', () => this.#underWay.delete(req));
       if (timeoutMs > 0) {
         req.setTimeout(timeoutMs, () => req.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
       }
@@ -131,8 +132,19 @@ export class Transport {
         sent.reused = req.reusedSocket;
         reject(err);
       });
-      req.end(request.body);
+      if (reads.has(request.method) || !this.config.mayWrite) req.end(request.body);
+      else this.#endWhile(this.config.mayWrite, req, request.body);
     });
+  }
+
+  /** Sends a write, unless it may not be sent any more: asked after all that may take time, connecting too, for a process that was frozen may wake up anywhere. */
+  #endWhile(mayWrite: () => boolean, req: ClientRequest, body: TransportRequest['body']): void {
+    const send = (): void => {
+      if (mayWrite()) req.end(body);
+      else req.destroy(new Error('this process may not write any more'));
+    };
+    const connected = this.#base.protocol === 'http:' ? 'connect' : 'secureConnect';
+    req.on('socket', (socket) => (req.reusedSocket ? send() : socket.once(connected, send)));
   }
 
   /** `err` as what a user reads: the connection could not be made, or broke. */
@@ -155,6 +167,8 @@ export class Transport {
   close(): void {
     this.#isClosed = true;
     this.#connections.close();
+    // Those of connections that were retired, or made for one request, as well.
+    for (const req of this.#underWay) req.destroy(new Error('the client was closed'));
   }
 }
 

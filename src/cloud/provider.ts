@@ -9,10 +9,12 @@ import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../observability/log.ts';
 
 export interface ProviderContext {
+  /** Sends no write any more once another process may lead. */
   readonly client: Client;
   readonly informers: InformerSet;
   readonly clock: Clock;
   readonly log: Log;
+  /** Nothing but it tells a provider that another process leads: what one does by other ways than the client must end with it. */
   readonly signal: AbortSignal;
   /** `--load-balancer-class`: the Services of this class are the provider's; without, those of none. */
   readonly loadBalancerClass?: string | undefined;

@@ -48,6 +48,11 @@ export class FakeClock implements Clock {
     await settle();
   }
 
+  /** The process stands still: time goes on, and what falls due waits for `advance`. */
+  freeze(ms: number): void {
+    this.#now += ms;
+  }
+
   /** The wall clock is set to another time; timers and `monotonic` do not notice. */
   leap(ms: number): void {
     this.#now += ms;

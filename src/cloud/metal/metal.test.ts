@@ -192,6 +192,19 @@ describe('addresses out of pools', () => {
     assert.equal(key(), made);
   });
 
+  test("an API server that cannot make the speakers' key at first keeps nobody from serving Services later", async () => {
+    await using scene = new Scene();
+    scene.bed.client.refuse(/^create secrets/, new Error('no answer'), 1);
+    scene.pools('192.0.2.10');
+    scene.restart();
+    await scene.settle();
+    assert.equal(scene.bed.client.find(secrets, 'kube-system/fairlead-speaker'), undefined);
+    scene.put('a');
+    await scene.settle();
+    assert.equal(scene.addressesOf('a'), '192.0.2.10');
+    assert.ok(scene.bed.client.find(secrets, 'kube-system/fairlead-speaker'));
+  });
+
   test('a Service that was refused for its neighbour is served when that one changes', async () => {
     await using scene = new Scene();
     scene.pools('192.0.2.10');

@@ -56,7 +56,10 @@ export class MetalLoadBalancers implements LoadBalancers {
     const follow = (service: Service): void => this.#follow(service);
     this.#services.on({ add: follow, update: follow, delete: (service) => this.#forget(objectKey(service)) });
     this.#namespaces.on({ update: () => this.#retry() });
-    this.ready = Promise.all([files.synced, this.#services.synced, this.#namespaces.synced]).then(() => this.#ensureKey());
+    this.ready = Promise.all([files.synced, this.#services.synced, this.#namespaces.synced])
+      .then(() => this.#ensureKey())
+      // An API server that does not answer just now must not be in the way for ever: whoever gives an address asks again.
+      .catch((err: unknown) => context.log.warn(`Cannot make the speakers' key yet: ${messageOf(err)}`));
   }
 
   get isConfigured(): boolean {

@@ -5,7 +5,7 @@ import type { LeaderElectionOptions } from '../../client/leader-election.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { kubeconfig } from './cluster-flags.ts';
-import { definePart, type Part, type PartFlags, type Running } from './part.ts';
+import { definePart, type Part, type PartFlags } from './part.ts';
 
 const leaseNamespace = 'kube-system';
 const lastWordsMs = 1_000;
@@ -64,37 +64,26 @@ export function led(part: Part, leaseName: string, component: string = leaseName
     },
     async start({ election, own, read, setting }, context) {
       if (election === undefined) return await part.start(own, context);
-      const [{ LeaderElector }, { EventRecorder }, { InformerPool }, { partClient }] = await Promise.all([
+      const [{ LeaderElector }, { EventRecorder }, { Terms }, { partClient }] = await Promise.all([
         import('../../client/leader-election.ts'),
         import('../../client/event-recorder.ts'),
-        import('./informer-pool.ts'),
+        import('./terms.ts'),
         import('./part-client.ts'),
       ]);
-      const { clock, log, signal } = context;
+      const { clock, log } = context;
       const client = await partClient(part.name, read, setting);
       const recorder = new EventRecorder({ client, component, clock, log });
       const elector = new LeaderElector({ ...election, client, clock, log, recorder });
-      let current: Running | undefined;
-      // One term, with settings and connections of its own: nothing of an earlier one can act in it.
-      const lead = async (term: AbortSignal): Promise<void> => {
-        const config = await part.config(read, { ...setting, mayWrite: () => elector.mayAct });
-        // What it knows of the cluster is its own, too: what another part watches ends with that one's term.
-        current = await part.start(config, { ...context, informers: new InformerPool(), signal: term });
-        await current.stopped.finally(() => {
-          current = undefined;
-        });
-      };
-      const takePart = async (): Promise<void> => {
-        while (!signal.aborted) await elector.run(lead, signal);
-      };
+      const terms = new Terms({ part, flags: read, setting, elector, context });
       return {
         ready: Promise.resolve(`Takes part in the election of "${election.namespace}/${election.name}" as ${election.identity}`),
-        stopped: takePart()
+        stopped: terms
+          .run()
           // What it told last is on its way.
           .finally(() => Promise.race([recorder.flush(), clock.sleep(lastWordsMs)]))
           .finally(() => client.close()),
         leads: () => [election.name, elector.isLeader],
-        health: () => (elector.isExpired ? 'it leads by a Lease that has run out' : current?.health?.()),
+        health: () => terms.health(),
       };
     },
   });
