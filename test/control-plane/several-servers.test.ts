@@ -1,4 +1,4 @@
-/** `fairlead server` as two processes over one etcd: one of them does the work, and the other one when that is killed. */
+/** `fairlead server` as processes over one store: one of them does the work, another one when that is killed or frozen, and each may lead again. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
@@ -7,7 +7,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { deployments, endpoints, leases, pods } from '../../src/api/resource-types.ts';
+import type { Pod } from '../../src/api/schema/types.ts';
 import { type Pem, TestPki } from '../../src/apiserver/testing/test-pki.ts';
 import { Client } from '../../src/client/client.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
@@ -78,13 +80,45 @@ class Server {
     await ended;
   }
 
+  async podsOf(name: string): Promise<Pod[]> {
+    return (await this.client.list(pods, { namespace: 'default', labelSelector: `app=${name}` })).items;
+  }
+
   /** Waits for pods of a Deployment that is created here. */
   async deploys(name: string, replicas: number): Promise<void> {
     await this.client.create(deployments, deployment(name, replicas));
-    await eventually(async () => {
-      const { items } = await this.client.list(pods, { namespace: 'default', labelSelector: `app=${name}` });
-      assert.equal(items.length, replicas, this.said.slice(-1_000));
-    });
+    await eventually(async () => assert.equal((await this.podsOf(name)).length, replicas, this.said.slice(-1_000)));
+  }
+
+  /** Waits until each of its parts leads for that time. */
+  async leads(times: number): Promise<void> {
+    await this.#says('Leading by lease', times);
+  }
+
+  /** Waits until each of its parts has lost its Lease once. */
+  async loses(): Promise<void> {
+    await this.#says('Lost lease', 1);
+  }
+
+  async #says(what: string, times: number): Promise<void> {
+    for (const lease of electedParts)
+      await eventually(() => assert.equal(this.said.split(`${what} "kube-system/${lease}"`).length - 1, times, this.said.slice(-2_000)));
+    assert.equal(this.process.exitCode, null);
+  }
+
+  /** Asks its API server again and again; `end` throws what it did not answer. */
+  asksOn(): { end(): Promise<void> } {
+    let isEnough = false;
+    const asking = (async () => {
+      for (; !isEnough; await sleep(20)) await this.client.list(leases, { namespace: 'kube-system' });
+    })();
+    asking.catch(() => {});
+    return {
+      end: () => {
+        isEnough = true;
+        return asking;
+      },
+    };
   }
 
   /** The addresses behind the Service `kubernetes`. */
@@ -94,34 +128,82 @@ class Server {
   }
 }
 
-test('of two servers over one etcd either answers, one works, and the other one when that is killed', async (t) => {
+const electedParts = ['kube-controller-manager', 'kube-scheduler', 'cloud-controller-manager'];
+
+/** Gives a function that starts a server over the store, which the cluster reaches under the address. */
+async function servers(t: TestContext, store: string): Promise<(address: string) => Promise<Server>> {
   const dir = await mkdtemp(join(tmpdir(), 'fairlead-servers-'));
   t.after(() => rm(dir, { recursive: true }));
-  const etcd = await TestEtcd.start();
-  t.after(() => etcd[Symbol.asyncDispose]());
   const { pki, admin } = await makePki(dir);
   const times = { 'leader-elect-lease-duration': '8s', 'leader-elect-renew-deadline': '6s', 'leader-elect-retry-period': '1s' };
-  const start = async (address: string): Promise<Server> => {
+  return async (address) => {
     const port = String(await freePort());
     const own = { 'secure-port': port, 'bind-address': '127.0.0.1', 'advertise-address': address };
-    const server = new Server(t, { store: etcd.url(), 'pki-dir': dir, ...own, ...times }, { ...admin, ca: pki.ca });
+    const server = new Server(t, { store, 'pki-dir': dir, 'leader-elect': 'true', ...own, ...times }, { ...admin, ca: pki.ca });
     await eventually(() => assert.match(server.said, /API server listens/));
     return server;
   };
+}
+
+async function etcdOf(t: TestContext): Promise<string> {
+  const etcd = await TestEtcd.start();
+  t.after(() => etcd[Symbol.asyncDispose]());
+  return etcd.url();
+}
+
+test('of two servers over one etcd either answers, one works, and the other one when that is killed', async (t) => {
+  const start = await servers(t, await etcdOf(t));
   const a = await start('192.0.2.1');
   await a.deploys('first', 3);
   const b = await start('192.0.2.2');
   await b.deploys('second', 3);
   await eventually(async () => assert.deepEqual(await b.servers(), ['192.0.2.1', '192.0.2.2']));
-  const holder = async (): Promise<string | undefined> =>
-    (await b.client.get(leases, 'kube-controller-manager', { namespace: 'kube-system' })).spec?.holderIdentity;
   await a.end('SIGKILL');
   await b.deploys('third', 3);
-  const leader = await holder();
-  assert.ok(leader && !a.said.includes(leader), leader);
-  for (const lease of ['kube-controller-manager', 'kube-scheduler', 'cloud-controller-manager'])
-    await eventually(() => assert.match(b.said, new RegExp(`Leading by lease "kube-system/${lease}"`)));
+  const { spec } = await b.client.get(leases, 'kube-controller-manager', { namespace: 'kube-system' });
+  assert.ok(spec?.holderIdentity && !a.said.includes(spec.holderIdentity), spec?.holderIdentity);
+  await b.leads(1);
   await eventually(async () => assert.deepEqual(await b.servers(), ['192.0.2.2']));
   await b.end('SIGTERM');
   assert.equal(b.process.exitCode, 0, b.said.slice(-2_000));
+});
+
+test('a server that was frozen until the other one led answers again, waits for its turn, and works in the same process', async (t) => {
+  const start = await servers(t, await etcdOf(t));
+  const a = await start('192.0.2.1');
+  await a.deploys('first', 3);
+  await a.leads(1);
+  const b = await start('192.0.2.2');
+  a.process.kill('SIGSTOP');
+  await b.leads(1);
+  await b.deploys('second', 3);
+  a.process.kill('SIGCONT');
+  await a.loses();
+  await a.deploys('third', 3);
+  for (const name of ['first', 'second', 'third']) assert.equal((await a.podsOf(name)).length, 3, name);
+  await b.end('SIGTERM');
+  assert.equal(b.process.exitCode, 0, b.said.slice(-2_000));
+  await a.leads(2);
+  await a.deploys('fourth', 3);
+  await a.end('SIGTERM');
+  assert.equal(a.process.exitCode, 0, a.said.slice(-2_000));
+});
+
+test('a server whose Leases another one takes answers all the while, and works in the same process when they have run out', async (t) => {
+  const a = await (await servers(t, 'memory:'))('192.0.2.1');
+  await a.deploys('first', 1);
+  await a.leads(1);
+  const asking = a.asksOn();
+  for (const name of electedParts)
+    await a.client.patch(leases, name, { spec: { holderIdentity: 'another' } }, { namespace: 'kube-system' });
+  await a.loses();
+  await a.leads(2);
+  await a.deploys('second', 1);
+  for (const name of electedParts) {
+    const { spec } = await a.client.get(leases, name, { namespace: 'kube-system' });
+    assert.ok(spec?.holderIdentity && a.said.includes(spec.holderIdentity), spec?.holderIdentity);
+  }
+  await asking.end();
+  await a.end('SIGTERM');
+  assert.equal(a.process.exitCode, 0, a.said.slice(-2_000));
 });
