@@ -26,6 +26,10 @@ const key = '0123456789abcdef'.repeat(4);
 const pki = '/etc/kubernetes/pki';
 const clientFiles = ['etcd/ca.crt', 'apiserver-etcd-client.crt', 'apiserver-etcd-client.key'];
 
+function changedSteps({ steps }: { readonly steps: readonly { readonly name: string; readonly changed: boolean }[] }): string[] {
+  return steps.filter(({ changed }) => changed).map(({ name }) => name);
+}
+
 /** On a machine that lives: the dead one is taken for alive for 40 seconds. */
 const deployment = (name: string, node: string): string => `apiVersion: apps/v1
 kind: Deployment
@@ -58,7 +62,7 @@ describe('control planes by init and join', { skip: cannotStartLabs || (!hasEtcd
     all = lab.plan.nodes.map(({ name }) => new Machine(lab, name));
     clean = await machines()[2].traces();
     await ensureStorePki({ pkiDir: work, store: 'etcd', now: Date.now() });
-    await Promise.all(all.map(startEtcd));
+    await Promise.all(all.map((machine) => startEtcd(machine)));
     const agent = new Agent({ rejectUnauthorized: false });
     new Balancer({
       servers: all.map(({ address }) => address),
@@ -85,7 +89,7 @@ describe('control planes by init and join', { skip: cannotStartLabs || (!hasEtcd
   });
 
   /** An operator's own, which init and join take as it is. */
-  async function startEtcd(machine: Machine): Promise<void> {
+  async function startEtcd(machine: Machine, state: 'new' | 'existing' = 'new'): Promise<void> {
     const { name, address } = machine;
     const dir = join(work, name);
     await ensureStoreMemberPki({ pkiDir: work, store: 'etcd', dir, member: name, addresses: [address], now: Date.now() });
@@ -100,7 +104,7 @@ describe('control planes by init and join', { skip: cannotStartLabs || (!hasEtcd
       `--${prefix}cert-file=/tmp/etcd/etcd.crt --${prefix}key-file=/tmp/etcd/etcd.key --${prefix}trusted-ca-file=/tmp/etcd/ca.crt --${prefix}client-cert-auth`;
     await machine.sh(`ETCD_UNSUPPORTED_ARCH=arm64 setsid etcd --name=${name} --data-dir=/tmp/etcd/data ${tls('')} ${tls('peer-')} \
       --listen-client-urls=https://${address}:2379 --advertise-client-urls=https://${address}:2379 \
-      --listen-peer-urls=https://${address}:2380 --initial-advertise-peer-urls=https://${address}:2380 --initial-cluster=${cluster} \
+      --listen-peer-urls=https://${address}:2380 --initial-advertise-peer-urls=https://${address}:2380 --initial-cluster=${cluster} --initial-cluster-state=${state} \
       >/tmp/etcd/log 2>&1 </dev/null &`);
   }
 
@@ -148,11 +152,7 @@ etcd:
     assert.ok(result.joinCommand.startsWith(`fairlead join ${endpoint} --token ${token} `));
     command = result.joinCommand.split(' ').slice(1);
     const again = JSON.parse(await first.must('init', '--upload-certs', '--certificate-key', key, '-o', 'json'));
-    assert.deepEqual(
-      again.steps.filter((step: { name: string; changed: boolean }) => step.changed).map((step: { name: string }) => step.name),
-      ['preflight'],
-      'store, endpoint and keys are as they were',
-    );
+    assert.deepEqual(changedSteps(again), ['preflight'], 'store, endpoint and keys are as they were');
   });
 
   test('who has no key, or another one, gets nothing; nor does anybody when the Secret has gone', async () => {
@@ -175,6 +175,15 @@ etcd:
     assert.match(JSON.parse(secrets).metadata.ownerReferences[0].name, /^bootstrap-token-/);
   });
 
+  /** Those whose API servers are behind the Service kubernetes. */
+  async function serve(expected: readonly Machine[]): Promise<void> {
+    await eventually('the API servers behind the Service kubernetes', async () => {
+      const path = 'jsonpath={.subsets[*].addresses[*].ip}';
+      const addresses = await machines()[1].kubectl('get', 'endpoints', 'kubernetes', '-o', path);
+      assert.deepEqual(addresses.split(' ').toSorted(), expected.map(({ address }) => address).toSorted());
+    });
+  }
+
   const taintsOf = (machine: Machine): Promise<string> =>
     machines()[1].kubectl('get', 'node', machine.name, '-o', 'jsonpath={.spec.taints[*].key}');
 
@@ -192,11 +201,7 @@ etcd:
       assert.match(await second.kubectl('get', 'node', name, '--no-headers'), new RegExp(`^${name} +Ready +control-plane `));
     for (const machine of [first, second]) assert.equal(await taintsOf(machine), 'node-role.kubernetes.io/control-plane');
     assert.equal(await taintsOf(third), 'own node-role.kubernetes.io/control-plane');
-    const servers = all.map(({ address }) => address).toSorted();
-    await eventually('all API servers behind the Service kubernetes', async () => {
-      const addresses = await second.kubectl('get', 'endpoints', 'kubernetes', '-o', 'jsonpath={.subsets[*].addresses[*].ip}');
-      assert.deepEqual(addresses.split(' ').toSorted(), servers);
-    });
+    await serve(all);
     // What one has signed the others take: a token of a service account, and the certificate of a kubelet.
     const account = await third.kubectl('create', 'token', 'default');
     const asked = await third.sh(
@@ -213,10 +218,32 @@ etcd:
   }
 
   test('the first one dies, and the cluster goes on', async () => {
-    const [first, second] = machines();
+    const [first, second, third] = machines();
     await runs(second, 'before');
     process.kill(lab.initOf(first.name), 'SIGKILL');
     await runs(second, 'after');
+    await serve([second, third]);
+  });
+
+  test('made anew, under its name and address, it joins the others, and init there finds all done', async () => {
+    const [first, second] = machines();
+    await lab.up();
+    const tls = '--cacert=/tmp/etcd/ca.crt --cert=/tmp/etcd/etcd.crt --key=/tmp/etcd/etcd.key';
+    const ctl = (text: string): Promise<string> => second.sh(`etcdctl --endpoints=https://${second.address}:2379 ${tls} ${text}`);
+    const members = (await ctl('member list')).split('\n').map((line) => line.split(', '));
+    const [stale] = members.find(([, , name]) => name === first.name) ?? [];
+    await ctl(`member remove ${stale}`);
+    await ctl(`member add ${first.name} --peer-urls=https://${first.address}:2380`);
+    await startEtcd(first, 'existing');
+    const uid = await second.kubectl('get', 'node', first.name, '-o', 'jsonpath={.metadata.uid}');
+    await first.must(...command, '--control-plane', '--certificate-key', key);
+    await serve(all);
+    assert.match(await first.kubectl('get', 'node', first.name, '--no-headers'), /^\S+ +Ready +control-plane /);
+    assert.equal(await first.kubectl('get', 'node', first.name, '-o', 'jsonpath={.metadata.uid}'), uid);
+    assert.equal(await taintsOf(first), 'node-role.kubernetes.io/control-plane');
+    const again = JSON.parse(await first.must('init', '--upload-certs', '--certificate-key', key, '-o', 'json'));
+    assert.deepEqual(changedSteps(again), ['preflight'], 'keys, certificates, server and agent are as they were');
+    await first.must('doctor');
   });
 
   test('reset takes one away and leaves nothing on it; the other goes on', async () => {

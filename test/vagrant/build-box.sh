@@ -11,8 +11,8 @@ mirror=$(apt-get indextargets --format '$(SITE)' | head -1)
 system=linux-image-cloud-amd64,systemd-sysv,systemd-resolved,systemd-timesyncd,dbus,udev,openssh-server,sudo,rsync,kmod,procps,less
 network=iproute2,iputils-ping,ca-certificates,curl,bind9-dnsutils
 node=containerd,runc,iptables,nftables,ipset,ipvsadm,conntrack,busybox-static
-# Of three control planes.
-control=etcd-server,etcd-client,keepalived
+# Of three control planes, and of stores that are no file.
+control=etcd-server,etcd-client,keepalived,redis-server
 mmdebstrap --quiet --variant=minbase --format=tar --include=$system,$network,$node,$control $suite "$work/root.tar" "$mirror"
 root=$work/root
 mkdir "$root"
@@ -41,7 +41,7 @@ ln -sf /run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 # -cpu qemu64 calls itself an AMD.
 printf 'blacklist kvm_amd\nblacklist powernow_k8\n' >"$root/etc/modprobe.d/box.conf"
 # Debian starts what it installs.
-chroot "$root" systemctl --quiet disable etcd keepalived
+chroot "$root" systemctl --quiet disable etcd keepalived redis-server
 chroot "$root" systemctl --quiet enable systemd-networkd systemd-resolved ssh serial-getty@ttyS0
 chroot "$root" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer systemd-networkd-wait-online
 

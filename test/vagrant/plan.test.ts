@@ -64,13 +64,23 @@ describe('the lab of vagrant/', { skip: !hasRuby && 'ruby is not installed' }, (
     assert.match(String(store_url), /^etcd=https:\/\/192\.168\.56\.10:2379\?ca-file=/);
   });
 
+  test('has one control plane with a Redis that no other machine reaches', async () => {
+    const { machines, store_url } = await planFor({ FAIRLEAD_STORE: 'redis', FAIRLEAD_WORKERS: '0' });
+    assert.deepEqual(machines, { 'control-plane': '192.168.56.10' });
+    assert.equal(store_url, 'redis://127.0.0.1:6379/0?password-file=/etc/kubernetes/pki/redis-password');
+  });
+
   for (const [environment, message] of [
     [
       { FAIRLEAD_CONTROL_PLANES: '3' },
-      'control_planes is 3, which cannot share the file of store sqlite: set store to etcd (FAIRLEAD_STORE=etcd)',
+      'control_planes is 3, and the file of store sqlite cannot be shared: set store to etcd (FAIRLEAD_STORE=etcd)',
+    ],
+    [
+      { FAIRLEAD_CONTROL_PLANES: '3', FAIRLEAD_STORE: 'redis' },
+      'control_planes is 3, and the lab has a Redis of one machine alone, without replicas and sentinels: set store to etcd (FAIRLEAD_STORE=etcd)',
     ],
     [{ FAIRLEAD_CONTROL_PLANES: '2' }, 'settings.yaml or FAIRLEAD_CONTROL_PLANES: control_planes is "2", but may be 1 or 3'],
-    [{ FAIRLEAD_STORE: 'redis' }, 'settings.yaml or FAIRLEAD_STORE: store is "redis", but may be sqlite or etcd'],
+    [{ FAIRLEAD_STORE: 'file' }, 'settings.yaml or FAIRLEAD_STORE: store is "file", but may be sqlite or etcd or redis'],
     [{ FAIRLEAD_VAGRANT_DRIVER: 'xen' }, 'settings.yaml or FAIRLEAD_VAGRANT_DRIVER: driver is "xen", but may be kvm or qemu'],
     [{ FAIRLEAD_WORKERS: 'two' }, 'settings.yaml or FAIRLEAD_WORKERS: workers is "two", no number'],
   ] as const)

@@ -1,10 +1,12 @@
 #!/bin/sh
-# A member of etcd on a control plane, Debian's own: etcd.sh NAME ADDRESS FIRST. The first begins a cluster of one, and each other is added to it when
-# that is well: so machines may come up side by side, or one after another. Nothing to do when it is done.
+# A member of etcd on a control plane, Debian's own: etcd.sh NAME ADDRESS begin|enter PEER…. The first begins a cluster of one, and each other is added to
+# it when that is well: so machines may come up side by side, or one after another. One that was destroyed and made anew, or killed in here, enters again.
+# Nothing to do when it is done.
 set -eu
 umask 077
-name=$1 address=$2 first=$3
-dir=/etc/etcd/fairlead data=/var/lib/etcd/fairlead peer=https://$2:2380
+name=$1 address=$2 how=$3
+shift 3
+dir=/etc/etcd/fairlead data=/var/lib/etcd/fairlead peer=https://$address:2380
 export DEBIAN_FRONTEND=noninteractive
 if ! dpkg --status etcd-server etcd-client >/dev/null 2>&1; then
   apt-get -qq update
@@ -15,21 +17,54 @@ printf '%s' "$ETCD_CA" >"$dir/ca.crt"
 printf '%s' "$ETCD_CERT" >"$dir/member.crt"
 printf '%s' "$ETCD_KEY" >"$dir/member.key"
 chown -R etcd: "$dir"
-ctl() { etcdctl --endpoints="https://$first:2379" --cacert="$dir/ca.crt" --cert="$dir/member.crt" --key="$dir/member.key" "$@"; }
-# Lines such as: 8e9e05c52164694d, started, control-plane-1, https://192.168.56.7:2380, …; without a name until it has started.
-listed() { ctl member list 2>/dev/null | grep -F ", $peer,"; }
+
+endpoints=$(printf ',https://%s:2379' "$@")
+ctl() { etcdctl --endpoints="${endpoints#,}" --cacert="$dir/ca.crt" --cert="$dir/member.crt" --key="$dir/member.key" "$@" 2>/dev/null; }
+# A read is answered by a majority alone.
+is_whole() { ctl get fairlead >/dev/null; }
+# The members, one a line, as etcd itself asks for them: without a majority, too, which etcdctl needs since 3.5. One that has not started has no name:
+# {"id":9372538179322589801,"peerURLs":["https://192.168.56.7:2380"],"name":"control-plane-1",…}
+members() {
+  for host in "$@"; do
+    curl --http1.1 --silent --fail --max-time 5 --cacert "$dir/ca.crt" --cert "$dir/member.crt" --key "$dir/member.key" "https://$host:2380/members" |
+      sed 's/},{/}\n{/g' | grep peerURLs && return
+  done
+  return 1
+}
+
+# Adds this member, and prints all of them as it must be told: control-plane-1=https://192.168.56.7:2380,…
+enter() {
+  told=
+  while :; do
+    known=$(members "$@" || true)
+    own=$(printf '%s\n' "$known" | grep -F "\"$peer\"" || true)
+    if [ -z "$own" ]; then
+      # Refused while the member before has not come up. The answer has them all: from now on two must agree, so nobody can be asked for the list.
+      if added=$(ctl member add "$name" --peer-urls="$peer"); then
+        printf '%s\n' "$added" | sed -n 's/^ETCD_INITIAL_CLUSTER="\(.*\)"$/\1/p'
+        return
+      fi
+    elif is_whole; then
+      # What is left of a machine that was destroyed, or killed before its member had started.
+      id=$(printf '%s\n' "$own" | sed 's/.*"id":\([0-9]*\).*/\1/')
+      ctl member remove "$(printf %x "$id")" >/dev/null && continue
+    elif ! printf '%s\n' "$own" | grep -q '"name"'; then
+      # Killed here, and nothing can be removed or added before it has started: there is no majority without it.
+      printf '%s\n' "$known" | sed 's/.*"peerURLs":\["\([^"]*\)".*"name":"\([^"]*\)".*/\2=\1/; t
+        s/.*"peerURLs":\["\([^"]*\)".*/'"$name"'=\1/' | paste -sd, -
+      return
+    fi
+    [ -n "$told" ] || echo "Waiting for the members of etcd on $*: more than half of them must run. See: sudo journalctl -u etcd -e" >&2
+    told=yes
+    sleep 2
+  done
+}
 
 if [ ! -e "$data/member" ]; then
-  if [ "$address" = "$first" ]; then
+  if [ "$how" = begin ] && ! members "$@" >/dev/null; then
     cluster=$name=$peer state=new
   else
-    # What is left of a machine that was destroyed.
-    stale=$(listed | cut -d, -f1)
-    [ -z "$stale" ] || ctl member remove "$stale" >/dev/null
-    # Refused while the member before has not come up. The answer has them all: from now on two must agree, so nobody can be asked for the list.
-    until added=$(ctl member add "$name" --peer-urls="$peer" 2>/dev/null); do sleep 2; done
-    cluster=$(printf '%s\n' "$added" | sed -n 's/^ETCD_INITIAL_CLUSTER="\(.*\)"$/\1/p')
-    state=existing
+    cluster=$(enter "$@") state=existing
   fi
   # Debian starts a member of its own.
   systemctl disable --quiet --now etcd

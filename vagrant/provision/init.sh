@@ -1,6 +1,6 @@
 #!/bin/sh
-# The first control plane: init.sh NODE_IP POOL PROXY_MODE IPVS_SCHEDULER NETWORK_BACKEND STORE ENDPOINT. The authority was made before, so that
-# workers know it; everything else is "fairlead init".
+# The first control plane: init.sh NODE_IP POOL PROXY_MODE IPVS_SCHEDULER NETWORK_BACKEND STORE ENDPOINT CA_HASH. The authority was made before, so that
+# workers know it; everything else is "fairlead init". With a hash the cluster is there already, and others have it.
 set -eu
 umask 077
 pki=/etc/kubernetes/pki
@@ -9,12 +9,20 @@ if [ ! -e $pki/ca.key ]; then
   printf '%s' "$CA_CERT" >$pki/ca.crt
   printf '%s' "$CA_KEY" >$pki/ca.key
 fi
-# Other control planes get them as they get all keys: encrypted, by "fairlead join --control-plane".
-if [ -n "$6" ] && [ ! -e $pki/apiserver-etcd-client.key ]; then
-  mkdir -p $pki/etcd
-  printf '%s' "$ETCD_CA" >$pki/etcd/ca.crt
-  printf '%s' "$ETCD_CLIENT_CERT" >$pki/apiserver-etcd-client.crt
-  printf '%s' "$ETCD_CLIENT_KEY" >$pki/apiserver-etcd-client.key
+# What opens the store. Other control planes get it as they get all keys: encrypted, by "fairlead join --control-plane".
+case $6 in
+  etcd=*)
+    mkdir -p $pki/etcd
+    printf '%s' "$ETCD_CA" >$pki/etcd/ca.crt
+    printf '%s' "$ETCD_CLIENT_CERT" >$pki/apiserver-etcd-client.crt
+    printf '%s' "$ETCD_CLIENT_KEY" >$pki/apiserver-etcd-client.key
+    ;;
+  redis:*) printf '%s' "$REDIS_PASSWORD" >$pki/redis-password ;;
+esac
+# Destroyed and made anew it is one control plane more, with the keys of the others; "init" then finds all done, and changes what was set meanwhile.
+if [ -n "$8" ] && [ ! -e /etc/fairlead/server.env ]; then
+  fairlead join "$7" --token "$TOKEN" --discovery-token-ca-cert-hash "$8" --node-ip "$1" --timeout 30m \
+    --control-plane --certificate-key "$CERTIFICATE_KEY"
 fi
 # Long limits: emulated machines take ten times as long.
 # The token stays: a worker may be added on any day, and it is as secret as the key beside it.

@@ -4,3 +4,5 @@
 set -eu
 fairlead join "$1" --token "$TOKEN" --discovery-token-ca-cert-hash "$3" --node-ip "$2" --timeout 30m \
   ${CERTIFICATE_KEY:+--control-plane --certificate-key "$CERTIFICATE_KEY"}
+# For two hours more: so any control plane can let another in that is made anew.
+[ -z "${CERTIFICATE_KEY:-}" ] || fairlead init phase upload-certs --certificate-key "$CERTIFICATE_KEY" >/dev/null || echo 'Not done: vagrant provision' >&2

@@ -12,10 +12,15 @@ class Plan
     'control_planes' => %w[1 3],
     'proxy_mode' => %w[nftables iptables ipvs userspace],
     'network_backend' => %w[vxlan host-gw],
-    'store' => %w[sqlite etcd],
+    'store' => %w[sqlite etcd redis],
     'driver' => %w[kvm qemu],
   }.freeze
   NUMBERS = %w[workers cpus memory].freeze
+  # Why a store is for one control plane.
+  ALONE = {
+    'sqlite' => 'the file of store sqlite cannot be shared',
+    'redis' => 'the lab has a Redis of one machine alone, without replicas and sentinels',
+  }.freeze
 
   attr_reader :settings
 
@@ -23,7 +28,7 @@ class Plan
     @settings = YAML.safe_load(text).to_h { |name, value| [name, env.fetch(self.class.variable(name), value).to_s] }
     CHOICES.each { |name, choices| refuse(name, "but may be #{choices.join(' or ')}") unless choices.include?(@settings[name]) }
     NUMBERS.each { |name| refuse(name, 'no number') unless @settings[name].match?(/\A\d+\z/) }
-    raise Wrong, 'control_planes is 3, which cannot share the file of store sqlite: set store to etcd (FAIRLEAD_STORE=etcd)' if many? && !etcd?
+    raise Wrong, "control_planes is 3, and #{ALONE.fetch(settings['store'])}: set store to etcd (FAIRLEAD_STORE=etcd)" if many? && !etcd?
     @network = IPAddr.new(@settings['network'])
   end
 
@@ -38,6 +43,10 @@ class Plan
 
   def etcd?
     @settings['store'] == 'etcd'
+  end
+
+  def redis?
+    @settings['store'] == 'redis'
   end
 
   # The first makes the cluster.
@@ -74,9 +83,10 @@ class Plan
 
   # As "fairlead init --store" takes it; empty for the file that the server keeps by itself.
   def store_url
+    pki = '/etc/kubernetes/pki'
+    return "redis://127.0.0.1:6379/0?password-file=#{pki}/redis-password" if redis?
     return '' unless etcd?
 
-    pki = '/etc/kubernetes/pki'
     hosts = control_planes.values.map { |ip| "https://#{ip}:2379" }.join(',')
     "etcd=#{hosts}?ca-file=#{pki}/etcd/ca.crt&cert-file=#{pki}/apiserver-etcd-client.crt&key-file=#{pki}/apiserver-etcd-client.key"
   end

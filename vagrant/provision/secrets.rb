@@ -34,6 +34,23 @@ class Secrets
     kept('certificate-key') { SecureRandom.hex(32) }
   end
 
+  def redis_password
+    kept('redis-password') { SecureRandom.hex(32) }
+  end
+
+  # Whether there is a cluster, from the first "fairlead init" until its last control plane is destroyed.
+  def begun?
+    File.exist?(File.join(@directory, 'begun'))
+  end
+
+  def begun!
+    FileUtils.touch(File.join(@directory, 'begun'))
+  end
+
+  def ended!
+    FileUtils.rm_f(File.join(@directory, 'begun'))
+  end
+
   # Members of etcd and API servers know each other by an authority of etcd's own, whose key stays on this machine.
   def etcd_member(name, address)
     certificate, key = etcd_pair("etcd-#{name}", name, %w[serverAuth clientAuth], address)
