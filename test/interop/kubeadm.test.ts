@@ -12,15 +12,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { certificateSigningRequests } from '../../src/api/resource-types.ts';
+import { certificateSigningRequests, secrets } from '../../src/api/resource-types.ts';
+import { ensureClusterPki } from '../../src/bootstrap/pki.ts';
+import { ensureStorePki } from '../../src/bootstrap/store-pki.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { planCluster } from '../../src/setup/config/cluster-plan.ts';
+import { etcdUrl } from '../../src/setup/config/shared-store.ts';
+import { newCertificateKey } from '../../src/setup/control-plane/certificate-key.ts';
+import { keysObject, keysRoles, sealKeys, sharedFiles } from '../../src/setup/control-plane/shared-keys.ts';
 import { clusterInfoObject } from '../../src/setup/discovery/cluster-info.ts';
 import { publicKeyHash } from '../../src/setup/discovery/public-key-hash.ts';
 import { ensureObjects } from '../../src/setup/init/ensure-objects.ts';
 import { joinRoles } from '../../src/setup/init/roles.ts';
 import { settingsObjects } from '../../src/setup/settings/settings.ts';
-import { tokenSecret } from '../../src/setup/token/token.ts';
+import { newToken, tokenSecret } from '../../src/setup/token/token.ts';
 import { ControlPlane } from '../control-plane/testing/control-plane.ts';
 import { findProgram, lacksProgram } from './testing/programs.ts';
 
@@ -30,6 +35,14 @@ const controllers = [
   'certificatesigningrequest-approving-controller',
   'bootstrap-signer-controller',
 ];
+const pki = '/etc/kubernetes/pki';
+/** Of an etcd that nobody asks: the files that reach it are among those that travel. */
+const external = {
+  endpoints: ['https://192.0.2.1:2379'],
+  caFile: `${pki}/etcd/ca.crt`,
+  certFile: `${pki}/apiserver-etcd-client.crt`,
+  keyFile: `${pki}/apiserver-etcd-client.key`,
+};
 const skip = process.getuid?.() === 0 ? lacksProgram('kubeadm', 'kubelet') : 'needs root';
 
 describe('a machine that joins by kubeadm', { skip }, () => {
@@ -48,7 +61,13 @@ describe('a machine that joins by kubeadm', { skip }, () => {
     await once(silent, 'listening');
     const { server, ca: caPem = '' } = cp.client.transport.config;
     endpoint = new URL(server).host;
-    const plan = planCluster({}, {}, '127.0.0.1');
+    // Without a version in the settings kubeadm asks the internet for one.
+    const { stdout } = await promisify(execFile)(findProgram('kubeadm') ?? '', ['version', '-o', 'short']);
+    const plan = planCluster(
+      {},
+      { cluster: { kubernetesVersion: stdout.trim(), controlPlaneEndpoint: endpoint, etcd: { external } } },
+      '127.0.0.1',
+    );
     await ensureObjects(cp.client, [
       ...joinRoles(),
       ...settingsObjects(plan),
@@ -96,6 +115,31 @@ describe('a machine that joins by kubeadm', { skip }, () => {
     const config = await readFile(join(dir, 'var/lib/kubelet/config.yaml'), 'utf8');
     assert.match(config, /clusterDNS:\n- 10\.96\.0\.10\n/);
     assert.match(config, /rotateCertificates: true/);
+  });
+
+  test('is given the keys of a control plane, each file as it is on the first', async () => {
+    const pkiDir = join(dir, 'first');
+    const now = Date.now();
+    const names = { addresses: ['127.0.0.1'], names: ['first'], serviceAddress: '10.96.0.1', clusterDomain: 'cluster.local' };
+    await ensureClusterPki({ ...names, dir: pkiDir, cluster: 'kubernetes', server: 'https://127.0.0.1:6443', now });
+    await ensureStorePki({ pkiDir, store: 'etcd', now });
+    const files = Object.entries(sharedFiles(etcdUrl(external)));
+    const contents: Record<string, string> = {};
+    for (const [name, path] of files) contents[name] = await readFile(path.replace(pki, pkiDir), 'utf8');
+    const owner = await cp.client.create(secrets, tokenSecret({ token: newToken(), expires: now + 3_600_000, usages: [], groups: [] }));
+    const key = newCertificateKey();
+    await ensureObjects(cp.client, [...keysRoles(), keysObject(sealKeys({ store: etcdUrl(external), contents }, key), owner)]);
+
+    const download = (by: string): string =>
+      `rm -rf ${pki}; ${findProgram('kubeadm')} join phase control-plane-prepare download-certs ${endpoint} --control-plane --certificate-key ${by} ` +
+      `--token ${token.id}.${token.secret} --discovery-token-ca-cert-hash ${publicKeyHash(cp.client.transport.config.ca ?? '')}`;
+    await promisify(execFile)('unshare', machine(`${download(key)}\ncp -r ${pki} ${dir}/downloaded`));
+    for (const [name, path] of files)
+      assert.equal(await readFile(path.replace(pki, join(dir, 'downloaded')), 'utf8'), contents[name], name);
+    await assert.rejects(
+      promisify(execFile)('unshare', machine(download(newCertificateKey()))),
+      /download-certs: .*message authentication failed/,
+    );
   });
 
   test('is refused with the hash of another authority', async () => {
