@@ -17,6 +17,7 @@ import { ensureClusterPki } from '../../src/bootstrap/pki.ts';
 import { ensureStorePki } from '../../src/bootstrap/store-pki.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { planCluster } from '../../src/setup/config/cluster-plan.ts';
+import { readDocuments } from '../../src/setup/config/documents.ts';
 import { etcdUrl } from '../../src/setup/config/shared-store.ts';
 import { newCertificateKey } from '../../src/setup/control-plane/certificate-key.ts';
 import { keysObject, keysRoles, sealKeys, sharedFiles } from '../../src/setup/control-plane/shared-keys.ts';
@@ -115,6 +116,16 @@ describe('a machine that joins by kubeadm', { skip }, () => {
     const config = await readFile(join(dir, 'var/lib/kubelet/config.yaml'), 'utf8');
     assert.match(config, /clusterDNS:\n- 10\.96\.0\.10\n/);
     assert.match(config, /rotateCertificates: true/);
+  });
+
+  test('writes configuration files that are taken as they are', async () => {
+    for (const name of ['init', 'join']) {
+      const { stdout } = await promisify(execFile)(findProgram('kubeadm') ?? '', ['config', 'print', `${name}-defaults`]);
+      assert.equal(
+        readDocuments(stdout)[name as 'init' | 'join']?.nodeRegistration?.criSocket,
+        'unix:///var/run/containerd/containerd.sock',
+      );
+    }
   });
 
   test('is given the keys of a control plane, each file as it is on the first', async () => {

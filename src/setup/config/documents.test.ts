@@ -63,13 +63,49 @@ test('readDocuments() takes a null for a field that is not there, and an empty d
   assert.deepEqual(readDocuments(text), { cluster: { clusterName: 'x' } });
 });
 
+test('readDocuments() takes what "kubeadm config print" writes by itself, which asks for nothing', () => {
+  const text = `apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+nodeRegistration: { imagePullPolicy: IfNotPresent, imagePullSerial: true, name: node, taints: null }
+timeouts: { discovery: 5m0s, etcdAPICall: 2m0s }
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+apiServer: {}
+certificatesDir: /etc/kubernetes/pki
+clusterName: kubernetes
+dns: {}
+etcd: { local: { dataDir: /var/lib/etcd } }
+networking: { dnsDomain: cluster.local }
+---
+apiVersion: kubeadm.k8s.io/v1beta3
+kind: JoinConfiguration
+caCertPath: /etc/kubernetes/pki/ca.crt
+discovery: { bootstrapToken: { token: abcdef.0123456789abcdef }, timeout: 5m0s }
+`;
+  assert.deepEqual(readDocuments(text), {
+    init: { nodeRegistration: { name: 'node' } },
+    cluster: { apiServer: {}, clusterName: 'kubernetes', networking: { dnsDomain: 'cluster.local' } },
+    join: { discovery: { bootstrapToken: { token: 'abcdef.0123456789abcdef' } } },
+  });
+});
+
 const head = 'apiVersion: kubeadm.k8s.io/v1beta4\nkind: ';
 const refused: readonly (readonly [string, string, RegExp])[] = [
-  ['a field that does nothing', `${head}ClusterConfiguration\ndns: {}\n`, /"ClusterConfiguration.dns": Fairlead has no such setting/],
+  [
+    'a field that does nothing',
+    `${head}ClusterConfiguration\ndns: { disabled: true }\n`,
+    /"ClusterConfiguration.dns": Fairlead has no such setting/,
+  ],
   [
     'an etcd of its own making',
     `${head}ClusterConfiguration\netcd: { local: {} }\n`,
     /"ClusterConfiguration.etcd.local": Fairlead has no such setting/,
+  ],
+  [
+    'a preset of kubeadm that is another',
+    `${head}JoinConfiguration\ntimeouts: { discovery: 9m0s, tlsBootstrap: 5m0s }\n`,
+    /"JoinConfiguration.timeouts": Fairlead has no such setting/,
   ],
   ['one further down', `${head}ClusterConfiguration\napiServer: { extraArgs: [] }\n`, /"ClusterConfiguration.apiServer.extraArgs"/],
   ['one in a list', `${head}InitConfiguration\nbootstrapTokens: [{ word: x }]\n`, /"InitConfiguration.bootstrapTokens\[0\].word"/],

@@ -1,6 +1,7 @@
 /**
  * kubeadm's configuration files: documents of several kinds in one YAML text, with the fields of v1beta3 and v1beta4 that mean something here. Pure.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { parseAllDocuments } from 'yaml';
 import { badConfig, checkField, type Field, type Fields, isTree, withoutNulls } from '../../api/configuration-fields.ts';
 import type { Taint } from '../../api/schema/types.ts';
@@ -125,6 +126,50 @@ const kinds: Readonly<Record<string, { readonly part: keyof Documents; readonly 
   KubeProxyConfiguration: { part: 'proxy', group: 'kubeproxy.config.k8s.io/', fields: 'free' },
 };
 
+const printed = {
+  nodeRegistration: { imagePullPolicy: 'IfNotPresent', imagePullSerial: true },
+  timeouts: {
+    controlPlaneComponentHealthCheck: '4m0s',
+    discovery: '5m0s',
+    etcdAPICall: '2m0s',
+    kubeletHealthCheck: '4m0s',
+    kubernetesAPICall: '1m0s',
+    tlsBootstrap: '5m0s',
+    upgradeManifests: '5m0s',
+  },
+};
+
+/** What "kubeadm config print" writes into a file by itself: it asks for nothing. With another value these fields are refused like any that do nothing. */
+const presets: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  InitConfiguration: printed,
+  ClusterConfiguration: {
+    apiServer: { timeoutForControlPlane: '4m0s' },
+    caCertificateValidityPeriod: '87600h0m0s',
+    certificateValidityPeriod: '8760h0m0s',
+    certificatesDir: '/etc/kubernetes/pki',
+    controllerManager: {},
+    dns: {},
+    encryptionAlgorithm: 'RSA-2048',
+    etcd: { local: { dataDir: '/var/lib/etcd' } },
+    imageRepository: 'registry.k8s.io',
+    proxy: {},
+    scheduler: {},
+  },
+  JoinConfiguration: { ...printed, caCertPath: '/etc/kubernetes/pki/ca.crt', discovery: { timeout: '5m0s' } },
+};
+
+function withoutPresets(tree: Readonly<Record<string, unknown>>, preset: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(tree).flatMap(([name, own]) => {
+      const below = Object.hasOwn(preset, name) ? preset[name] : undefined;
+      if (isDeepStrictEqual(own, below)) return [];
+      if (!isTree(own) || !isTree(below) || Object.keys(own).length === 0) return [[name, own]];
+      const rest = withoutPresets(own, below);
+      return Object.keys(rest).length > 0 ? [[name, rest]] : [];
+    }),
+  );
+}
+
 const versions = ['kubeadm.k8s.io/v1beta3', 'kubeadm.k8s.io/v1beta4'];
 
 /** Reads a configuration file. Throws BAD_CONFIG, naming the field. */
@@ -144,12 +189,13 @@ export function readDocuments(text: string): Documents {
 
 function readDocument(value: unknown): [keyof Documents, object] {
   if (!isTree(value)) throw badConfig('the configuration', 'a document of it has no fields', 'Begin each with apiVersion and kind');
-  const { apiVersion, kind, ...fields } = value;
+  const { apiVersion, kind, ...given } = value;
   const known = typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
   if (!known || !String(apiVersion).startsWith(known.group))
     throw badConfig('the configuration', `it has a "${kind}" of "${apiVersion}"`, `It takes ${Object.keys(kinds).join(', ')}`);
   if (known.group === kubeadm && !versions.includes(String(apiVersion)))
     throw badConfig('the configuration', `${kind} is of "${apiVersion}"`, `It takes ${versions.join(' and ')}`);
+  const fields = withoutPresets(given, presets[String(kind)] ?? {});
   checkField(fields, known.fields, String(kind));
   return [known.part, known.part === 'proxy' ? value : withoutNulls(fields)];
 }
