@@ -65,9 +65,12 @@ export const joinCommand: Command = defineCommand({
       hashes: discovery.hashes.map(parseHash),
       nodeRoles: manifest({ parts: ['proxy', 'net-agent', 'dns'], group: 'system:nodes', clusterDns: '' }),
     });
+    const { nodeName, kubeconfig } = result;
     if (values.output === 'json') process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
-    else
-      context.progress.note(`${controlPlane ? 'Control plane' : 'Node'} "${result.nodeName}" is ready after ${context.progress.seconds}`);
+    else {
+      context.progress.note(`${controlPlane ? 'Control plane' : 'Node'} "${nodeName}" is ready after ${context.progress.seconds}`);
+      if (kubeconfig !== undefined) process.stdout.write(`export KUBECONFIG=${kubeconfig}\n`);
+    }
     if (values.foreground) await stayInForeground(context);
     return 0;
   },

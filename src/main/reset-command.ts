@@ -29,7 +29,7 @@ export const resetCommand: Command = defineCommand({
     const endpoint = values['cri-socket'];
     const { answers, cniBinDir: binDir = '/opt/cni/bin', cniConfDir: confDir = '/etc/cni/net.d' } = await context.readRuntime(endpoint);
     if (!answers) context.steps.warn(`No container runtime answers at ${endpoint}: pods that it runs stay`);
-    const steps = await runReset(context, {
+    const result = await runReset(context, {
       endPods: async () => (answers ? await cleanUpPods(endpoint) : 0),
       cleanUpNetwork: async () => {
         await cleanUpProxy();
@@ -37,8 +37,8 @@ export const resetCommand: Command = defineCommand({
         await cleanUpPlugin({ binDir, confDir });
       },
     });
-    if (values.output === 'json') process.stdout.write(`${JSON.stringify({ steps }, undefined, 2)}\n`);
-    else context.progress.note('The Node object stays in the cluster: kubectl delete node NAME');
+    if (values.output === 'json') process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
+    else context.progress.note(`The Node object stays in the cluster: kubectl delete node ${result.nodeName ?? 'NAME'}`);
     return 0;
   },
 });

@@ -17,10 +17,12 @@ import { silentLog } from '../../src/observability/log.ts';
 import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
 import { Machine } from './machine.ts';
 
-const hasEtcd = await systemExec.run('etcd', ['--version']).then(
-  ({ code }) => code === 0,
-  () => false,
-);
+const answers = (program: string): Promise<boolean> =>
+  systemExec.run(program, ['--version']).then(
+    ({ code }) => code === 0,
+    () => false,
+  );
+const [hasEtcd, hasRedis] = await Promise.all([answers('etcd'), answers('redis-server')]);
 const token = 'abcdef.0123456789abcdef';
 const key = '0123456789abcdef'.repeat(4);
 const pki = '/etc/kubernetes/pki';
@@ -196,7 +198,7 @@ etcd:
     for (const file of ['ca.crt', 'ca.key', 'front-proxy-ca.crt', 'front-proxy-ca.key', 'sa.pub', 'sa.key'])
       await third.write(`${pki}/${file}`, await first.sh(`cat ${pki}/${file}`));
     await second.kubectl('taint', 'node', third.name, 'own=1:NoSchedule');
-    await third.must(...command, '--control-plane');
+    assert.equal(await third.must(...command, '--control-plane'), 'export KUBECONFIG=/etc/kubernetes/admin.conf\n');
     for (const { name } of all)
       assert.match(await second.kubectl('get', 'node', name, '--no-headers'), new RegExp(`^${name} +Ready +control-plane `));
     for (const machine of [first, second]) assert.equal(await taintsOf(machine), 'node-role.kubernetes.io/control-plane');
@@ -225,7 +227,33 @@ etcd:
     await serve([second, third]);
   });
 
-  test('made anew, under its name and address, it joins the others, and init there finds all done', async () => {
+  test('reset takes one away and leaves nothing on it; the other goes on', async () => {
+    const [, second, third] = machines();
+    const { stderr } = await third.fairlead('reset', '--force');
+    assert.match(stderr, new RegExp(`kubectl delete node ${third.name}\n`));
+    assert.deepEqual(await third.traces(), clean);
+    await second.kubectl('delete', 'node', third.name);
+    await runs(second, 'alone');
+  });
+
+  test('what was reset begins a cluster of its own, over a Redis', { skip: !hasRedis && 'redis-server is not installed' }, async () => {
+    const [, , third] = machines();
+    await third.write('/tmp/redis.conf', 'bind 127.0.0.1\nrequirepass secret\nappendonly yes\nappendfsync always\nsave ""\ndir /tmp\n');
+    await third.sh('setsid redis-server /tmp/redis.conf >/tmp/redis.log 2>&1 </dev/null &');
+    await eventually('Redis', async () => (await third.sh('redis-cli -a secret ping')).includes('PONG'));
+    const args = ['init', '--store', 'redis://127.0.0.1:6379/0?password-file=/tmp/redis-password'];
+    await third.write('/tmp/redis-password', 'wrong');
+    assert.match(await said(third, ...args), /\[ERROR Store\] Cannot open store [\s\S]*WRONGPASS[\s\S]*password-file/);
+    await third.write('/tmp/redis-password', 'secret');
+    await third.must(...args);
+    assert.match(await third.kubectl('get', 'nodes', '--no-headers'), new RegExp(`^${third.name} +Ready +control-plane .*\n$`));
+    assert.equal(await third.sh(`redis-cli -a secret exists {fairlead}:/registry/nodes/${third.name}`), '1\n');
+    assert.deepEqual(changedSteps(JSON.parse(await third.must('init', '-o', 'json'))), ['preflight']);
+    await third.must('reset', '--force');
+    assert.deepEqual(await third.traces(), clean);
+  });
+
+  test('the first one, made anew under its name and address, joins the other, and init there finds all done', async () => {
     const [first, second] = machines();
     await lab.up();
     const tls = '--cacert=/tmp/etcd/ca.crt --cert=/tmp/etcd/etcd.crt --key=/tmp/etcd/etcd.key';
@@ -237,20 +265,12 @@ etcd:
     await startEtcd(first, 'existing');
     const uid = await second.kubectl('get', 'node', first.name, '-o', 'jsonpath={.metadata.uid}');
     await first.must(...command, '--control-plane', '--certificate-key', key);
-    await serve(all);
+    await serve([first, second]);
     assert.match(await first.kubectl('get', 'node', first.name, '--no-headers'), /^\S+ +Ready +control-plane /);
     assert.equal(await first.kubectl('get', 'node', first.name, '-o', 'jsonpath={.metadata.uid}'), uid);
     assert.equal(await taintsOf(first), 'node-role.kubernetes.io/control-plane');
     const again = JSON.parse(await first.must('init', '--upload-certs', '--certificate-key', key, '-o', 'json'));
     assert.deepEqual(changedSteps(again), ['preflight'], 'keys, certificates, server and agent are as they were');
     await first.must('doctor');
-  });
-
-  test('reset takes one away and leaves nothing on it; the other goes on', async () => {
-    const [, second, third] = machines();
-    await third.must('reset', '--force');
-    assert.deepEqual(await third.traces(), clean);
-    await second.kubectl('delete', 'node', third.name);
-    await runs(second, 'alone');
   });
 });

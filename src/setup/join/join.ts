@@ -47,6 +47,8 @@ export interface JoinResult {
   readonly nodeName: string;
   readonly address: string;
   readonly server: string;
+  /** An administrator's, on a control plane. */
+  readonly kubeconfig?: string;
   readonly steps: readonly StepRecord[];
 }
 
@@ -106,7 +108,8 @@ async function startNode(context: SetupContext, request: NodeRequest, admin: Cli
       const node = await waitUntilAlone(context, client, nodeName, address, isStarted ? before : 0);
       return admin === undefined || (await markControlPlane(context, admin, node, request.taints));
     });
-    return { nodeName, address, server: client.server, steps: steps.records };
+    const kubeconfig = admin === undefined ? {} : { kubeconfig: layout.adminConfig };
+    return { nodeName, address, server: client.server, ...kubeconfig, steps: steps.records };
   } finally {
     client.close();
   }

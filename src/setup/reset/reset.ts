@@ -35,8 +35,15 @@ const trees: readonly string[] = [
 const emptied: readonly string[] = [layout.kubeletDir, '/var/log/pods', '/var/log/containers'];
 const perhapsEmpty: readonly string[] = [layout.manifestsDir, layout.kubernetesDir, layout.configDir, layout.stateDir, '/run/flannel'];
 
-export async function runReset(context: SetupContext, request: ResetRequest): Promise<readonly StepRecord[]> {
+export interface ResetResult {
+  /** Of the Node that stays in the cluster; not known where an earlier run has come so far. */
+  readonly nodeName?: string;
+  readonly steps: readonly StepRecord[];
+}
+
+export async function runReset(context: SetupContext, request: ResetRequest): Promise<ResetResult> {
   const { steps } = context;
+  const { FAIRLEAD_NODE_NAME: nodeName } = readEnv((await readIfThere(envFile('agent'))) ?? '');
   const { FAIRLEAD_STORE: store } = readEnv((await readIfThere(envFile('server'))) ?? '');
   if (isShared(store)) steps.note('The objects of the cluster stay in its store, and its other control planes go on');
   await steps.run('agent', 'Agent ended', () => end(context, 'agent'));
@@ -49,7 +56,7 @@ export async function runReset(context: SetupContext, request: ResetRequest): Pr
   await steps.run('mounts', `Volumes below ${layout.kubeletDir} unmounted`, () => unmount(context));
   await steps.run('kernel', 'Settings of the kernel as before', restoreKernel);
   await steps.run('files', 'Files removed', removeFiles);
-  return steps.records;
+  return { ...(nodeName === undefined ? {} : { nodeName }), steps: steps.records };
 }
 
 async function end({ keeper }: SetupContext, name: 'server' | 'agent'): Promise<boolean> {
