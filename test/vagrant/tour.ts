@@ -202,7 +202,7 @@ async function main(): Promise<void> {
     externalIp = (await client.get<Service>(services, 'box', { namespace: 'default' })).status?.loadBalancer?.ingress?.[0]?.ip ?? '';
     return externalIp === '' ? 'it has none' : undefined;
   });
-  if (controlPlanes.length > 1)
+  if (controlPlanes.length > 1) {
     await step(`${first} is cut off the power: the cluster goes on, and has it again`, async () => {
       await vagrant(['halt', '--force', first]);
       await survives(client, names.slice(1));
@@ -210,6 +210,12 @@ async function main(): Promise<void> {
       await vagrant(['up', '--no-provision', first]);
       await nodesReady(client, names);
     });
+    await step(`${first} is destroyed and made anew`, async () => {
+      await vagrant(['destroy', '--force', first]);
+      await vagrant(['up', first]);
+      await survives(client, names);
+    });
+  }
   for (const name of names) await step(`fairlead doctor, rules show and trace on ${name}`, () => look(name));
   for (const [mode, scheduler] of [
     ['nftables', 'rr'],
