@@ -487,6 +487,20 @@ describe('run()', () => {
     ]);
   });
 
+  test('says how long it waited for an answer, whatever the client says of a request that is cut', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const said: string[] = [];
+    server.trouble = (its) => hangs(its).catch(() => Promise.reject(new Error('The operation was aborted')));
+    const elector = electorOf(clock, server, 'a', { ...silentLog, warn: (msg: string) => void said.push(msg) });
+    const stop = new AbortController();
+    const ended = elector.run(async () => {}, stop.signal);
+    await clock.advance(5_000);
+    assert.deepEqual(said, ['Cannot take lease "kube-system/kube-scheduler" yet: no answer within 5 s']);
+    stop.abort();
+    await clock.advance(0);
+    await ended;
+  });
+
   test('tells the cluster who leads and who no longer does, as client-go does', async () => {
     const [clock, server] = [new FakeClock(), new FakeLeases()];
     const a = new Candidate(clock, server, 'a');

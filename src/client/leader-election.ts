@@ -193,7 +193,13 @@ export class LeaderElector {
   async #within<T>(ms: number, work: (late: AbortSignal) => Promise<T>): Promise<T> {
     const late = new AbortController();
     const timer = this.#options.clock.after(ms, () => late.abort(new Error(`no answer within ${ms / 1000} s`)));
-    return work(late.signal).finally(() => timer.cancel());
+    try {
+      return await work(late.signal);
+    } catch (err) {
+      throw late.signal.aborted ? late.signal.reason : err;
+    } finally {
+      timer.cancel();
+    }
   }
 
   /** Gives the Lease back, so that the next one need not wait for it to run out. A version that another one wrote stays. */

@@ -51,6 +51,9 @@ describe(`three control planes over ${store}`, { skip: cannotStartLabs || (isMis
     return spec?.holderIdentity?.split('_')[0] ?? '';
   }
 
+  /** The process of a control plane's API server and what is beside it. */
+  const serverOf = (name: string): number => lab.pidOf(name, /fairlead\.mjs server/);
+
   /** `lab status` finds nothing missing. */
   async function whole(): Promise<void> {
     const { code, stdout } = await lab.command('status', '--name', lab.plan.options.name);
@@ -139,7 +142,10 @@ describe(`three control planes over ${store}`, { skip: cannotStartLabs || (isMis
 
   test('one that is paused does nothing that it should not when it goes on', async (t) => {
     const paused: number[] = [];
+    let [victim, server] = ['', 0];
     const pause = (name: string): void => {
+      victim = name;
+      server = serverOf(name);
       for (const pid of lab.pidsOf(name)) {
         process.kill(pid, 'SIGSTOP');
         paused.push(pid);
@@ -152,6 +158,7 @@ describe(`three control planes over ${store}`, { skip: cannotStartLabs || (isMis
     }
     await eventually('the lab to be whole', whole);
     await ledger.check();
+    assert.equal(serverOf(victim), server, 'it lost its Leases, and not its process');
   });
 
   // A sentinel that was paused agrees for half a minute that nobody is down (TILT).
