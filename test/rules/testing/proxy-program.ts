@@ -77,7 +77,12 @@ export class ProxyProgram implements AsyncDisposable {
   }
 
   run(...flags: string[]): void {
-    const command = [process.execPath, 'src/main/fairlead.ts', 'proxy', ...flags];
+    this.runAs([process.execPath, 'src/main/fairlead.ts', 'proxy'], flags);
+  }
+
+  /** Another proxy in its place. */
+  runAs(program: readonly string[], flags: readonly string[]): void {
+    const command = [...program, ...flags];
     this.#program = start('ip', ['netns', 'exec', this.#namespace.slice('/run/netns/'.length), ...command], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -1,0 +1,139 @@
+/** A node on which a proxy serves the same Services in whatever mode, and what its kernel holds of it. */
+import { endpointSlices, services } from '../../../src/api/resource-types.ts';
+import type { Exec } from '../../../src/linux/exec.ts';
+import { comparable } from '../../../src/linux/iptables/testing/kernel-in.ts';
+import { probe } from '../probe.ts';
+import { echoPort, type Topology } from '../topology.ts';
+import { ProxyProgram } from './proxy-program.ts';
+import { type Target, Traffic } from './traffic.ts';
+
+export const pod = '10.244.1.100';
+const outside = '192.168.120.1';
+const nodeIp = '192.168.120.11';
+export const endpoints = ['10.244.2.2', '10.244.2.3', '10.244.2.4'] as const;
+export const echo = { ip: '10.96.0.200', nodePort: 30_080 };
+const web = { ip: '10.96.0.100', nodePort: 30_081 };
+
+/** What a mode leaves in a kernel, by a command of sh that prints nothing where there is nothing. */
+const traces: Readonly<Record<string, string>> = {
+  nftables: "nft list tables | grep -w 'kube-proxy'",
+  iptables:
+    '{ iptables-save; ip6tables-save; } | grep -E -- "KUBE-(SVC-|SEP-|EXT-|PROXY-CANARY|EXTERNAL-SERVICES)|service portals.*NEW|NEW.*service portals"',
+  // Its device and virtual servers stay for connections that have not ended.
+  ipvs: "{ ipset list -n | grep KUBE-; ipvsadm -Ln | awk '/->/ && $5 + $6 > 0 { n++ } END { exit !n }' || ip -o link show dev kube-ipvs0; }",
+  userspace: 'ip -o addr show dev lo | grep -F 10.96.',
+};
+
+/** What an API server fills in, and kube-proxy relies on. */
+const defaults = { ipFamilies: ['IPv4'], sessionAffinity: 'None', internalTrafficPolicy: 'Cluster', externalTrafficPolicy: 'Cluster' };
+
+/** Runs programs in a namespace, where this process is slow at it. */
+export type ShellIn = (namespace: string) => Exec;
+
+export class ProgramNode implements AsyncDisposable {
+  readonly program: ProxyProgram;
+  readonly #topology: Topology;
+
+  private constructor(program: ProxyProgram, topology: Topology) {
+    this.program = program;
+    this.#topology = topology;
+  }
+
+  /** With Services `echo`, and `web`, which tells who answers. */
+  static async create(topology: Topology, shellIn?: ShellIn): Promise<ProgramNode> {
+    const program = await ProxyProgram.create(topology.node, [nodeIp], shellIn?.(topology.node));
+    const service = (name: string, { ip, nodePort }: typeof web): object => ({
+      metadata: { name, namespace: 'default' },
+      spec: { ...defaults, type: 'NodePort', clusterIP: ip, clusterIPs: [ip], ports: [{ port: 80, nodePort, protocol: 'TCP' }] },
+    });
+    program.api.replace(services, [service('web', web), service('echo', echo)]);
+    const node = new ProgramNode(program, topology);
+    node.serve(endpoints);
+    return node;
+  }
+
+  /** Makes these the endpoints of both Services. */
+  serve(ips: readonly string[]): void {
+    const slice = (name: string, port: number): object => ({
+      metadata: { name: `${name}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': name } },
+      addressType: 'IPv4',
+      ports: [{ name: '', port, protocol: 'TCP' }],
+      endpoints: ips.map((ip) => ({ addresses: [ip], nodeName: 'node2' })),
+    });
+    this.program.api.replace(endpointSlices, [slice('web', 8080), slice('echo', echoPort)]);
+  }
+
+  /** Waits until `web` is served at both of its addresses. */
+  async untilServed(): Promise<void> {
+    for (const [from, to, port] of [
+      [pod, web.ip, 80],
+      [outside, nodeIp, web.nodePort],
+    ] as const)
+      await this.program.until(async () => (await probe(this.#topology.namespaceOf(from), to, port, 'tcp', 1000)).kind === 'answered');
+  }
+
+  /** Waits until all new connections are answered by one endpoint. */
+  async untilServedBy(ip: string): Promise<void> {
+    await this.program.until(async () => {
+      // That three take turns by chance as if they were one: 3e-10.
+      for (let i = 0; i < 20; i++) {
+        const answer = await probe(this.#topology.namespaceOf(pod), web.ip, 80, 'tcp', 1000);
+        if (answer.kind !== 'answered' || !answer.by.startsWith(`${ip}:`)) return false;
+      }
+      return true;
+    });
+  }
+
+  traffic(): Promise<Traffic> {
+    const targets = new Map<string, Target[]>();
+    targets.set(this.#topology.namespaceOf(pod), [{ to: echo.ip, port: 80 }]);
+    targets.set(this.#topology.namespaceOf(outside), [{ to: nodeIp, port: echo.nodePort }]);
+    return Traffic.start(targets);
+  }
+
+  async sh(script: string): Promise<string> {
+    return (await this.program.exec('sh', '-c', `(${script}) 2>&1`)).stdout;
+  }
+
+  /** Modes of which the kernel has something. */
+  async held(): Promise<string[]> {
+    const found: string[] = [];
+    for (const [mode, command] of Object.entries(traces))
+      if ((await this.program.exec('sh', '-c', command)).stdout !== '') found.push(mode);
+    return found;
+  }
+
+  /** All rules, without what the traffic makes of them, and comments, which a set keeps. */
+  async rules(): Promise<string[]> {
+    const tables = await this.sh('nft -s list table ip kube-proxy; nft -s list table ip6 kube-proxy');
+    const ofTables = tables
+      .split('\n\t}\n')
+      .filter((block) => !/\tflags .*dynamic/.test(block))
+      .join('\n')
+      .split('\n')
+      .filter((line) => line.trim() !== '' && !/^\t+comment "/.test(line));
+    return [...(await this.iptables()), ...ofTables.sort()];
+  }
+
+  /** Rules and chains of iptables, in these backends. */
+  async iptables(...backends: readonly string[]): Promise<string[]> {
+    const saved = await this.sh(['', ...backends].map((backend) => `iptables${backend}-save; ip6tables${backend}-save`).join('; '));
+    // Built-in chains come and go with whoever looks for them.
+    return comparable(saved)
+      .split('\n')
+      .filter((line) => !/^(?:|COMMIT|\*.*|:\S+ ACCEPT)$/.test(line));
+  }
+
+  async untilIn(mode: string): Promise<void> {
+    await this.program.until(async () => {
+      const { stdout } = await this.program.exec('busybox', 'wget', '-q', '-O', '-', 'http://127.0.0.1:10249/proxyMode');
+      return stdout === mode && (await this.held()).join() === mode;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.program.stop();
+    await this.program.fairlead('proxy', '--cleanup');
+    await this.program[Symbol.asyncDispose]();
+  }
+}
