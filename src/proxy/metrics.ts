@@ -20,6 +20,11 @@ const programmingBuckets = [0.25, 0.5, ...steps(1, 1, 59), ...steps(60, 5, 12), 
 type ByFamily = 'ip_family';
 const byFamily: ByFamily[] = ['ip_family'];
 
+interface Pending {
+  readonly pendingServices: number;
+  readonly pendingSlices: number;
+}
+
 export class ProxyMetrics {
   readonly registry: Registry = new Registry();
   readonly #in = { registers: [this.registry] };
@@ -80,6 +85,7 @@ export class ProxyMetrics {
   readonly failures: Counter<ByFamily>;
 
   readonly #plans = new Map<TableFamily, ReadonlyMap<string, ServicePlan>>();
+  readonly #served = new Set<TableFamily>();
 
   constructor(failures: string, figures: readonly ModeFigure[] = [], clock: Clock = systemClock) {
     this.failures = this.#counter(failures, 'Syncs that the kernel refused', byFamily);
@@ -91,6 +97,7 @@ export class ProxyMetrics {
   /** A family is served from now on: what happens seldom is told from the beginning, as 0. */
   opened(family: TableFamily, nowMs: number): void {
     const labels = { ip_family: familyNames[family] };
+    this.#served.add(family);
     this.lastQueued.set(labels, nowMs / 1000);
     this.failures.inc(labels, 0);
     this.deletedFlows.inc(labels, 0);
@@ -107,7 +114,19 @@ export class ProxyMetrics {
     for (const trigger of triggers) this.programming.observe({ ip_family: familyNames[family] }, Math.max(0, nowMs - trigger) / 1000);
   }
 
-  pending({ pendingServices, pendingSlices }: { readonly pendingServices: number; readonly pendingSlices: number }): void {
+  /** A sync is asked for. */
+  queued(nowMs: number, pending: Pending): void {
+    for (const family of this.#served) this.lastQueued.set({ ip_family: familyNames[family] }, nowMs / 1000);
+    this.#pending(pending);
+  }
+
+  /** A sync of every family is done. */
+  applied(nowMs: number, pending: Pending): void {
+    for (const family of this.#served) this.lastSync.set({ ip_family: familyNames[family] }, nowMs / 1000);
+    this.#pending(pending);
+  }
+
+  #pending({ pendingServices, pendingSlices }: Pending): void {
     this.servicesPending.set(pendingServices);
     this.endpointsPending.set(pendingSlices);
   }
