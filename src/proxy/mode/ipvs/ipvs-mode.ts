@@ -33,6 +33,9 @@ function withVariants(held: readonly Algorithm[]): readonly Algorithm[] {
   return [...held, ...variants.filter(([, scheduler]) => held.includes(scheduler)).map(([algorithm]) => algorithm)];
 }
 
+/** What parts take together of the share of this time is looked at in one go; the others wait for theirs, so that no minute has more of it than another. */
+const usualPeriodMs = 30_000;
+
 /** Marks of packets that nobody gives: under these, schedulers are tried. */
 const firstTrialMark = 0x7ffffff0;
 
@@ -53,13 +56,13 @@ export class IpvsMode implements Mode {
   readonly #families = new Map<TableFamily, IpvsRules>();
   #algorithms = ipvsAlgorithms;
   #isClosed = false;
-  /** When everything is to be looked at; Infinity: that is under way. */
+  /** What has not been looked at since the last time that all was. */
+  #round: Part[] = [];
+  /** When the next part of it is to be looked at. */
   #nextLook = Number.NEGATIVE_INFINITY;
   #isTold = false;
   /** Whether addresses were looked at, or are about to be, since somebody tells when one comes or goes. */
   #knowsAddresses = false;
-  /** Milliseconds that the look that is under way has taken so far. */
-  #lookedMs = 0;
 
   constructor(kernel: IpvsModeKernel, options: ModeOptions = {}) {
     this.#kernel = kernel;
@@ -142,22 +145,30 @@ export class IpvsMode implements Mode {
   }
 
   async verify(isWaiting: () => boolean = () => false): Promise<boolean> {
-    const begun = this.#clock.monotonic();
     if (await this.#kernel.iptables.foreignChanges()) this.#suspect(['glue']);
+    if (!(await this.#lookAtSuspects(isWaiting))) return false;
     // IPVS and ipset tell nobody of changes.
-    if (begun >= this.#nextLook) {
-      this.#suspect(this.#knowsAddresses ? allParts.filter((part) => part !== 'addresses') : allParts);
-      this.#knowsAddresses = this.#isTold;
-      this.#nextLook = Number.POSITIVE_INFINITY;
+    if (this.#round.length === 0) this.#beginRound();
+    while (this.#round.length > 0 && this.#clock.monotonic() >= this.#nextLook) {
+      const begun = this.#clock.monotonic();
+      this.#suspect(this.#round.splice(0, 1));
+      const isDone = await this.#lookAtSuspects(isWaiting);
+      const now = this.#clock.monotonic();
+      this.#nextLook = Math.max(this.#nextLook, now - usualPeriodMs) + lookShare * (now - begun);
+      if (!isDone || isWaiting()) return isDone && this.#round.length === 0;
     }
+    return true;
+  }
+
+  async #lookAtSuspects(isWaiting: () => boolean): Promise<boolean> {
     let isDone = true;
     for (const rules of this.#families.values()) isDone = isDone && (await rules.verify(isWaiting));
-    const now = this.#clock.monotonic();
-    this.#lookedMs += now - begun;
-    if (!isDone) return false;
-    if (this.#nextLook === Number.POSITIVE_INFINITY) this.#nextLook = now + lookShare * this.#lookedMs;
-    this.#lookedMs = 0;
-    return true;
+    return isDone;
+  }
+
+  #beginRound(): void {
+    this.#round = allParts.filter((part) => part !== 'addresses' || !this.#knowsAddresses);
+    this.#knowsAddresses = this.#isTold;
   }
 
   #suspect(parts: readonly Part[]): void {

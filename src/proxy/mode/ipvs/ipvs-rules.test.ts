@@ -479,6 +479,32 @@ describe('IpvsRules', () => {
     assert.equal(kernel.ipvs.listings.all, looks + 1);
     assert.equal((await rules.sync()).full, false);
   });
+
+  test('looks at one part after the other where each takes long, and in time at all of them', async () => {
+    const { kernel, clock, mode, rules } = await serving(two);
+    const before = kernel.dump();
+    const [readServers, readSet] = [kernel.ipvs.read.bind(kernel.ipvs), kernel.ipset.read.bind(kernel.ipset)];
+    const slow = async <T>(read: Promise<T>): Promise<T> => {
+      await clock.advance(1000);
+      return read;
+    };
+    kernel.ipvs.read = () => slow(readServers());
+    kernel.ipset.read = (name) => slow(readSet(name));
+    await kernel.ipset.apply([{ op: 'flush', name: 'KUBE-IPVS-IPS' }]);
+    let taken = 0;
+    for (let minute = 0; kernel.dump() !== before; minute++) {
+      assert.ok(minute < 200, 'it is found');
+      const begun = clock.monotonic();
+      assert.equal(await mode.verify(), true);
+      const looked = clock.monotonic() - begun;
+      assert.ok(looked <= 1000, `${looked} ms in one go`);
+      taken += looked;
+      // What is amiss is put right by comparing everything.
+      await rules.sync();
+      await clock.advance(60_000);
+    }
+    assert.ok(taken > 1000);
+  });
 });
 
 describe('IpvsMode', () => {
