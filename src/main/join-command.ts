@@ -1,7 +1,5 @@
 /** `fairlead join`. */
 import { type Command, defineCommand, switchFlag, textFlag } from '../cli/command.ts';
-import { KnownError } from '../errors/known-error.ts';
-import type { JoinConfiguration } from '../setup/config/documents.ts';
 import { documentsOf, durationOf, nodeFlags, nodeWish, requireRoot, setupContext, stayInForeground } from './setup-flags.ts';
 
 export const joinCommand: Command = defineCommand({
@@ -17,6 +15,7 @@ export const joinCommand: Command = defineCommand({
   options: {
     ...nodeFlags,
     token: textFlag('TOKEN', 'a bootstrap token: "fairlead init" prints one'),
+    'discovery-token': textFlag('TOKEN', "the same as --token, by kubeadm's name"),
     'discovery-token-ca-cert-hash': {
       ...textFlag('sha256:HEX', "of the public key of the cluster's authority; several while it is being changed"),
       several: true,
@@ -38,13 +37,13 @@ export const joinCommand: Command = defineCommand({
       import('../setup/discovery/public-key-hash.ts'),
       import('./manifest.ts'),
     ]);
-    const discovery = discoveryOf(join, positionals[0], {
-      token: values.token,
+    const { controlPlaneWish, discoveryOf, taintsOf } = await import('./join-tasks.ts');
+    const discovery = discoveryOf(join, positionals, {
+      token: values.token ?? values['discovery-token'],
       hashes: values['discovery-token-ca-cert-hash']?.split(',').filter(Boolean),
       isUnsafe: values['discovery-token-unsafe-skip-ca-verification'],
     });
     const context = await setupContext(signal, durationOf('timeout', values.timeout));
-    const { controlPlaneWish, taintsOf } = await import('./join-tasks.ts');
     const controlPlane = controlPlaneWish(values, join.controlPlane);
     const { taints, ...wish } = nodeWish(values, join.nodeRegistration, values.taint ? undefined : '');
     const { nodeIpArgument } = await import('../setup/config/documents.ts');
@@ -75,30 +74,3 @@ export const joinCommand: Command = defineCommand({
     return 0;
   },
 });
-
-interface Given {
-  readonly token: string | undefined;
-  readonly hashes: readonly string[] | undefined;
-  readonly isUnsafe: boolean;
-}
-
-/** Flags over the configuration. Without a hash nobody is trusted, unless somebody says that the token shall be enough. Throws USAGE. */
-function discoveryOf(
-  { discovery = {} }: JoinConfiguration,
-  address: string | undefined,
-  given: Given,
-): { readonly endpoint: string; readonly token: string; readonly hashes: readonly string[] } {
-  const { bootstrapToken = {}, tlsBootstrapToken } = discovery;
-  const endpoint = address ?? bootstrapToken.apiServerEndpoint;
-  const token = given.token ?? bootstrapToken.token ?? tlsBootstrapToken;
-  const isUnsafe = given.isUnsafe || bootstrapToken.unsafeSkipCAVerification === true;
-  const hashes = given.hashes ?? bootstrapToken.caCertHashes ?? [];
-  const missing = (what: string): KnownError =>
-    new KnownError('USAGE', `Cannot join: ${what}`, {
-      hint: 'fairlead join HOST:PORT --token TOKEN --discovery-token-ca-cert-hash sha256:HASH, as "fairlead init" printed it',
-    });
-  if (endpoint === undefined) throw missing('it is not said where the control plane is');
-  if (token === undefined) throw missing('no token is given');
-  if (hashes.length === 0 && !isUnsafe) throw missing('no hash of the authority is given, and nobody is trusted on first use');
-  return { endpoint, token, hashes: isUnsafe && given.hashes === undefined ? [] : hashes };
-}

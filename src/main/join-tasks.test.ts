@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { certificateKeyOf } from './init-tasks.ts';
-import { controlPlaneWish, taintsOf } from './join-tasks.ts';
+import { controlPlaneWish, discoveryOf, taintsOf } from './join-tasks.ts';
 
 const key = '0123456789abcdef'.repeat(4);
 const none = { 'control-plane': false, 'certificate-key': undefined, 'apiserver-bind-port': undefined, store: undefined };
@@ -33,6 +33,38 @@ test('a control plane that joins has the taint of the first, unless somebody ask
   assert.deepEqual(taintsOf([], true), []);
   assert.deepEqual(taintsOf([taint], true), [taint]);
   assert.deepEqual(taintsOf(undefined, false), []);
+});
+
+describe('who joins', () => {
+  const [hash, other] = [`sha256:${'0'.repeat(64)}`, `sha256:${'1'.repeat(64)}`];
+  const given = { token: 'abcdef.0123456789abcdef', hashes: [hash], isUnsafe: false };
+  const nothing = { token: undefined, hashes: undefined, isUnsafe: false };
+
+  test('is told by flags more than by the configuration', () => {
+    const bootstrapToken = { apiServerEndpoint: 'b:6443', token: 'b', caCertHashes: [other] };
+    assert.deepEqual(discoveryOf({ discovery: { bootstrapToken } }, ['a:6443'], given), {
+      endpoint: 'a:6443',
+      token: given.token,
+      hashes: [hash],
+    });
+    assert.deepEqual(discoveryOf({ discovery: { bootstrapToken } }, [], nothing), { endpoint: 'b:6443', token: 'b', hashes: [other] });
+  });
+
+  test('trusts nobody without a hash, unless somebody says so', () => {
+    assert.throws(() => discoveryOf({}, ['a'], { ...given, hashes: undefined }), {
+      code: 'USAGE',
+      message: /nobody is trusted on first use/,
+    });
+    assert.deepEqual(discoveryOf({}, ['a'], { ...given, hashes: undefined, isUnsafe: true }).hashes, []);
+  });
+
+  test('says where, and by what token; a phase of kubeadm is no place', () => {
+    assert.throws(() => discoveryOf({}, [], given), { message: 'Cannot join: it is not said where the control plane is' });
+    assert.throws(() => discoveryOf({}, ['a'], { ...given, token: undefined }), { message: 'Cannot join: no token is given' });
+    assert.throws(() => discoveryOf({}, ['phase', 'kubelet-start'], given), {
+      message: 'Cannot join: it takes HOST:PORT alone, and not "kubelet-start" besides',
+    });
+  });
 });
 
 test('init has a certificate key when it uploads: the given one, or a new one', () => {

@@ -1,4 +1,4 @@
-/** What `fairlead join --control-plane` reads of its flags. */
+/** What `fairlead join` reads of its flags. */
 import type { Taint } from '../api/schema/types.ts';
 import { KnownError } from '../errors/known-error.ts';
 import type { JoinConfiguration } from '../setup/config/documents.ts';
@@ -33,4 +33,32 @@ export function controlPlaneWish(values: Values, document: JoinConfiguration['co
 /** Without any that somebody asks for, kubeadm's own. */
 export function taintsOf(wished: readonly Taint[] | undefined, isControlPlane: boolean): readonly Taint[] {
   return wished ?? (isControlPlane ? [controlPlaneTaint] : []);
+}
+
+interface Given {
+  readonly token: string | undefined;
+  readonly hashes: readonly string[] | undefined;
+  readonly isUnsafe: boolean;
+}
+
+/** Flags over the configuration. Without a hash nobody is trusted, unless somebody says that the token shall be enough. Throws USAGE. */
+export function discoveryOf(
+  { discovery = {} }: JoinConfiguration,
+  [address, stray]: readonly string[],
+  given: Given,
+): { readonly endpoint: string; readonly token: string; readonly hashes: readonly string[] } {
+  const { bootstrapToken = {}, tlsBootstrapToken } = discovery;
+  const endpoint = address ?? bootstrapToken.apiServerEndpoint;
+  const token = given.token ?? bootstrapToken.token ?? tlsBootstrapToken;
+  const isUnsafe = given.isUnsafe || bootstrapToken.unsafeSkipCAVerification === true;
+  const hashes = given.hashes ?? bootstrapToken.caCertHashes ?? [];
+  const refused = (what: string): KnownError =>
+    new KnownError('USAGE', `Cannot join: ${what}`, {
+      hint: 'fairlead join HOST:PORT --token TOKEN --discovery-token-ca-cert-hash sha256:HASH, as "fairlead init" printed it',
+    });
+  if (stray !== undefined) throw refused(`it takes HOST:PORT alone, and not "${stray}" besides`);
+  if (endpoint === undefined) throw refused('it is not said where the control plane is');
+  if (token === undefined) throw refused('no token is given');
+  if (hashes.length === 0 && !isUnsafe) throw refused('no hash of the authority is given, and nobody is trusted on first use');
+  return { endpoint, token, hashes: isUnsafe && given.hashes === undefined ? [] : hashes };
 }
