@@ -10,8 +10,8 @@ import { type ExecResult, start, systemExec } from '../../src/linux/exec.ts';
 
 const scripts = join(import.meta.dirname, '../../vagrant/provision');
 
-/** Every package is there; nobody has an account. */
-const played = { dpkg: 'exit 0', chown: 'exit 0' };
+/** Every package is there; nobody has an account; what would be done to the cluster is written down. */
+const played = { dpkg: 'exit 0', chown: 'exit 0', fairlead: 'echo "$*" >>"$BOX/fairlead.log"' };
 
 /**
  * `service`: the command line of each unit. A unit is started once and left; in the directory of a machine, `die-at` has words of a call at which the

@@ -1,0 +1,115 @@
+/** The Vagrantfile, read by Ruby without Vagrant: what it would run on each machine, and what it remembers of the cluster. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { systemExec } from '../../src/linux/exec.ts';
+
+const vagrantfile = join(import.meta.dirname, '../../vagrant/Vagrantfile');
+const hasRuby = (await systemExec.run('sh', ['-c', 'command -v ruby'])).code === 0;
+/** Stands in for Vagrant: takes whatever is said, keeps what would be provisioned and what triggers would do. */
+const script = `
+require 'json'
+PROVISIONED = []
+TRIGGERED = {}
+class Words
+  def initialize(machine = nil)
+    @machine = machine
+  end
+
+  def method_missing(word, *args, **options, &block)
+    case word
+    when :provision then PROVISIONED << { machine: @machine, name: args.first, args: options[:args].to_a, env: options[:env].to_h.keys }
+    when :define then block.call(Words.new(args.first))
+    when :before, :after then @event = [word, *args]; block.call(self)
+    when :ruby then TRIGGERED[@event] = block
+    else block&.call(self)
+    end
+    self
+  end
+
+  def respond_to_missing?(*)
+    true
+  end
+end
+module Vagrant
+  module Errors
+    class VagrantError < StandardError; end
+  end
+  def self.configure(_version)
+    yield Words.new
+  end
+end
+event = ARGV.delete_at(1)
+load ARGV.delete_at(1)
+TRIGGERED.fetch([:after, event.to_sym]).call(nil, nil) unless event.empty?
+puts JSON.generate(PROVISIONED)`;
+
+interface Provisioned {
+  readonly machine: string;
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+}
+
+describe('the Vagrantfile', { skip: !hasRuby && 'ruby is not installed' }, () => {
+  const dir = mkdtempSync(join(tmpdir(), 'fairlead-vagrantfile-'));
+  after(() => rmSync(dir, { recursive: true }));
+  const begun = join(dir, 'fairlead/begun');
+
+  /** `event`: of which the trigger is run besides. */
+  async function read(settings: Readonly<Record<string, string>>, event = ''): Promise<Provisioned[]> {
+    const env = { ...settings, VAGRANT_DOTFILE_PATH: dir };
+    const { stdout, stderr } = await systemExec.run('ruby', ['-e', script, 'up', event, vagrantfile], { env });
+    assert.equal(stderr, '');
+    return JSON.parse(stdout) as Provisioned[];
+  }
+  const argsOf = (all: readonly Provisioned[], machine: string, name: string): readonly string[] =>
+    all.find((one) => one.machine === machine && one.name === name)?.args ?? [];
+  const three = { FAIRLEAD_CONTROL_PLANES: '3', FAIRLEAD_STORE: 'etcd', FAIRLEAD_WORKERS: '1' };
+  const [a, b, c] = ['192.168.56.7', '192.168.56.8', '192.168.56.9'];
+
+  test('has one control plane initialised, and workers joined', async () => {
+    const all = await read({ FAIRLEAD_WORKERS: '1' });
+    assert.deepEqual(
+      all.map(({ machine, name }) => `${machine} ${name}`),
+      ['package', 'install', 'init']
+        .map((name) => `control-plane ${name}`)
+        .concat(['package', 'install', 'join'].map((name) => `worker-1 ${name}`)),
+    );
+    assert.match(argsOf(all, 'worker-1', 'join')[2] ?? '', /^sha256:[0-9a-f]{64}$/);
+  });
+
+  test('has a Redis before that where it is asked for', async () => {
+    const all = (await read({ FAIRLEAD_STORE: 'redis', FAIRLEAD_WORKERS: '0' })).slice(2);
+    assert.deepEqual(
+      all.map(({ name, env }) => [name, env]),
+      [
+        ['redis', ['REDIS_PASSWORD']],
+        ['init', ['TOKEN', 'CA_CERT', 'CA_KEY', 'REDIS_PASSWORD']],
+      ],
+    );
+  });
+
+  test('has the first of three control planes begin, and the others enter', async () => {
+    const all = await read(three);
+    assert.deepEqual(argsOf(all, 'control-plane-1', 'etcd'), ['control-plane-1', a, 'begin', b, c]);
+    assert.deepEqual(argsOf(all, 'control-plane-2', 'etcd'), ['control-plane-2', b, 'enter', a, c]);
+    assert.equal(argsOf(all, 'control-plane-1', 'init').at(-1), '');
+  });
+
+  test('has the first enter, too, when there is a cluster, until the last control plane is destroyed', async () => {
+    writeFileSync(begun, '');
+    const machine = join(dir, 'machines/control-plane-2/libvirt');
+    mkdirSync(machine, { recursive: true });
+    writeFileSync(join(machine, 'id'), 'x');
+    await read(three, 'destroy');
+    const all = await read(three);
+    assert.deepEqual(argsOf(all, 'control-plane-1', 'etcd'), ['control-plane-1', a, 'enter', b, c]);
+    assert.match(argsOf(all, 'control-plane-1', 'init').at(-1) ?? '', /^sha256:[0-9a-f]{64}$/);
+    rmSync(machine, { recursive: true });
+    await read(three, 'destroy');
+    assert.equal(argsOf(await read(three), 'control-plane-1', 'etcd')[2], 'begin');
+  });
+});
