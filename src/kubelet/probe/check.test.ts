@@ -138,6 +138,18 @@ describe('check()', () => {
     assert.deepEqual(await look({ tcpSocket: { port } }), { ok: false, output: `dial tcp 127.0.0.1:${port}: connect: connection refused` });
   });
 
+  /** On a node whose environment names a proxy, which leads nowhere. */
+  const withProxy = async (work: () => Promise<unknown>): Promise<void> => {
+    const before = process.env.grpc_proxy;
+    process.env.grpc_proxy = 'http://127.0.0.1:1';
+    try {
+      await work();
+    } finally {
+      if (before === undefined) delete process.env.grpc_proxy;
+      else process.env.grpc_proxy = before;
+    }
+  };
+
   test('gRPC: succeeds when the service says SERVING', async () => {
     const asked: string[] = [];
     const asIs = (bytes: Buffer): Buffer => bytes;
@@ -162,7 +174,10 @@ describe('check()', () => {
         ok: false,
         output: 'service unhealthy (responded with "NOT_SERVING")',
       });
-      assert.deepEqual(asked, ['', '0a026462']);
+      const long = 'x'.repeat(300);
+      await withProxy(() => look({ grpc: { port, service: long } }));
+      // The length of a field takes as many bytes as it needs: 300 is ac 02.
+      assert.deepEqual(asked, ['', '0a026462', `0aac02${Buffer.from(long).toString('hex')}`]);
     } finally {
       server.forceShutdown();
     }

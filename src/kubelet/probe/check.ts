@@ -2,6 +2,7 @@
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { Client, credentials } from '@grpc/grpc-js';
+import { MessageCodec } from '../../api/codec/message-codec.ts';
 import type { Container, GRPCAction, HTTPGetAction, Probe, TCPSocketAction } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { joinHostPort } from '../../ip/ip.ts';
@@ -109,18 +110,19 @@ function dialError(err: Error, host: string, port: number): string {
   return refused ? `dial tcp ${host}:${port}: connect: connection refused` : err.message;
 }
 
-/** The gRPC health protocol (grpc.health.v1.Health/Check): field 1 of the request is the service, of the answer the status. */
+/** The gRPC health protocol, grpc.health.v1. */
+const health = new MessageCodec({ HealthCheckRequest: 'service:1:string', HealthCheckResponse: 'status:1:int32' });
+const serving = 1;
+
 function checkGrpc({ port, service = '' }: GRPCAction, { podIp, timeoutMs }: CheckTarget): Promise<CheckResult> {
-  const client = new Client(joinHostPort(podIp, port), credentials.createInsecure());
-  const name = Buffer.from(service);
-  const request = name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
-  const serving = 1;
+  // A proxy of the node's leads to no pod.
+  const client = new Client(joinHostPort(podIp, port), credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });
   return new Promise((resolve) => {
     client.makeUnaryRequest(
       '/grpc.health.v1.Health/Check',
-      (bytes: Buffer) => bytes,
-      (bytes: Buffer) => (bytes[0] === 0x08 ? (bytes[1] ?? 0) : 0),
-      request,
+      (asked: { readonly service: string }) => health.encode('HealthCheckRequest', asked),
+      (bytes) => health.decode('HealthCheckResponse', bytes).status,
+      { service },
       { deadline: Date.now() + timeoutMs },
       (err, status) => {
         client.close();
