@@ -1,9 +1,10 @@
 /** The kubelet against a real containerd, in a node of its own. Runs itself again inside that node. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type RequestOptions, request } from 'node:https';
 import { createServer } from 'node:net';
+import { dirname } from 'node:path';
 import test, { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
@@ -434,6 +435,27 @@ function inside(): void {
     assert.equal((await ask(`${path}?limitBytes=6`)).text, 'line 0');
     assert.equal((await ask(`${path}?previous=true`)).code, 400);
     assert.equal((await ask('/containerLogs/default/nobody/main')).code, 404);
+  });
+
+  test('a pod that lays a link in the place of its log shows no file of the node by it', async () => {
+    writeFileSync('/run/secret', '2026-01-01T00:00:00Z stdout F secret\n');
+    const pod = run({
+      volumes: [{ name: 'logs', hostPath: { path: '/var/log/pods' } }],
+      containers: [
+        {
+          name: 'main',
+          command: sh('cd /logs/default_$(hostname)_* && ln -sf /run/secret main/0.log; exec sleep 1000'),
+          volumeMounts: [{ name: 'logs', mountPath: '/logs' }],
+        },
+      ],
+    });
+    const log = `/var/log/pods/default_${pod.metadata.name}_${pod.metadata.uid}/main/0.log`;
+    await eventually('the link', () => readlinkSync(log) === '/run/secret');
+    const { code, text } = await ask(`/containerLogs/default/${pod.metadata.name}/main`);
+    assert.deepEqual([code, text], [400, `Cannot read the log "${log}": it is a link\n`]);
+    end(pod, 0);
+    await eventually('the end', () => now(pod) === undefined && !existsSync(dirname(log)));
+    assert.ok(existsSync('/run/secret'));
   });
 
   interface Ran {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -11,11 +11,13 @@ import { LogRotator, removeLog } from './log-rotator.ts';
 const maxBytes = 10 << 20;
 
 async function inDirectory(work: (logPath: string, dir: string) => Promise<void>): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), 'fl-rotate-'));
+  const root = mkdtempSync(join(tmpdir(), 'fl-rotate-'));
+  const dir = join(root, 'pod/main');
+  mkdirSync(dir, { recursive: true });
   try {
     await work(join(dir, '0.log'), dir);
   } finally {
-    rmSync(dir, { recursive: true });
+    rmSync(root, { recursive: true });
   }
 }
 

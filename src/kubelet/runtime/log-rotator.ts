@@ -1,11 +1,12 @@
 /** Keeps the logs of running containers small: past 10 MiB a log is put aside and the runtime opens a new one; five are kept. */
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf, systemCode } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Cri } from '../cri/cri.ts';
 import type { ContainerRecord } from '../pod/pod-runtime.ts';
+import { logIn, openLogDirectory } from './container-log.ts';
 
 export interface LogRotatorOptions {
   readonly cri: Pick<Cri, 'reopenContainerLog'>;
@@ -37,17 +38,23 @@ export class LogRotator {
     for (const record of this.#options.running()) {
       if (record.logPath === '') continue;
       try {
-        const size = await sizeOf(record.logPath);
-        // A kubelet that was killed in the midst of a rotation left the runtime writing into the file that was put aside.
-        if (size === undefined) await this.#options.cri.reopenContainerLog(record.id);
-        else if (size > maxBytes) await this.#rotate(record);
+        await this.#look(record);
       } catch (err) {
         this.#options.log.debug(`Cannot rotate "${record.logPath}": ${messageOf(err)}`);
       }
     }
   }
 
-  async #rotate({ id, logPath }: ContainerRecord): Promise<void> {
+  async #look({ id, logPath }: ContainerRecord): Promise<void> {
+    await using directory = await openLogDirectory(logPath);
+    const log = logIn(directory, logPath);
+    const size = await sizeOf(log);
+    // A kubelet that was killed in the midst of a rotation left the runtime writing into the file that was put aside.
+    if (size === undefined) await this.#options.cri.reopenContainerLog(id);
+    else if (size > maxBytes) await this.#rotate(id, log);
+  }
+
+  async #rotate(id: string, logPath: string): Promise<void> {
     const { cri, clock } = this.#options;
     const stamp = new Date(clock.now()).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
     const aside = `${logPath}.${stamp}`;
@@ -66,7 +73,11 @@ export class LogRotator {
 
 /** Removes a container's log and what was put aside of it. */
 export async function removeLog(logPath: string): Promise<void> {
-  for (const file of [logPath, ...(await putAside(logPath))]) await rm(file, { force: true });
+  await using directory = await openLogDirectory(logPath).catch(() => undefined);
+  // What lies behind a link is not the container's.
+  if (!directory) return;
+  const log = logIn(directory, logPath);
+  for (const file of [log, ...(await putAside(log))]) await rm(file, { force: true });
 }
 
 /** What rotations have left of a log, oldest first. */
@@ -81,7 +92,7 @@ async function putAside(logPath: string): Promise<string[]> {
 
 async function sizeOf(file: string): Promise<number | undefined> {
   try {
-    return (await stat(file)).size;
+    return (await lstat(file)).size;
   } catch (err) {
     if (systemCode(err) === 'ENOENT') return undefined;
     throw err;

@@ -1,5 +1,5 @@
 /** Reads what the runtime holds for pods. The parts of a record that cannot change any more are asked for once. */
-import { open } from 'node:fs/promises';
+import { openRegular } from '../../linux/open-inside.ts';
 import { type Cri, unlessMissing } from '../cri/cri.ts';
 import type { Container, ContainerStatus, PodSandbox } from '../cri/messages.ts';
 import { ContainerState } from '../cri/messages.ts';
@@ -13,6 +13,7 @@ import {
   sandboxRecord,
 } from '../pod/pod-runtime.ts';
 import { tailOf } from '../server/log-file.ts';
+import { openLog } from './container-log.ts';
 
 /** What kubectl shows of a termination message at most. */
 const maxMessageBytes = 4096;
@@ -85,12 +86,17 @@ async function terminationMessage(status: ContainerStatus): Promise<string | und
   if (text !== '') return text;
   const fallback = status.annotations[containerAnnotations.terminationMessagePolicy] === 'FallbackToLogsOnError';
   if (!fallback || status.exitCode === 0 || status.logPath === '') return undefined;
-  return tailOf(status.logPath, maxFallbackLines, maxFallbackBytes).catch(() => undefined);
+  return await tail(status.logPath).catch(() => undefined);
+}
+
+async function tail(logPath: string): Promise<string> {
+  await using log = await openLog(logPath);
+  return await tailOf(log, maxFallbackLines, maxFallbackBytes);
 }
 
 async function head(file: string, bytes: number): Promise<string> {
   try {
-    await using handle = await open(file);
+    await using handle = await openRegular(file);
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, 0);
     return buffer.toString('utf8', 0, bytesRead);
   } catch {

@@ -13,6 +13,7 @@ import { HttpError } from './http-error.ts';
 import { streamLog } from './log-stream.ts';
 import { serveNodeLogs } from './node-logs.ts';
 import type { PodLookup } from './pod-lookup.ts';
+import { RotatedFile } from './rotated-file.ts';
 import { resourceMetrics, statsSummary } from './stats.ts';
 import { Upgrades } from './upgrades.ts';
 
@@ -171,11 +172,13 @@ async function serveLog(
   const options = {
     follow: query.get('follow') === 'true',
     timestamps: query.get('timestamps') === 'true',
-    tailLines: number('tailLines'),
     limitBytes: number('limitBytes'),
     since: seconds !== undefined ? Date.now() - seconds * 1000 : sinceTime ? Date.parse(sinceTime) : undefined,
     stream: stream === null || stream === 'All' ? undefined : stream,
   };
+  await using file = await RotatedFile.open(record.logPath, number('tailLines')).catch((err: unknown) => {
+    throw new HttpError(400, messageOf(err));
+  });
   const gone = new AbortController();
   res.on('close', () => gone.abort());
   res.writeHead(200, { 'content-type': 'text/plain', 'transfer-encoding': 'chunked' });
@@ -183,6 +186,6 @@ async function serveLog(
   const write = async (bytes: Buffer): Promise<void> => {
     if (!res.write(bytes) && !gone.signal.aborted) await once(res, 'drain', { signal: gone.signal }).catch(() => {});
   };
-  await streamLog({ path: record.logPath, isRunning }, options, write, gone.signal);
+  await streamLog({ file, isRunning }, options, write, gone.signal);
   res.end();
 }

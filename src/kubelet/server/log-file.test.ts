@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
@@ -32,11 +33,13 @@ const offsets: readonly [name: string, wanted: number, count: number][] = [
 for (const [name, wanted, count] of offsets)
   test(`offsetOfTail() finds ${name}`, async () => {
     writeFileSync(file, lines.join(''));
-    assert.equal(await offsetOfTail(file, wanted), lines.slice(0, 5000 - count).join('').length);
+    await using handle = await open(file);
+    assert.equal(await offsetOfTail(handle, wanted), lines.slice(0, 5000 - count).join('').length);
   });
 
 test('tailOf() gives text without the words of the runtime, and no more than asked for', async () => {
   writeFileSync(file, lines.join(''));
-  assert.equal(await tailOf(file, 2, 100), 'line number 4998\nline number 4999\n');
-  assert.equal(await tailOf(file, 80, 5), '4999\n');
+  await using handle = await open(file);
+  assert.equal(await tailOf(handle, 2, 100), 'line number 4998\nline number 4999\n');
+  assert.equal(await tailOf(handle, 80, 5), '4999\n');
 });

@@ -1,5 +1,5 @@
 /** The log file of a container, as the runtime writes it (CRI): `2026-01-01T00:00:00.000000000Z stdout F text`. */
-import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 
 export interface LogLine {
   readonly time: string;
@@ -31,8 +31,7 @@ export function parseLogLine(line: Buffer): LogLine | undefined {
 }
 
 /** Where the last `lines` lines of the file begin, read backwards in blocks. */
-export async function offsetOfTail(file: string, lines: number): Promise<number> {
-  await using handle = await open(file);
+export async function offsetOfTail(handle: FileHandle, lines: number): Promise<number> {
   const { size } = await handle.stat();
   if (lines <= 0) return size;
   const block = Buffer.alloc(65_536);
@@ -52,9 +51,8 @@ export async function offsetOfTail(file: string, lines: number): Promise<number>
 }
 
 /** The text of the last lines, at most `bytes` of it. */
-export async function tailOf(file: string, lines: number, bytes: number): Promise<string> {
-  const offset = await offsetOfTail(file, lines);
-  await using handle = await open(file);
+export async function tailOf(handle: FileHandle, lines: number, bytes: number): Promise<string> {
+  const offset = await offsetOfTail(handle, lines);
   const { size } = await handle.stat();
   // The runtime's own words before each line take room too.
   const start = Math.max(offset, size - bytes - (lines + 1) * wordsBytes);

@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { eventually } from '../../clock/testing/eventually.ts';
 import { streamLog } from './log-stream.ts';
+import { RotatedFile } from './rotated-file.ts';
 
 const line = (text: string): string => `2026-01-01T00:00:00.000000000Z stdout F ${text}\n`;
-const follow = { follow: true, timestamps: false, tailLines: undefined, since: undefined, limitBytes: undefined, stream: undefined };
+const follow = { follow: true, timestamps: false, since: undefined, limitBytes: undefined, stream: undefined };
 
 test('a log that is followed across a rotation comes whole', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'fl-follow-'));
-  const path = join(dir, '0.log');
+  const path = join(dir, 'pod/main/0.log');
   let text = '';
   let looks = 0;
   let runs = true;
@@ -23,8 +24,10 @@ test('a log that is followed across a rotation comes whole', async () => {
     text += bytes.toString();
   };
   try {
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, line('a'));
-    const done = streamLog({ path, isRunning }, follow, write, new AbortController().signal);
+    await using file = await RotatedFile.open(path, undefined);
+    const done = streamLog({ file, isRunning }, follow, write, new AbortController().signal);
     await eventually('the first line', () => text === 'a\n');
     // The runtime has made the new file, but still writes into the old one.
     renameSync(path, `${path}.old`);

@@ -2,18 +2,16 @@
 import { watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { onAbort } from '../../clock/aborted.ts';
-import { offsetOfTail } from './log-file.ts';
 import { LogFormat, type LogFormatOptions } from './log-format.ts';
-import { RotatedFile } from './rotated-file.ts';
+import type { RotatedFile } from './rotated-file.ts';
 
 export interface LogOptions extends LogFormatOptions {
   readonly follow: boolean;
-  readonly tailLines: number | undefined;
   readonly limitBytes: number | undefined;
 }
 
-export interface LogFileSource {
-  readonly path: string;
+export interface LogSource {
+  readonly file: RotatedFile;
   /** Whether more may come. */
   readonly isRunning: () => boolean;
 }
@@ -23,20 +21,19 @@ const lookMs = 500;
 
 /** Writes through `write`, which resolves when there is room for more. Ends when the log does, the limit is reached, or the signal aborts. */
 export async function streamLog(
-  source: LogFileSource,
+  { file, isRunning }: LogSource,
   options: LogOptions,
   write: (bytes: Buffer) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { follow, tailLines, limitBytes } = options;
-  await using file = await RotatedFile.open(source.path, tailLines === undefined ? 0 : await offsetOfTail(source.path, tailLines));
+  const { follow, limitBytes } = options;
   const format = new LogFormat(options);
   const notice = new Notice();
-  using _ = follow ? watchOf(source.path, notice) : undefined;
+  using _ = follow ? watchOf(file.path, notice) : undefined;
   let left = limitBytes ?? Number.POSITIVE_INFINITY;
   while (!signal.aborted && left > 0) {
     // Asked before reading: what was written before the end is read after it.
-    const more = follow && source.isRunning();
+    const more = follow && isRunning();
     const bytes = await file.read();
     const text = format.format(bytes).subarray(0, left);
     left -= text.length;

@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { systemCode } from '../../errors/known-error.ts';
+import { handlePath } from '../../linux/open-inside.ts';
 import { HttpError } from './http-error.ts';
 
 const notFound = (): HttpError => new HttpError(404, '404 page not found');
@@ -27,7 +28,7 @@ export async function serveNodeLogs(root: string, path: readonly string[], req: 
       res.writeHead(301, { location: `${encodeURIComponent(path.at(-1) ?? 'logs')}/`, 'content-length': 0 }).end();
       return;
     }
-    return await list(await readdir(procPath(file), { withFileTypes: true }), procPath(file), req, res);
+    return await list(await readdir(handlePath(file), { withFileTypes: true }), handlePath(file), req, res);
   }
   if (!found.isFile() || asDirectory) throw notFound();
   await send(file, found, req, res);
@@ -51,14 +52,10 @@ async function openWithin(root: string, path: string): Promise<FileHandle> {
     if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENXIO', 'ENAMETOOLONG'].includes(systemCode(err) ?? '')) throw notFound();
     throw err;
   }
-  const real = await readlink(procPath(file));
+  const real = await readlink(handlePath(file));
   if (real === root || real.startsWith(`${root}/`)) return file;
   await file.close();
   throw notFound();
-}
-
-function procPath(file: FileHandle): string {
-  return `/proc/self/fd/${file.fd}`;
 }
 
 async function isText(file: FileHandle, size: number): Promise<boolean> {

@@ -1,5 +1,7 @@
 /** A log that is read while the runtime writes and rotates it: to its end, and on in the file that has taken its place. */
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, lstat } from 'node:fs/promises';
+import { openLog } from '../runtime/container-log.ts';
+import { offsetOfTail } from './log-file.ts';
 
 const block = 65_536;
 
@@ -16,8 +18,14 @@ export class RotatedFile implements AsyncDisposable {
     this.#position = position;
   }
 
-  static async open(path: string, position: number): Promise<RotatedFile> {
-    return new RotatedFile(path, await open(path), position);
+  /** At the last `tailLines` lines, or at the begin. */
+  static async open(path: string, tailLines: number | undefined): Promise<RotatedFile> {
+    const handle = await openLog(path);
+    return new RotatedFile(path, handle, tailLines === undefined ? 0 : await offsetOfTail(handle, tailLines));
+  }
+
+  get path(): string {
+    return this.#path;
   }
 
   /** What comes next, until the next call; empty at the end. */
@@ -43,9 +51,9 @@ export class RotatedFile implements AsyncDisposable {
 
   /** The file that stands there now, once there is something in it. */
   async #successor(): Promise<FileHandle | undefined> {
-    const [now, mine] = await Promise.all([stat(this.#path).catch(() => undefined), this.#handle.stat()]);
+    const [now, mine] = await Promise.all([lstat(this.#path).catch(() => undefined), this.#handle.stat()]);
     if (!now || (now.ino === mine.ino ? now.size >= this.#position : now.size === 0)) return undefined;
-    return open(this.#path).catch(() => undefined);
+    return openLog(this.#path).catch(() => undefined);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readlinkSync, realpathSync, renameS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { openInside, placeOf } from './sub-path.ts';
+import { handlePath, openInside } from '../../linux/open-inside.ts';
+import { placeOf } from './sub-path.ts';
 
 describe('a subPath', () => {
   let root: string;
@@ -22,7 +23,7 @@ describe('a subPath', () => {
     const place = await placeOf(volume, subPath);
     meanwhile();
     await using handle = await openInside(place);
-    return readlinkSync(`/proc/self/fd/${handle.fd}`);
+    return readlinkSync(handlePath(handle));
   }
 
   for (const [subPath, wanted] of [

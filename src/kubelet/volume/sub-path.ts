@@ -3,14 +3,10 @@
  * a path inside the volume but a bind mount, made from a file descriptor that was opened step by step without following links
  * (CVE-2017-1002101, CVE-2021-25741).
  */
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, realpath, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, realpath, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { systemCode } from '../../errors/known-error.ts';
 import { start } from '../../linux/exec.ts';
-
-/** include/uapi/asm-generic/fcntl.h: a handle that stands for the place only. */
-const O_PATH = 0o10000000;
+import { openInside, type Place } from '../../linux/open-inside.ts';
 
 /** Checks a subPath, makes it as a directory when it is not there, and mounts it at `target`. Throws when it leads out of the volume. */
 export async function bindSubPath(volumePath: string, subPath: string, target: string): Promise<void> {
@@ -21,13 +17,6 @@ export async function bindSubPath(volumePath: string, subPath: string, target: s
     await writeFile(target, '', { flag: 'a', mode: 0o640 });
   }
   await mountHandle(handle, target);
-}
-
-/** Steps below a volume's own directory. */
-export interface Place {
-  readonly base: string;
-  readonly there: readonly string[];
-  readonly missing: readonly string[];
 }
 
 /** The place that a subPath means. Throws when it leads out of the volume. */
@@ -45,31 +34,6 @@ export async function placeOf(volumePath: string, subPath: string): Promise<Plac
 
 export function isInside(path: string, base: string): boolean {
   return path === base || path.startsWith(`${base}/`);
-}
-
-/** Opens one step after the other, and makes those that are missing on the way; a link that appeared since makes it fail. */
-export async function openInside({ base, there, missing }: Place): Promise<FileHandle> {
-  let handle = await open(base, O_PATH | constants.O_NOFOLLOW);
-  for (const [i, step] of [...there, ...missing].entries()) {
-    const place = `/proc/self/fd/${handle.fd}/${step}`;
-    try {
-      if (i >= there.length) await makeDirectory(place);
-      const next = await open(place, O_PATH | constants.O_NOFOLLOW);
-      await handle.close();
-      handle = next;
-      if ((await handle.stat()).isSymbolicLink()) throw new Error(`a part of the subPath, "${step}", became a link`);
-    } catch (err) {
-      await handle.close();
-      throw err;
-    }
-  }
-  return handle;
-}
-
-async function makeDirectory(place: string): Promise<void> {
-  await mkdir(place, { mode: 0o755 }).catch((err) => {
-    if (systemCode(err) !== 'EEXIST') throw err;
-  });
 }
 
 /** The program inherits the handle as descriptor 3. */
