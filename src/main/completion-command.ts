@@ -3,7 +3,7 @@ import { completionScript, shells } from '../cli/completion.ts';
 import { KnownError } from '../errors/known-error.ts';
 
 /** `fairlead completion …`, of the program that `root` gives. */
-export function completionCommand(root: () => Command): Command {
+export function completionCommand(root: () => Promise<Command>): Command {
   return defineCommand({
     name: 'completion',
     summary: 'print a script that completes commands in a shell',
@@ -15,7 +15,7 @@ export function completionCommand(root: () => Command): Command {
       const shell = shells.find((name) => name === positionals[0]);
       if (shell === undefined || positionals.length > 1)
         throw new KnownError('USAGE', 'Cannot complete commands: name one shell', { hint: `One of ${shells.join(', ')}` });
-      process.stdout.write(completionScript(shell, root()));
+      process.stdout.write(completionScript(shell, await root()));
       return 0;
     },
   });

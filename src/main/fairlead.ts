@@ -4,5 +4,5 @@ import { useCompileCache } from './compile-cache.mjs';
 
 useCompileCache();
 // Only what is loaded from now on is kept compiled.
-const [{ runProcess }, { root }] = await Promise.all([import('../cli/cli.ts'), import('./commands.ts')]);
-await runProcess(root);
+const [{ runProcess }, { programOf }] = await Promise.all([import('../cli/cli.ts'), import('./commands.ts')]);
+await runProcess(await programOf(process.argv[2]));

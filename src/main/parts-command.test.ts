@@ -8,7 +8,7 @@ import { labFlags } from '../lab/lab-flags.ts';
 import { backends } from '../net-agent/backend/backends.ts';
 import { modes } from '../proxy/mode/modes.ts';
 import { agent } from './agent-command.ts';
-import { root } from './commands.ts';
+import { programOf } from './commands.ts';
 import { FlagReader } from './flag-reader.ts';
 import { led } from './part/led.ts';
 import { netAgent } from './part/net-agent.ts';
@@ -28,8 +28,8 @@ function linesOf(command: Command, path = ''): string[] {
   return [...own.toSorted(), ...(command.subcommands ?? []).flatMap((sub) => linesOf(sub, `${path}${sub.name} `))];
 }
 
-test('every flag is as it was: scripts and units of others hold its name and count on its default', () => {
-  const text = `${linesOf(root).join('\n')}\n`;
+test('every flag is as it was: scripts and units of others hold its name and count on its default', async () => {
+  const text = `${linesOf(await programOf()).join('\n')}\n`;
   if (process.env.UPDATE_GOLDEN) writeFileSync(golden, text);
   assert.equal(text, readFileSync(golden, 'utf8'));
 });

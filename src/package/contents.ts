@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { completionScript, type Shell } from '../cli/completion.ts';
 import { manPage } from '../cli/man-page.ts';
 import { file, symlink, type TarEntry } from '../lab/images/tar.ts';
-import { root as program } from '../main/commands.ts';
+import { programOf } from '../main/commands.ts';
 import { type Bundle, launcher } from './bundle.ts';
 import { licenceFiles } from './licences.ts';
 import { type Architecture, nodePackage, packageFiles, withLoaded } from './packages.ts';
@@ -100,6 +100,8 @@ const files = [
   ['/etc/kubernetes/pki', "The cluster's keys and certificates, named as kubeadm names them."],
   ['/var/lib/fairlead', 'What the API server stores, and what a node must know after a reboot.'],
 ] as const;
+
+const program = await programOf();
 
 const completions: Readonly<Record<Shell, string>> = {
   bash: 'bash-completion/completions/fairlead',

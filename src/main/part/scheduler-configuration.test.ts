@@ -20,8 +20,9 @@ function fileOf(fields: string): string {
 
 const elects = 'leaderElection: { leaderElect: false, leaseDuration: 30s, resourceName: mine, resourceLock: leases, renewDeadline: "" }\n';
 
+const command = await partCommands.scheduler!();
+
 describe('flagsOfFile()', () => {
-  const command = partCommands.find(({ name }) => name === 'scheduler')!;
   const found = async (argv: readonly string[], env: Record<string, string> = {}): Promise<FlagValues> => {
     const { values, given, inherited } = parseInvocation('fairlead scheduler', command, argv, env);
     return await flagsOfFile(new FlagReader(values), [...given, ...inherited]);

@@ -7,9 +7,11 @@ import { partCommands } from '../part-commands.ts';
 import type { PartFlags } from './part.ts';
 import { checkUpstreamFlags, upstreamLog } from './upstream-flags.ts';
 
+const commands = new Map(await Promise.all(Object.entries(partCommands).map(async ([name, load]) => [name, await load()] as const)));
+
 /** What is said of a command line. */
 function said(name: string, argv: readonly string[]): string[] {
-  const command = partCommands.find((one) => one.name === name)!;
+  const command = commands.get(name)!;
   const { values } = parseInvocation(`fairlead ${name}`, command, argv, {});
   const words: string[] = [];
   checkUpstreamFlags(command.options as PartFlags, new FlagReader(values), (text) => words.push(text));
