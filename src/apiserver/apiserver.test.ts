@@ -51,6 +51,26 @@ describe('the API server', () => {
     assert.equal(gone.body.message, 'configmaps "crud" not found');
   });
 
+  test('answers for the checks that there are, and for no other', async () => {
+    const codes = ['/healthz', '/livez/', '/readyz/etcd', '/livez/poststarthook/rbac/bootstrap-roles', '/livez/nothing'].map(
+      async (path) => (await s.call('GET', path)).status,
+    );
+    assert.deepEqual(await Promise.all(codes), [200, 200, 200, 200, 404]);
+  });
+
+  test('changes no object by a request that takes its name away', async () => {
+    const path = '/api/v1/namespaces/default/configmaps/nameless';
+    await s.call('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'nameless' } });
+    const patched = await s.call('PATCH', path, { metadata: null }, { type: 'application/merge-patch+json' });
+    const put = await s.call('PUT', path, { metadata: {} });
+    for (const { status, body } of [patched, put])
+      assert.deepEqual(
+        [status, body.message],
+        [400, 'the name of the object (nameless based on URL) was undeterminable: name must be provided'],
+      );
+    await s.call('DELETE', path);
+  });
+
   test('writes nothing for an update that changes nothing', async () => {
     const { body } = await s.call('POST', maps, configMap('same', { data: { a: '1', b: '2' } }));
     const again = await s.call('PUT', `${maps}/same`, { ...body, data: { b: '2', a: '1' } });

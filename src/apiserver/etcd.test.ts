@@ -67,6 +67,7 @@ test('an API server answers 503 while its etcd is dead, and has lost nothing whe
   assert.equal((await server.call('GET', '/livez')).status, 500);
   const ping = await server.call('GET', '/livez/ping');
   assert.deepEqual([ping.status, ping.text], [200, 'ok'], 'the process itself is well');
+  assert.equal((await server.call('GET', '/livez?exclude=etcd')).status, 200);
   assert.equal((await server.call('GET', `${maps}?resourceVersion=0`)).status, 200, 'the cache still answers');
   while (writers.refused.length === 0) await sleep(5);
   await etcd.start();

@@ -1,7 +1,13 @@
 /** Tables of autoscalers. */
 import type { Columns } from '../registry/resource-row.ts';
-import type { HorizontalPodAutoscaler, MetricSpec, MetricStatus } from '../schema/types.ts';
+import type { HorizontalPodAutoscaler, MetricSpec, MetricStatus, Scale } from '../schema/types.ts';
 import { age, column, columnsOf } from './columns.ts';
+
+export const scaleColumns: Columns<Scale> = columnsOf<Scale>([
+  column('Desired', ({ spec }) => spec?.replicas ?? 0, { type: 'integer' }),
+  column('Available', ({ status }) => status?.replicas ?? 0, { type: 'integer' }),
+  age(),
+]);
 
 export const autoscalerColumns: Columns<HorizontalPodAutoscaler> = columnsOf<HorizontalPodAutoscaler>([
   column('Reference', ({ spec }) => `${spec.scaleTargetRef.kind}/${spec.scaleTargetRef.name}`),

@@ -42,6 +42,11 @@ test('a name that is wrong is explained with an example and the expression', () 
   ]);
 });
 
+test('a label that would do as a subdomain is told what stands in the way', () => {
+  assert.deepEqual(isDns1123Label('a.b'), ['must not contain dots']);
+  assert.match(isDns1123Label('A.b')[0]!, /^a lowercase RFC 1123 label must consist of/);
+});
+
 test('a prefix may end in a dash, a name may not', () => {
   assert.deepEqual(nameIsDnsSubdomain('web-', true), []);
   assert.equal(nameIsDnsSubdomain('web-', false).length, 1);

@@ -31,6 +31,7 @@ const envVarMessage =
   "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit";
 
 export function isDns1123Label(value: string): string[] {
+  if (value.includes('.') && value.length <= 63 && dns1123Subdomain.test(value)) return ['must not contain dots'];
   return matching(value, dns1123Label, 63, labelMessage, ['my-name', '123-abc']);
 }
 

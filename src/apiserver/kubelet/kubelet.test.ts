@@ -101,7 +101,6 @@ describe('the way to the kubelet', () => {
       /a container name must be specified for pod two, choose one of: \[main broken\]/,
     ],
     ['refuses a container that is not there', 'one/log?container=x', 400, /container x is not valid for pod one/],
-    ['refuses a pod without a node', 'waiting/log', 400, /pod waiting does not have a host assigned/],
     ['refuses a pod that is not there', 'none/log', 404, /pods "none" not found/],
     ['tells what the kubelet says', 'two/log?container=broken', 404, /container "broken" is not there/],
   ] as const) {
@@ -111,6 +110,13 @@ describe('the way to the kubelet', () => {
       assert.match(reply.body.message, message);
     });
   }
+
+  test('has nothing to show of a pod that waits for a node', async () => {
+    const { status, text } = await s.call('GET', `${pods}/waiting/log`);
+    assert.deepEqual([status, text], [204, '']);
+    const refused = await s.call('GET', `${pods}/waiting/log?container=x`);
+    assert.match(refused.body.message, /container x is not valid/);
+  });
 
   test('names the node that cannot be reached', async () => {
     const status = { addresses: [{ type: 'InternalIP', address: '127.0.0.1' }], daemonEndpoints: { kubeletEndpoint: { Port: 1 } } };

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { badRequest } from '../status/status-error.ts';
 import { type LogRequest, openLog } from './log.ts';
 
 const base64 = 'base64.binary.k8s.io';
@@ -20,6 +21,7 @@ export async function serveLogSocket(log: LogRequest, req: IncomingMessage, sock
   const gone = new AbortController();
   socket.once('close', () => gone.abort());
   const answer = await openLog(log, AbortSignal.any([gone.signal, end]));
+  if (!answer) throw badRequest(`pod ${log.info.name} does not have a host assigned`);
   sockets.handleUpgrade(req, socket, head, (ws) => {
     ws.on('error', () => ws.terminate());
     // A log that breaks off leaves nobody to tell.

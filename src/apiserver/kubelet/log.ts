@@ -8,7 +8,7 @@ import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import type { Handler } from '../router.ts';
 import { badRequest, methodNotAllowed, StatusError } from '../status/status-error.ts';
 import type { KubeletClient } from './kubelet-client.ts';
-import { containerOf, nodeOf } from './pod-container.ts';
+import { containerOf } from './pod-container.ts';
 
 /** PodLogOptions that the kubelet takes under the same names. */
 const passed = ['follow', 'previous', 'sinceSeconds', 'sinceTime', 'timestamps', 'tailLines', 'limitBytes', 'stream'];
@@ -19,6 +19,10 @@ export function logHandler(resources: ResourceHandlers, kubelets: KubeletClient)
     const stop = new AbortController();
     ctx.res.once('close', () => stop.abort());
     const answer = await openLog({ resources, kubelets, row, info: ctx.info, query: ctx.query }, stop.signal);
+    if (!answer) {
+      ctx.res.writeHead(204).end();
+      return;
+    }
     ctx.res.writeHead(200, { 'content-type': 'text/plain', 'cache-control': 'no-cache, private' });
     ctx.res.flushHeaders();
     // Either side may end a log in the middle of it; there is nobody left to tell.
@@ -34,8 +38,11 @@ export interface LogRequest {
   readonly query: URLSearchParams;
 }
 
-/** The kubelet's stream; ends when the signal aborts. Throws what the kubelet refuses with. */
-export async function openLog({ resources, kubelets, row, info, query: asked }: LogRequest, signal: AbortSignal): Promise<IncomingMessage> {
+/** The kubelet's stream; ends when the signal aborts. Undefined while the pod has no node. Throws what the kubelet refuses with. */
+export async function openLog(
+  { resources, kubelets, row, info, query: asked }: LogRequest,
+  signal: AbortSignal,
+): Promise<IncomingMessage | undefined> {
   const { namespace, name } = info;
   const pod = (await resources.read(row, namespace, name)) as Pod;
   const container = containerOf(pod, asked.get('container'));
@@ -45,7 +52,8 @@ export async function openLog({ resources, kubelets, row, info, query: asked }: 
     const value = asked.get(key);
     if (value !== null) query.set(key, value);
   }
-  const target = await kubelets.target(nodeOf(pod));
+  if (!pod.spec?.nodeName) return undefined;
+  const target = await kubelets.target(pod.spec.nodeName);
   const path = `/containerLogs/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/${encodeURIComponent(container)}?${query}`;
   const answer = await kubelets.request(target, 'GET', path, {}, Buffer.alloc(0), signal);
   if (answer.statusCode !== 200) throw await refusal(answer);

@@ -7,7 +7,7 @@ import { apiVersionOf, type KubeObject } from '../../api/resource-types.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import { checkObject } from '../http/body.ts';
 import type { RequestContext } from '../http/request-context.ts';
-import { badRequest, conflict, isStatusError } from '../status/status-error.ts';
+import { conflict, isStatusError } from '../status/status-error.ts';
 import { readApply, settled } from './apply.ts';
 import { placeOf, placesOf } from './field-places.ts';
 import type { ResourceDeps } from './resource-handlers.ts';
@@ -55,7 +55,6 @@ export async function serverSideApply(
 
 /** What an apply to nothing may not say. */
 function checkNew(row: ResourceRow, { metadata }: KubeObject, name: string): void {
-  if (!metadata.name) throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
   checkName(metadata.name, name);
   if (metadata.uid) {
     const why = `uid mismatch: the provided object specified uid ${metadata.uid}, and no existing object was found`;

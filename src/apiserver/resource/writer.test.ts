@@ -259,7 +259,7 @@ describe('update()', () => {
     test(`refuses ${what}`, async () => {
       await using bed = await withMap();
       await assert.rejects(
-        update(bed, () => map(metadata, { data: { value: '2' } }), {}, more),
+        update(bed, () => map({ name: 'a', ...metadata }, { data: { value: '2' } }), {}, more),
         refused(reason, why),
       );
       assert.equal(await bed.store.revision(), 1);
@@ -278,7 +278,7 @@ describe('update()', () => {
     test(`takes the resourceVersion ${JSON.stringify(resourceVersion)}`, async () => {
       await using bed = await withMap();
       const metadata = resourceVersion === undefined ? {} : { resourceVersion };
-      assert.equal((await update(bed, () => map(metadata, { data: { value: '2' } }))).metadata.resourceVersion, '2');
+      assert.equal((await update(bed, () => map({ name: 'a', ...metadata }, { data: { value: '2' } }))).metadata.resourceVersion, '2');
     });
 
   test('wants a resourceVersion where the row does', async () => {
@@ -403,5 +403,6 @@ describe('placeIn()', () => {
 
 test('checkName() refuses another name', () => {
   checkName('a', 'a');
+  assert.throws(() => checkName('', 'b'), badRequest('the name of the object (b based on URL) was undeterminable: name must be provided'));
   assert.throws(() => checkName('a', 'b'), badRequest('the name of the object (a) does not match the name on the URL (b)'));
 });

@@ -223,12 +223,12 @@ export function placeIn(row: ResourceRow, namespace: string, object: KubeObject)
 
 /** Throws 400. */
 export function checkName(given: string, path: string): void {
+  if (!given) throw badRequest(`the name of the object (${path} based on URL) was undeterminable: name must be provided`);
   if (given !== path) throw badRequest(`the name of the object (${given}) does not match the name on the URL (${path})`);
 }
 
 function checkIdentity(row: ResourceRow, next: KubeObject, old: KubeObject, { name, patched = false }: UpdateTarget): void {
   const { metadata } = next;
-  if (!metadata.name) metadata.name = name;
   checkName(metadata.name, name);
   if (metadata.uid && !patched) checkPreconditions(row, old, { uid: metadata.uid });
   const wanted = metadata.resourceVersion;

@@ -60,6 +60,12 @@ describe('the scale of a Deployment', () => {
       [status, body.message],
       [422, 'Scale.autoscaling "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0'],
     );
+    const table = await s.call('GET', scale, undefined, { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } });
+    assert.deepEqual(
+      table.body.columnDefinitions.map((column: { name: string }) => column.name),
+      ['Name', 'Desired', 'Available', 'Age'],
+    );
+    assert.deepEqual(table.body.rows[0].cells.slice(0, 3), ['web', (await s.call('GET', scale)).body.spec.replicas, 0]);
     assert.equal((await s.call('DELETE', scale)).status, 405);
     assert.equal((await s.call('GET', '/api/v1/namespaces/default/pods/web/scale')).status, 404);
     assert.equal((await s.call('GET', `${deployments}/no/scale`)).status, 404);

@@ -6,6 +6,7 @@ import { afterUpdate, applyTo, type Place, withoutManagers } from '../../api/app
 import { managersAfterScale, managersOfScale } from '../../api/apply/scale-managers.ts';
 import { shapeOfType } from '../../api/apply/shape.ts';
 import { cloneJson } from '../../api/codec/json-clone.ts';
+import { scaleColumns } from '../../api/columns/autoscaler-columns.ts';
 import { subresourceOf } from '../../api/registry/lifecycle.ts';
 import type { ResourceRow, ScaleSubresource } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
@@ -16,12 +17,13 @@ import { statusOfErrors } from '../../api/validation/status.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { checkObject, decodeObject } from '../http/body.ts';
-import { sendObject } from '../http/reply.ts';
+import { answerForm } from '../http/negotiate.ts';
+import { sendJson, sendObject } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { isApply, readApply, settled } from '../resource/apply.ts';
 import { placesOf } from '../resource/field-places.ts';
 import { patchOf } from '../resource/patch.ts';
-import { copyOf } from '../resource/presentation.ts';
+import { copyOf, metaVersion } from '../resource/presentation.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import { type WriteContext, writeContextOf } from '../resource/write-context.ts';
 import type { Writer } from '../resource/writer.ts';
@@ -48,7 +50,7 @@ export function scaleHandler(resources: ResourceHandlers, writer: Writer, clock:
     if (sub?.kind !== 'scale') throw noSuchPath();
     const { namespace, name, verb } = ctx.info;
     if (verb === 'get') {
-      sendObject(ctx, 200, scaleOf(sub, await resources.read(row, namespace, name)));
+      show(ctx, scaleOf(sub, await resources.read(row, namespace, name)), clock);
       return;
     }
     if (verb !== 'update' && verb !== 'patch') throw methodNotAllowed();
@@ -67,6 +69,20 @@ export function scaleHandler(resources: ResourceHandlers, writer: Writer, clock:
     );
     sendObject(ctx, 200, scaleOf(sub, copyOf(row, changed.object)));
   };
+}
+
+/** Throws 406. */
+function show(ctx: RequestContext, scale: Scale, clock: Clock): void {
+  const { shape } = answerForm(ctx.req.headers.accept, { protobuf: true, shapes: true });
+  if (shape !== 'table') {
+    sendObject(ctx, 200, scale);
+    return;
+  }
+  const { metadata } = scale;
+  const object = { kind: 'PartialObjectMetadata', apiVersion: metaVersion, metadata };
+  const rows = [{ cells: scaleColumns.cells(scale, new Date(clock.now())), object }];
+  const table = { kind: 'Table', apiVersion: metaVersion, metadata: { resourceVersion: metadata?.resourceVersion } };
+  sendJson(ctx, 200, { ...table, columnDefinitions: scaleColumns.definitions, rows });
 }
 
 /** The object with the replicas of the Scale. Throws 422. */

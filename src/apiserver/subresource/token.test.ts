@@ -50,4 +50,10 @@ describe('a ServiceAccount token that is asked for', () => {
       const reply = await s.call(method, path, body);
       assert.deepEqual([reply.status, reply.body.reason], [code, reason], reply.text);
     });
+
+  test('says as of any object what is wrong with a request', async () => {
+    const { body } = await s.call('POST', tokens, { spec: { expirationSeconds: 599 } });
+    const what = 'spec.expirationSeconds: Invalid value: 599: may not specify a duration less than 10 minutes';
+    assert.equal(body.message, `TokenRequest.authentication.k8s.io "" is invalid: ${what}`);
+  });
 });

@@ -13,6 +13,10 @@ import { methodNotAllowed, notFound, StatusError } from '../status/status-error.
 
 const reasons: Readonly<Record<number, string>> = { 404: 'NotFound', 409: 'Conflict', 422: 'Invalid' };
 
+function textOf({ field, message }: { readonly field?: string; readonly message: string }): string {
+  return field ? `TokenRequest.authentication.k8s.io "" is invalid: ${field}: ${message}` : message;
+}
+
 export function tokenHandler(deps: {
   readonly lookup: Lookup;
   readonly issuer: TokenIssuer;
@@ -37,7 +41,7 @@ export function tokenHandler(deps: {
     const issued = await deps.issuer.issue(account, asked.spec ?? {});
     if (!issued.ok) {
       const field = issued.field ? { causes: [{ field: issued.field, message: issued.message }] } : {};
-      throw new StatusError(issued.code, reasons[issued.code] ?? 'Invalid', issued.message, { name, kind: 'serviceaccounts', ...field });
+      throw new StatusError(issued.code, reasons[issued.code] ?? 'Invalid', textOf(issued), { name, kind: 'serviceaccounts', ...field });
     }
     const { token, expirationTimestamp, audiences, expirationSeconds, warning } = issued;
     if (warning !== undefined) ctx.warnings.push(warning);
