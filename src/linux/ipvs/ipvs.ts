@@ -82,6 +82,8 @@ export interface Ipvs {
   realTraffic(address: VirtualAddress): Promise<RealTraffic[]>;
   /** Those of one virtual server; none when it is not there. */
   realServers(address: VirtualAddress): Promise<HeldRealServer[]>;
+  /** Those of every virtual server, by its name: a part of what `read` takes. */
+  allRealServers(): Promise<ReadonlyMap<string, readonly HeldRealServer[]>>;
   timeouts(): Promise<IpvsTimeouts>;
   setTimeouts(timeouts: IpvsTimeouts): Promise<void>;
   /** Takes away all virtual servers. */

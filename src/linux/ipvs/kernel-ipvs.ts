@@ -67,7 +67,7 @@ export class KernelIpvs implements Ipvs {
   async read(): Promise<HeldVirtualServer[]> {
     const servers = await this.#socket.dump(await this.#socket.command(IPVS_CMD.getService), listing);
     if (servers.length === 0) return [];
-    const reals = parseProcTable(inNetns(`/proc/self/fd/${this.#netns}`, () => readFileSync('/proc/thread-self/net/ip_vs', 'utf8')));
+    const reals = await this.allRealServers();
     const held: HeldVirtualServer[] = [];
     for (const message of servers) {
       const server = parseServer(message);
@@ -100,6 +100,10 @@ export class KernelIpvs implements Ipvs {
       if (isErrno(err, 'ESRCH', 'ENOENT')) return [];
       throw err;
     }
+  }
+
+  async allRealServers(): Promise<ReadonlyMap<string, readonly HeldRealServer[]>> {
+    return parseProcTable(inNetns(`/proc/self/fd/${this.#netns}`, () => readFileSync('/proc/thread-self/net/ip_vs', 'utf8')));
   }
 
   async timeouts(): Promise<IpvsTimeouts> {

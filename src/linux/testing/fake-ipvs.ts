@@ -32,8 +32,8 @@ export class FakeIpvs implements Ipvs {
   readonly #schedulers: readonly string[];
   /** Changes asked for so far, the refused ones included. */
   messagesSent = 0;
-  /** Listings of everything, and of one virtual server, so far. */
-  readonly listings = { all: 0, one: 0 };
+  /** Listings of everything, of all real servers, and of those of one virtual server, so far. */
+  readonly listings = { all: 0, reals: 0, one: 0 };
 
   constructor(options: { readonly schedulers?: readonly string[] } = {}) {
     this.#schedulers = options.schedulers ?? schedulers;
@@ -108,6 +108,11 @@ export class FakeIpvs implements Ipvs {
   realServers(address: VirtualAddress): Promise<HeldRealServer[]> {
     this.listings.one++;
     return Promise.resolve([...(this.#entries.get(serverName(address))?.reals.values() ?? [])]);
+  }
+
+  allRealServers(): Promise<ReadonlyMap<string, readonly HeldRealServer[]>> {
+    this.listings.reals++;
+    return Promise.resolve(new Map(this.#held().map(({ address, realServers }) => [serverName(address), realServers])));
   }
 
   timeouts(): Promise<IpvsTimeouts> {

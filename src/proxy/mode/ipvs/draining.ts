@@ -20,11 +20,11 @@ interface Left {
 const fewServers = 32;
 
 export class Draining {
-  readonly #ipvs: Pick<Ipvs, 'apply' | 'read' | 'realServers'>;
+  readonly #ipvs: Pick<Ipvs, 'apply' | 'realServers' | 'allRealServers'>;
   /** By name of the virtual server. */
   readonly #left = new Map<string, Left>();
 
-  constructor(ipvs: Pick<Ipvs, 'apply' | 'read' | 'realServers'>) {
+  constructor(ipvs: Pick<Ipvs, 'apply' | 'realServers' | 'allRealServers'>) {
     this.#ipvs = ipvs;
   }
 
@@ -92,10 +92,12 @@ export class Draining {
 
   /** Connections of the real servers of those virtual servers, by both names. */
   async #held(looked: readonly (readonly [name: string, left: Left])[]): Promise<Map<string, Map<string, number>>> {
-    const lists = new Map<string, Awaited<ReturnType<Ipvs['realServers']>>>();
-    if (looked.length > fewServers) {
-      for (const { address, realServers } of await this.#ipvs.read()) lists.set(serverName(address), [...realServers]);
-    } else for (const [name, { address }] of looked) lists.set(name, await this.#ipvs.realServers(address));
-    return new Map(Array.from(lists, ([name, list]) => [name, new Map(list.map((r) => [realName(r), connectionsOf(r)]))]));
+    const all = looked.length > fewServers ? await this.#ipvs.allRealServers() : undefined;
+    const held = new Map<string, Map<string, number>>();
+    for (const [name, { address }] of looked) {
+      const list = all ? (all.get(name) ?? []) : await this.#ipvs.realServers(address);
+      held.set(name, new Map(list.map((real) => [realName(real), connectionsOf(real)])));
+    }
+    return held;
   }
 }

@@ -37,6 +37,7 @@ export class DryIpvsKernel implements IpvsModeKernel {
       traffic: () => ipvs.traffic(),
       realTraffic: (address) => ipvs.realTraffic(address),
       realServers: (address) => ipvs.realServers(address),
+      allRealServers: () => ipvs.allRealServers(),
       timeouts: () => ipvs.timeouts(),
       setTimeouts: async ({ tcp, tcpFin, udp }) => void this.#note([`ipvsadm --set ${tcp} ${tcpFin} ${udp}`], (text) => text),
       flush: async () => void this.#note(['ipvsadm -C'], (text) => text),
