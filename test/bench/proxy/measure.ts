@@ -102,8 +102,8 @@ class Measurement {
       const { news, ip, endpoint } = make(n);
       // Nobody tries meanwhile: that would take one of the cores.
       const inKernel = kernel ? (await kernel.of(news)) - begun : Number.NaN;
-      const told = this.#contestant.api.toldAt - begun;
-      made.push({ inKernel, told, followed: ip === undefined ? Number.NaN : await this.#until(ip, endpoint, begun) });
+      const followed = ip === undefined ? Number.NaN : await this.#until(ip, endpoint, begun);
+      made.push({ inKernel, followed, told: this.#contestant.api.toldAt - begun });
     }
     return made;
   }
