@@ -82,7 +82,7 @@ export interface Ipvs {
   realTraffic(address: VirtualAddress): Promise<RealTraffic[]>;
   /** Those of one virtual server; none when it is not there. */
   realServers(address: VirtualAddress): Promise<HeldRealServer[]>;
-  /** Those of every virtual server, by its name: a part of what `read` takes. */
+  /** Those of every virtual server, by its name, a mark of IPv6 by that of IPv4: the kernel's table tells no family of marks. A part of what `read` takes. */
   allRealServers(): Promise<ReadonlyMap<string, readonly HeldRealServer[]>>;
   timeouts(): Promise<IpvsTimeouts>;
   setTimeouts(timeouts: IpvsTimeouts): Promise<void>;
