@@ -209,6 +209,18 @@ test('other kinds get what upstream gives them', () => {
   assert.deepEqual(defaulted('v1', 'Namespace', {}).metadata, { name: 'web', labels: { 'kubernetes.io/metadata.name': 'web' } });
 });
 
+test('a StatefulSet is updated one by one unless it says otherwise, and on demand not at all', () => {
+  const of = (updateStrategy?: object): unknown =>
+    (defaulted('apps/v1', 'StatefulSet', { spec: { updateStrategy } }).spec as { updateStrategy: unknown }).updateStrategy;
+  assert.deepEqual(of(), { type: 'RollingUpdate', rollingUpdate: { partition: 0, maxUnavailable: 1 } });
+  assert.deepEqual(of({ rollingUpdate: { maxUnavailable: '50%' } }), {
+    type: 'RollingUpdate',
+    rollingUpdate: { partition: 0, maxUnavailable: '50%' },
+  });
+  assert.deepEqual(of({ type: 'RollingUpdate' }), { type: 'RollingUpdate' });
+  assert.deepEqual(of({ type: 'OnDelete' }), { type: 'OnDelete' });
+});
+
 test('an autoscaler without metrics watches the CPU, and one with a behavior has all of it', () => {
   const cpu = { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } };
   const of = (spec: object): unknown => defaulted('autoscaling/v2', 'HorizontalPodAutoscaler', { spec }).spec;

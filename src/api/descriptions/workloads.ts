@@ -70,7 +70,7 @@ StatefulSetUpdateStrategy < DaemonSetUpdateStrategy: How old pods are replaced.
   rollingUpdate: How far a rolling update goes.
 RollingUpdateStatefulSetStrategy: How far a rolling update goes.
   partition: Pods below this number stay as they are. Default 0.
-  maxUnavailable: How many pods may be missing meanwhile. Default 1.
+  maxUnavailable: How many pods may be missing meanwhile, as a number or in percent, rounded down. Default 1.
 StatefulSetPersistentVolumeClaimRetentionPolicy: What becomes of the claims of a set.
   whenDeleted: When the set is deleted: Retain (the default) or Delete.
   whenScaled: When a pod is scaled away: Retain (the default) or Delete.

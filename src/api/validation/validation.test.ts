@@ -355,6 +355,30 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
     { spec: { selector, template, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 0 } } } },
     ['spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0'],
   ],
+  ...(
+    [
+      [2, []],
+      ['50%', []],
+      ['100%', []],
+      [0, ['0: cannot be 0']],
+      ['0%', ['"0%": cannot be 0']],
+      [-1, ['-1: must be greater than or equal to 0']],
+      ['101%', ['"101%": must not be greater than 100%']],
+      [
+        'two',
+        [
+          `"two": a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%', regex used for validation is '[0-9]+%')`,
+          '"two": cannot be 0',
+        ],
+      ],
+    ] as const
+  ).map(([maxUnavailable, errors]): [string, string, string, object, string[]] => [
+    `a StatefulSet of which ${maxUnavailable} may be missing in an update`,
+    'apps/v1',
+    'StatefulSet',
+    { spec: { selector, template, updateStrategy: { rollingUpdate: { maxUnavailable } } } },
+    errors.map((text) => `spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: ${text}`),
+  ]),
   [
     'a label that is none',
     'v1',

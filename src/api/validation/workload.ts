@@ -6,6 +6,7 @@ import type {
   PodTemplateSpec,
   ReplicaSet,
   ReplicationController,
+  RollingUpdateStatefulSetStrategy,
   StatefulSet,
 } from '../schema/types.ts';
 import { labelSelectorOf, selectorOfMap } from '../selector/label.ts';
@@ -84,7 +85,7 @@ function statefulSetErrors({ spec }: StatefulSet): FieldError[] {
   const rolling = updateStrategy?.rollingUpdate;
   if (!updateStrategy?.type) errors.push(required('spec.updateStrategy'));
   else if (updateStrategy.type === 'RollingUpdate') {
-    errors.push(...nonNegative(rolling?.partition, 'spec.updateStrategy.rollingUpdate.partition'));
+    errors.push(...statefulRollingErrors(rolling, 'spec.updateStrategy.rollingUpdate'));
   } else if (updateStrategy.type !== 'OnDelete') {
     errors.push(invalid('spec.updateStrategy', updateStrategy, "must be 'RollingUpdate' or 'OnDelete'"));
   } else if (rolling) {
@@ -106,6 +107,17 @@ function statefulSetErrors({ spec }: StatefulSet): FieldError[] {
     errors.push(forbidden('spec.template.spec.activeDeadlineSeconds', 'activeDeadlineSeconds in StatefulSet is not Supported'));
   }
   return errors;
+}
+
+function statefulRollingErrors(rolling: RollingUpdateStatefulSetStrategy | undefined, path: string): FieldError[] {
+  const { partition, maxUnavailable } = rolling ?? {};
+  const at = `${path}.maxUnavailable`;
+  return [
+    ...nonNegative(partition, `${path}.partition`),
+    ...countOrPercentErrors(maxUnavailable, at),
+    ...(maxUnavailable !== undefined && isZero(maxUnavailable) ? [invalid(at, maxUnavailable, 'cannot be 0')] : []),
+    ...percentAbove100Errors(maxUnavailable, at),
+  ];
 }
 
 /** Of a new StatefulSet. An update does not check again what it cannot change: the name of the Service, the claim templates. */
@@ -197,6 +209,7 @@ function rollingErrors(
   return [...errors, ...percentAbove100Errors(rolling?.maxUnavailable, `${path}.maxUnavailable`)];
 }
 
+/** Text that is neither a number nor a percentage counts as nothing, too. */
 function isZero(value: number | string | undefined): boolean {
-  return value === undefined || Number.parseInt(String(value), 10) === 0;
+  return !/^([0-9]+%|[+-]?[0-9]+)$/.test(String(value)) || Number.parseInt(String(value), 10) === 0;
 }

@@ -208,17 +208,27 @@ describe('a StatefulSet', () => {
     });
   }
 
-  test('updates from the highest down, one pod at a time', async () => {
-    const { bed, controller } = await start(setOf(2), [member(0), member(1)]);
-    await using _ = bed;
-    await bed.pass(controller, key);
-    await bed.deliver();
-    const changed = { ...template, spec: { containers: [{ name: 'c', image: 'new' }] } };
-    bed.put(statefulSets, { ...(bed.client.find(statefulSets, key) as StatefulSet), spec: setOf(2, { template: changed }).spec });
-    await bed.deliver();
-    const { writes } = await bed.pass(controller, key);
-    assert.deepEqual(writes, [`create controllerrevisions default/db-${templateHash(changed)}`, 'delete pods default/db-1', status]);
-  });
+  for (const [maxUnavailable, gone] of [
+    [1, [2]],
+    ['67%', [2, 1]],
+  ] as const) {
+    test(`updates from the highest down, with a maxUnavailable of ${maxUnavailable}`, async () => {
+      const { bed, controller } = await start(setOf(3), [member(0), member(1), member(2)]);
+      await using _ = bed;
+      await bed.pass(controller, key);
+      await bed.deliver();
+      const changed = { ...template, spec: { containers: [{ name: 'c', image: 'new' }] } };
+      const updateStrategy = { type: 'RollingUpdate', rollingUpdate: { maxUnavailable } };
+      const { spec } = setOf(3, { template: changed, updateStrategy });
+      bed.put(statefulSets, { ...(bed.client.find(statefulSets, key) as StatefulSet), spec });
+      await bed.deliver();
+      const deletions = gone.map((n) => `delete pods default/db-${n}`);
+      assert.deepEqual(await bed.pass(controller, key), {
+        writes: [`create controllerrevisions default/db-${templateHash(changed)}`, ...deletions, status],
+        events: gone.map(removed),
+      });
+    });
+  }
 
   test('makes no second pod, claim or revision while the copies are old', async () => {
     const { bed, controller } = await start(setOf(1, { volumeClaimTemplates }));

@@ -8,7 +8,7 @@ import type {
   StatefulSetSpec,
   StatefulSetStatus,
 } from '../../api/schema/types.ts';
-import { lookAgainIn, planStatefulSet, type Step, statefulSetStatus } from './desired.ts';
+import { lookAgainIn, maxUnavailable, planStatefulSet, type Step, statefulSetStatus } from './desired.ts';
 import { claimOwners, claimsFor, isClaimOfFormerPod, missingLabels, ordinalOf, statefulPod } from './pod-identity.ts';
 
 const now = Date.UTC(2026, 0, 1);
@@ -101,6 +101,9 @@ const plans: readonly [string, Partial<StatefulSetSpec>, string, string][] = [
   ['makes new what was deleted OnDelete', { updateStrategy: { type: 'OnDelete' } }, '1 2', 'create 0@v2'],
   ['labels pods that it took over', {}, '0@v2 1?@v2 2@v2', 'label 1'],
   ['waits for the updated pod also when Parallel', parallel, '0 1 2!@v2', ''],
+  ['replaces pods that do not serve at once when Parallel, before any that does', parallel, '0! 1! 2', 'delete 1, delete 0'],
+  ['replaces a pod of a broken template when Parallel', { ...parallel, replicas: 1 }, '0!', 'delete 0'],
+  ['deletes a failed pod of the old template once', parallel, '0 1x 2', 'delete 1'],
   ['has one pod unless it says how many', { replicas: undefined }, '0@v2', ''],
   ['makes new pods at once by a rolling update without a partition', { updateStrategy: { type: 'RollingUpdate' } }, '', 'create 0@v2'],
 ];
@@ -111,6 +114,48 @@ for (const [name, spec, pods, wanted] of plans) {
     assert.equal(words(planStatefulSet({ set: set(spec), current: v1, update: v2, pods: list, now: now })), wanted);
   });
 }
+
+/** Of six pods, three of which stay as they are. */
+const [inOrder, atOnce] = ['OrderedReady', 'Parallel'].map((podManagementPolicy) => (maxUnavailable: number | string) => ({
+  podManagementPolicy,
+  replicas: 6,
+  updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 3, maxUnavailable } },
+})) as [(most: number | string) => Partial<StatefulSetSpec>, (most: number | string) => Partial<StatefulSetSpec>];
+
+const rollingUpdates: readonly [string, Partial<StatefulSetSpec>, string, string][] = [
+  ['takes as many as may be missing, from the end', inOrder(2), '0 1 2 3 4 5', 'delete 5, delete 4'],
+  ['takes as many as may be missing when Parallel', atOnce(2), '0 1 2 3 4 5', 'delete 5, delete 4'],
+  ['takes a share of all pods, rounded down', inOrder('40%'), '0 1 2 3 4 5', 'delete 5, delete 4'],
+  ['takes one where the share is less', inOrder('1%'), '0 1 2 3 4 5', 'delete 5'],
+  ['takes none below the partition', atOnce(6), '0 1 2 3 4 5', 'delete 5, delete 4, delete 3'],
+  ['makes them again one by one in order', inOrder(2), '0 1 2 3', 'create 4@v2'],
+  ['takes no more in order while one of them is missing', inOrder(2), '0 1 2 3 4@v2', 'create 5@v2'],
+  ['makes them again at once when Parallel', atOnce(2), '0 1 2 3', 'create 4@v2, create 5@v2'],
+  ['takes the next when one of two serves again', atOnce(2), '0 1 2 3 4@v2 5!@v2', 'delete 3'],
+  ['takes none when all above the partition are new', atOnce(2), '0 1 2 3@v2 4@v2 5@v2', ''],
+  ['counts the last one that leaves', atOnce(2), '0 1 2 3 4 5-', 'delete 4'],
+  ['counts another one that leaves', atOnce(2), '0 1 2 3- 4 5', 'delete 5'],
+  ['takes none while two leave', atOnce(2), '0 1 2 3- 4- 5', ''],
+  ['takes none while more leave than may be missing', atOnce(2), '0 1 2 3- 4- 5-', ''],
+  ['counts one that leaves below the partition', atOnce(2), '0 1 2- 3 4 5', 'delete 5'],
+  ['counts one that does not serve below the partition, and leaves it', atOnce(2), '0 1 2! 3 4 5', 'delete 5'],
+  ['counts those that have not been ready for long enough', { ...atOnce(2), minReadySeconds: 61 }, '0@v2 1@v2 2@v2 3@v2 4@v2 5@v2', ''],
+  ['waits in order for a pod that leaves', inOrder(2), '0 1 2 3 4 5-', ''],
+];
+
+for (const [name, spec, pods, wanted] of rollingUpdates) {
+  test(`a rolling update ${name}`, () => {
+    assert.equal(words(planStatefulSet({ set: set(spec), current: v1, update: v2, pods: pods.split(' ').map(pod), now })), wanted);
+  });
+}
+
+test('maxUnavailable() is a number, or a share rounded down, and one at least', () => {
+  const of = (most: number | string | undefined, replicas: number): number =>
+    maxUnavailable(set({ replicas, updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: most } } }));
+  assert.deepEqual([of(undefined, 10), of(3, 10), of(3, 0), of(0, 0)], [1, 3, 3, 1]);
+  assert.deepEqual([of('10%', 25), of('100%', 5), of('50%', 5), of('10%', 5), of('1%', 0), of('0%', 0)], [2, 5, 2, 1, 1, 1]);
+  assert.equal(maxUnavailable(set({ updateStrategy: { type: 'OnDelete' } })), 1);
+});
 
 test('planStatefulSet() makes pods as they were, as many as are at the current revision', () => {
   const at = (currentReplicas: number): string =>

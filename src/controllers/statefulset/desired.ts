@@ -1,6 +1,7 @@
 /** The next steps of a StatefulSet, and its status: pure. The order of steps is upstream's updateStatefulSet. */
 import type { ControllerRevision, Pod, StatefulSet, StatefulSetStatus } from '../../api/schema/types.ts';
 import { availableIn, isOver, isReady } from '../ownership/pod-state.ts';
+import { scaledValue } from '../ownership/scaled-value.ts';
 import { isWanted, missingLabels, ordinalOf, revisionLabel, startOf } from './pod-identity.ts';
 
 export type Step =
@@ -40,9 +41,9 @@ export function planStatefulSet(input: StatefulInput): Step[] {
     if (step) steps.push(step);
     if (waits) return steps;
   }
-  const outdated = nextOutdated(input, replicas);
-  const isEnding = steps.some((step) => step.kind === 'delete' && step.pod === outdated);
-  return outdated && !isEnding ? [...steps, { kind: 'delete', pod: outdated }] : steps;
+  const ending = new Set(steps.map((step) => (step.kind === 'delete' ? step.pod : undefined)));
+  for (const pod of outdatedPods(input, replicas)) if (!ending.has(pod)) steps.push({ kind: 'delete', pod });
+  return steps;
 }
 
 function isOrdered({ set }: StatefulInput): boolean {
@@ -73,17 +74,28 @@ function condemnedTurn(input: StatefulInput, pod: Pod, firstUnhealthy: Pod | und
   return { step: { kind: 'delete', pod }, waits: ordered };
 }
 
-/** The pod that a rolling update replaces next: from the last one down, each when those after it serve. */
-function nextOutdated(input: StatefulInput, replicas: readonly (Pod | undefined)[]): Pod | undefined {
+/**
+ * The pods that a rolling update replaces now, from the last one down: no more than leaves `maxUnavailable` of the set unavailable. Those
+ * that are unavailable already go at once. Only a Parallel set gets here with one: upstream 1.35.3 counts it among what is unavailable and
+ * waits for it, so that a broken template is never replaced (kubernetes/kubernetes#137409, mended there by #137666).
+ */
+function outdatedPods(input: StatefulInput, replicas: readonly (Pod | undefined)[]): Pod[] {
   const { set, update } = input;
   const { type, rollingUpdate } = set.spec?.updateStrategy ?? {};
-  if (type === 'OnDelete') return undefined;
-  for (let i = replicas.length - 1; i >= (rollingUpdate?.partition ?? 0); i--) {
-    const pod = replicas[i];
-    if (pod && revisionOf(pod) !== update.metadata.name && !isLeaving(pod)) return pod;
-    if (!serves(pod, input)) return undefined;
-  }
-  return undefined;
+  if (type === 'OnDelete') return [];
+  const outdated = replicas
+    .slice(rollingUpdate?.partition ?? 0)
+    .filter((pod) => pod !== undefined)
+    .filter((pod) => revisionOf(pod) !== update.metadata.name && !isLeaving(pod))
+    .toReversed();
+  const budget = maxUnavailable(set) - replicas.filter((pod) => !serves(pod, input)).length;
+  const serving = outdated.filter((pod) => serves(pod, input));
+  return [...outdated.filter((pod) => !serves(pod, input)), ...serving.slice(0, Math.max(budget, 0))];
+}
+
+/** Of all replicas, rounded down, and one at least: an update that may take away none would never end. */
+export function maxUnavailable({ spec }: StatefulSet): number {
+  return Math.max(scaledValue(spec?.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1, spec?.replicas ?? 1, Math.floor), 1);
 }
 
 export function statefulSetStatus({ set, current, update, pods, now }: StatefulInput): StatefulSetStatus {

@@ -90,14 +90,5 @@ export const appsRows: readonly ResourceRow[] = [
     warnings: (object) => templateWarnings(object),
     validate: newStatefulSetErrors,
     validateUpdate: statefulSetUpdateErrors,
-    // Its feature gate, MaxUnavailableStatefulSet, is off upstream.
-    prepareCreate: dropMaxUnavailable,
-    prepareUpdate: (next, old) => {
-      if (old.spec?.updateStrategy?.rollingUpdate?.maxUnavailable === undefined) dropMaxUnavailable(next);
-    },
   }),
 ];
-
-function dropMaxUnavailable({ spec }: StatefulSet): void {
-  delete spec?.updateStrategy?.rollingUpdate?.maxUnavailable;
-}
