@@ -33,7 +33,7 @@ export function eventKey(event: StoreEvent): string {
 
 export type WriteResult =
   | { readonly ok: true; readonly record: StoredRecord }
-  /** `current` is what stands there now; undefined when there is nothing. `taken`: nothing but this key of `alongside` was in the way. */
+  /** `current` is what stands there now; undefined when there is nothing. `taken`: nothing but this key of `alongside` or `provided` was in the way. */
   | { readonly ok: false; readonly current: StoredRecord | undefined; readonly taken?: string };
 
 /** A record that is to be made. */
@@ -50,8 +50,14 @@ export interface OldRecord {
 
 export type Companion = NewRecord | OldRecord;
 
+/** A record beside those that are written, and the modRevision that it must have; 0: there must be none. It stays as it is. */
+export interface Proviso {
+  readonly key: string;
+  readonly ifRevision: number;
+}
+
 /** The modRevision that its key must have: 0 where there must be nothing. */
-export function revisionAsked(companion: Companion): number {
+export function revisionAsked(companion: Companion | Proviso): number {
   return 'value' in companion ? 0 : companion.ifRevision;
 }
 
@@ -65,12 +71,15 @@ export interface PutOptions {
    * that of the write, or are the same, as the engine has it. None of them is the key of the write, none comes twice.
    */
   readonly alongside?: readonly Companion[];
+  /** Nothing is done unless all of these hold in the same commit. */
+  readonly provided?: readonly Proviso[];
 }
 
 export interface DeleteOptions {
   readonly ifRevision?: number;
   /** As with a put. Where there is nothing to delete, nothing is done. */
   readonly alongside?: readonly OldRecord[];
+  readonly provided?: readonly Proviso[];
 }
 
 export interface WatchOptions {

@@ -2,7 +2,15 @@
  * Puts and deletes, each one transaction of etcd's: it compares, writes, and gives what stands there now. A write whose answer was lost is
  * sent once more only when it cannot take effect twice; then what stands there tells whether the first one did.
  */
-import { type Companion, type DeleteOptions, type PutOptions, revisionAsked, type StoredRecord, type WriteResult } from '../store.ts';
+import {
+  type Companion,
+  type DeleteOptions,
+  type Proviso,
+  type PutOptions,
+  revisionAsked,
+  type StoredRecord,
+  type WriteResult,
+} from '../store.ts';
 import type { Endpoints, Reply } from './endpoints.ts';
 import { isLeaseGone, Unanswered } from './etcd-error.ts';
 import type { KeySpace } from './key-space.ts';
@@ -11,6 +19,7 @@ import type { Message } from './messages.ts';
 
 type Transaction = Reply<'Txn'>;
 type Taken = { readonly taken?: string };
+type Other = Companion | (Proviso & { readonly stays: true });
 
 /** Compare's target, and its result beside the usual one, that both are equal. */
 const modRevisionIs = 2;
@@ -45,8 +54,8 @@ export class Writes {
     throw lost();
   }
 
-  async #putFor(key: string, value: Uint8Array, { ifRevision, ttlSeconds, alongside = [] }: PutOptions): Promise<Transaction> {
-    const others = this.#inEtcd(alongside);
+  async #putFor(key: string, value: Uint8Array, { ifRevision, ttlSeconds, ...more }: PutOptions): Promise<Transaction> {
+    const others = this.#inEtcd(more);
     const transact = (lease: number): Promise<Transaction> => {
       const put = { requestPut: { key, value, lease } };
       // Who asks that the key does not exist knows its createRevision.
@@ -63,20 +72,24 @@ export class Writes {
     }
   }
 
-  /** Which of the keys alongside stood in the way, unless the write itself was refused. */
-  #takenOf({ responses }: Message<'TxnResponse'>, current: StoredRecord | undefined, { ifRevision, alongside = [] }: PutOptions): Taken {
+  /** Which of the other keys stood in the way, unless the write itself was refused. */
+  #takenOf({ responses }: Message<'TxnResponse'>, current: StoredRecord | undefined, options: PutOptions): Taken {
+    const { ifRevision, alongside = [], provided = [] } = options;
     if (ifRevision !== undefined && ifRevision !== (current?.modRevision ?? 0)) return {};
-    const taken = alongside.find((other, i) => (responses[i + 1]?.responseRange?.kvs[0]?.modRevision ?? 0) !== revisionAsked(other));
+    const taken = [...alongside, ...provided].find(
+      (other, i) => (responses[i + 1]?.responseRange?.kvs[0]?.modRevision ?? 0) !== revisionAsked(other),
+    );
     return taken ? { taken: taken.key } : {};
   }
 
   async delete(name: string, options: DeleteOptions): Promise<WriteResult> {
-    const { ifRevision, alongside = [] } = options;
+    const { ifRevision } = options;
     const key = this.#space.toEtcd(name);
+    const others = this.#inEtcd(options);
     // To delete nothing is a success for etcd, which what goes alongside must not be part of.
-    const exists = alongside.length === 0 || ifRevision ? [] : [{ target: modRevisionIs, result: isNot, key, modRevision: 0 }];
+    const exists = others.length === 0 || ifRevision ? [] : [{ target: modRevisionIs, result: isNot, key, modRevision: 0 }];
     const deletion = [{ requestDeleteRange: { key, prevKv: true } }];
-    const { response, doubtful } = await this.#transact(key, ifRevision, deletion, this.#inEtcd(alongside), exists);
+    const { response, doubtful } = await this.#transact(key, ifRevision, deletion, others, exists);
     const [gone] = response.responses[0]?.responseDeleteRange?.prevKvs ?? [];
     if (gone) return { ok: true, record: { ...this.#space.record(gone), modRevision: response.header!.revision } };
     const current = response.succeeded ? undefined : this.#standing(response);
@@ -85,8 +98,12 @@ export class Writes {
     return { ok: false, current, ...(current && this.#takenOf(response, current, options)) };
   }
 
-  #inEtcd(alongside: readonly Companion[]): readonly Companion[] {
-    return alongside.map((other) => ({ ...other, key: this.#space.toEtcd(other.key) }));
+  /** The other keys, in the order in which they are answered for. */
+  #inEtcd({ alongside = [], provided = [] }: PutOptions): readonly Other[] {
+    return [...alongside, ...provided.map((one) => ({ ...one, stays: true as const }))].map((other) => ({
+      ...other,
+      key: this.#space.toEtcd(other.key),
+    }));
   }
 
   /** A revision is given once, so a write over one takes effect once. Any other may come twice if it is sent twice. */
@@ -94,7 +111,7 @@ export class Writes {
     key: string,
     ifRevision: number | undefined,
     own: readonly object[],
-    others: readonly Companion[],
+    others: readonly Other[],
     compareToo: readonly object[] = [],
   ): Promise<Transaction> {
     const isThatOld = (one: string, modRevision: number): object => ({ target: modRevisionIs, key: one, modRevision });
@@ -103,10 +120,7 @@ export class Writes {
       ...others.map((other) => isThatOld(other.key, revisionAsked(other))),
       ...compareToo,
     ];
-    const success = [
-      ...own,
-      ...others.map((other) => ('value' in other ? { requestPut: other } : { requestDeleteRange: { key: other.key } })),
-    ];
+    const success = [...own, ...others.flatMap(changeOf)];
     const asked = [key, ...others.map((other) => other.key)];
     const failure = compare.length === 0 ? [] : asked.map((one, i) => ({ requestRange: { key: one, keysOnly: i > 0 } }));
     return this.#endpoints.call('Txn', { compare, success, failure }, ifRevision ? 'always' : 'unsent');
@@ -124,6 +138,11 @@ export class Writes {
     const [kv] = responses[0]?.responseRange?.kvs ?? [];
     return kv && this.#space.record(kv);
   }
+}
+
+function changeOf(other: Other): readonly object[] {
+  if ('stays' in other) return [];
+  return ['value' in other ? { requestPut: other } : { requestDeleteRange: { key: other.key } }];
 }
 
 function isDoubtful(err: unknown): boolean {

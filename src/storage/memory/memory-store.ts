@@ -7,6 +7,7 @@ import { compareKeys } from '../key-order.ts';
 import {
   type Companion,
   type DeleteOptions,
+  type Proviso,
   type PutOptions,
   type RangeResult,
   revisionAsked,
@@ -66,8 +67,8 @@ export class MemoryStore implements Store {
     this.#mustBeOpen();
     const current = this.#records.get(key);
     if (options.ifRevision !== undefined && options.ifRevision !== (current?.modRevision ?? 0)) return { ok: false, current };
-    const { alongside = [] } = options;
-    const taken = this.#inTheWay(alongside);
+    const { alongside = [], provided = [] } = options;
+    const taken = this.#inTheWay([...alongside, ...provided]);
     if (taken) return { ok: false, current, taken: taken.key };
     const event = this.#place(key, value);
     this.#expiries.delete(key);
@@ -85,8 +86,8 @@ export class MemoryStore implements Store {
     const current = this.#records.get(key);
     if (!current) return { ok: false, current: undefined };
     if (options.ifRevision !== undefined && options.ifRevision !== current.modRevision) return { ok: false, current };
-    const { alongside = [] } = options;
-    const taken = this.#inTheWay(alongside);
+    const { alongside = [], provided = [] } = options;
+    const taken = this.#inTheWay([...alongside, ...provided]);
     if (taken) return { ok: false, current, taken: taken.key };
     const event = this.#remove(current);
     this.#hub.publish([event, ...this.#accompany(alongside)]);
@@ -112,8 +113,8 @@ export class MemoryStore implements Store {
     return this.close();
   }
 
-  #inTheWay(alongside: readonly Companion[]): Companion | undefined {
-    return alongside.find((other) => (this.#records.get(other.key)?.modRevision ?? 0) !== revisionAsked(other));
+  #inTheWay(others: readonly (Companion | Proviso)[]): Companion | Proviso | undefined {
+    return others.find((other) => (this.#records.get(other.key)?.modRevision ?? 0) !== revisionAsked(other));
   }
 
   #accompany(alongside: readonly Companion[]): StoreEvent[] {

@@ -125,7 +125,7 @@ local function remove(keys, stream, key, current, id)
 end
 
 -- What is made and deleted alongside a write comes as stream, key, the revision that the key must have (0 for nothing), and value, from an
--- argument on. The write itself has the first of their revisions, and so is what a search for its id finds.
+-- argument on; a key that only has to have its revision has '' for a stream. The write itself has the first of their revisions, and so is what a search for its id finds.
 local function in_the_way(args, first)
   for i = first, #args, 4 do
     local revisions, modified = redis.call('GETRANGE', RECORD .. args[i + 1], 0, 15), 0
@@ -137,7 +137,9 @@ end
 local function accompany(keys, args, first, id)
   for i = first, #args, 4 do
     local stream, key = stream_of(args[i]), args[i + 1]
-    if args[i + 2] == '0' then
+    if args[i] == '' then
+      -- It stays.
+    elseif args[i + 2] == '0' then
       place(keys, stream, key, args[i + 3], id, false, 0)
     else
       remove(keys, stream, key, redis.call('GET', RECORD .. key), id)
@@ -147,7 +149,7 @@ end
 
 local function makes_any(args, first)
   for i = first, #args, 4 do
-    if args[i + 2] == '0' then return true end
+    if args[i] ~= '' and args[i + 2] == '0' then return true end
   end
   return false
 end

@@ -6,6 +6,7 @@ import { ExpiryTimer } from '../expiry-timer.ts';
 import {
   type Companion,
   type DeleteOptions,
+  type Proviso,
   type PutOptions,
   type RangeResult,
   revisionAsked,
@@ -146,8 +147,12 @@ class RedisStore implements Store {
     );
   }
 
-  async put(key: string, value: Uint8Array, { ifRevision, ttlSeconds, alongside = [] }: PutOptions = {}): Promise<WriteResult> {
-    const others = this.#argumentsOf(alongside);
+  async put(
+    key: string,
+    value: Uint8Array,
+    { ifRevision, ttlSeconds, alongside = [], provided = [] }: PutOptions = {},
+  ): Promise<WriteResult> {
+    const others = this.#argumentsOf(alongside, provided);
     const ttl = ttlSeconds === undefined ? '' : String(Math.ceil(ttlSeconds * 1_000));
     const condition = ifRevision === undefined ? '' : String(ifRevision);
     const operation: Operation = {
@@ -163,8 +168,8 @@ class RedisStore implements Store {
     return { ok: true, record: { key, value, createRevision: created, modRevision: revision } };
   }
 
-  async delete(key: string, { ifRevision, alongside = [] }: DeleteOptions = {}): Promise<WriteResult> {
-    const others = this.#argumentsOf(alongside);
+  async delete(key: string, { ifRevision, alongside = [], provided = [] }: DeleteOptions = {}): Promise<WriteResult> {
+    const others = this.#argumentsOf(alongside, provided);
     const condition = ifRevision === undefined ? '' : String(ifRevision);
     const written = await this.#writes.send({
       name: 'delete',
@@ -210,13 +215,16 @@ class RedisStore implements Store {
     }
   }
 
-  #argumentsOf(alongside: readonly Companion[]): readonly (string | Buffer)[] {
-    return alongside.flatMap((other) => [
-      this.#streamOf(other.key),
-      other.key,
-      String(revisionAsked(other)),
-      'value' in other ? bufferOf(other.value) : '',
-    ]);
+  #argumentsOf(alongside: readonly Companion[], provided: readonly Proviso[]): readonly (string | Buffer)[] {
+    return [
+      ...alongside.flatMap((other) => [
+        this.#streamOf(other.key),
+        other.key,
+        String(revisionAsked(other)),
+        'value' in other ? bufferOf(other.value) : '',
+      ]),
+      ...provided.flatMap(({ key, ifRevision }) => ['', key, String(ifRevision), '']),
+    ];
   }
 
   #streamOf(key: string): string {

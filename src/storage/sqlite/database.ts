@@ -1,6 +1,6 @@
 /** The tables as the writer's thread sees them: applies operations, a group of them per commit. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { type Companion, type NewRecord, revisionAsked } from '../store.ts';
+import { type Companion, type NewRecord, type Proviso, revisionAsked } from '../store.ts';
 import { HighWater } from './high-water.ts';
 import type { StoreState } from './loss.ts';
 import { makeMark } from './mark-file.ts';
@@ -209,7 +209,7 @@ export class Database {
         const row = this.#sql.get.get(op.key) as RecordRow | undefined;
         if (!row || (op.ifRevision !== undefined && op.ifRevision !== row.modified))
           return { kind: 'refused', current: row && beforeOf(row) };
-        const taken = this.#inTheWay(op.alongside);
+        const taken = this.#inTheWay([...op.alongside, ...op.provided]);
         if (taken) return { kind: 'refused', current: beforeOf(row), taken: taken.key };
         const revision = this.#delete(op.key, row);
         return { kind: 'written', revision, before: beforeOf(row), others: this.#accompany(op.alongside) };
@@ -230,15 +230,15 @@ export class Database {
   #put(op: PutOp): WriteReply {
     const row = this.#sql.get.get(op.key) as RecordRow | undefined;
     if (op.ifRevision !== undefined && op.ifRevision !== (row?.modified ?? 0)) return { kind: 'refused', current: row && beforeOf(row) };
-    const taken = this.#inTheWay(op.alongside);
+    const taken = this.#inTheWay([...op.alongside, ...op.provided]);
     if (taken) return { kind: 'refused', current: row && beforeOf(row), taken: taken.key };
     if (!this.#reserve.whole && grows(op, row) && !this.#fits(bytesOf(op))) return noRoom;
     const revision = this.#place(op, row, op.expiresAt ?? null);
     return { kind: 'written', revision, before: row && beforeOf(row), others: this.#accompany(op.alongside) };
   }
 
-  #inTheWay(alongside: readonly Companion[]): Companion | undefined {
-    return alongside.find((other) => {
+  #inTheWay(others: readonly (Companion | Proviso)[]): Companion | Proviso | undefined {
+    return others.find((other) => {
       const row = this.#sql.get.get(other.key) as RecordRow | undefined;
       return (row?.modified ?? 0) !== revisionAsked(other);
     });

@@ -1,6 +1,6 @@
 /** The messages between the store's thread and the writer's. Replies come in the order of the operations. */
 import type { ErrorCode } from '../../errors/codes.ts';
-import type { Companion, OldRecord } from '../store.ts';
+import type { Companion, OldRecord, Proviso } from '../store.ts';
 import type { Forgiven } from './admit.ts';
 
 export type WriteOp =
@@ -12,8 +12,15 @@ export type WriteOp =
       /** Milliseconds since the epoch. */
       readonly expiresAt: number | undefined;
       readonly alongside: readonly Companion[];
+      readonly provided: readonly Proviso[];
     }
-  | { readonly kind: 'delete'; readonly key: string; readonly ifRevision: number | undefined; readonly alongside: readonly OldRecord[] }
+  | {
+      readonly kind: 'delete';
+      readonly key: string;
+      readonly ifRevision: number | undefined;
+      readonly alongside: readonly OldRecord[];
+      readonly provided: readonly Proviso[];
+    }
   /** Deletes what has expired by `now`. */
   | { readonly kind: 'expire'; readonly now: number }
   | { readonly kind: 'compact'; readonly revision: number };

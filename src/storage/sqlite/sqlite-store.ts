@@ -167,7 +167,8 @@ class SqliteStore implements Store {
     const value = ownBuffer(bytes);
     const expiresAt = options.ttlSeconds === undefined ? undefined : this.#clock.now() + options.ttlSeconds * 1000;
     const alongside = (options.alongside ?? []).map((one) => ('value' in one ? { key: one.key, value: ownBuffer(one.value) } : one));
-    return this.#write<WriteResult>({ kind: 'put', key, value, ifRevision: options.ifRevision, expiresAt, alongside }, (reply, resolve) => {
+    const { ifRevision, provided = [] } = options;
+    return this.#write<WriteResult>({ kind: 'put', key, value, ifRevision, expiresAt, alongside, provided }, (reply, resolve) => {
       if (reply.kind !== 'written') return this.#refuse(key, reply, resolve);
       const { revision, before, others } = reply;
       const record: StoredRecord = { key, value, createRevision: before?.created ?? revision, modRevision: revision };
@@ -177,8 +178,8 @@ class SqliteStore implements Store {
     });
   }
 
-  delete(key: string, { ifRevision, alongside = [] }: DeleteOptions = {}): Promise<WriteResult> {
-    return this.#write<WriteResult>({ kind: 'delete', key, ifRevision, alongside }, (reply, resolve) => {
+  delete(key: string, { ifRevision, alongside = [], provided = [] }: DeleteOptions = {}): Promise<WriteResult> {
+    return this.#write<WriteResult>({ kind: 'delete', key, ifRevision, alongside, provided }, (reply, resolve) => {
       if (reply.kind !== 'written') return this.#refuse(key, reply, resolve);
       const { revision, before, others } = reply;
       const previous = recordOf(key, before!);

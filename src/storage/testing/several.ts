@@ -1,4 +1,4 @@
-/** Of the conformance suite: what is made and deleted alongside a write. */
+/** Of the conformance suite: what is made and deleted alongside a write, and what must hold for it. */
 import assert from 'node:assert/strict';
 import { eventKey, type NewRecord, type OldRecord, prefixEnd } from '../store.ts';
 import { bytes, take, text } from './events.ts';
@@ -7,6 +7,7 @@ import type { On } from './subject.ts';
 export function severalAtOnce(on: On): void {
   creations(on);
   deletions(on);
+  provisos(on);
 }
 
 function records(...keys: readonly string[]): NewRecord[] {
@@ -131,5 +132,78 @@ function deletions(on: On): void {
       assert.deepEqual(absent, { ok: false, current: undefined });
     }
     assert.deepEqual([await subject.get('/b'), await subject.revision()], ['1', 2]);
+  });
+}
+
+function provisos(on: On): void {
+  on('put and delete are done while what they are provided with holds, and leave it as it is', async (subject) => {
+    const { store } = subject;
+    for (const key of ['/term', '/a', '/b']) await subject.put(key, '1');
+    const seen = take(store, '/', '0', subject.at(4), 4);
+    const provided = [
+      { key: '/term', ifRevision: subject.at(1) },
+      { key: '/none', ifRevision: 0 },
+    ];
+    const made = await store.put('/c', bytes('1'), { ifRevision: 0, provided, alongside: records('/d') });
+    const changed = await store.put('/a', bytes('2'), { provided });
+    const deleted = await store.delete('/b', { ifRevision: subject.at(3), provided });
+    assert.deepEqual([made.ok, changed.ok, deleted.ok], [true, true, true]);
+    const events = await seen;
+    assert.deepEqual(
+      events.map((event) => [event.kind, eventKey(event)]),
+      [
+        ['put', '/c'],
+        ['put', '/d'],
+        ['put', '/a'],
+        ['delete', '/b'],
+      ],
+    );
+    assert.equal(await store.revision(), events[3]?.revision);
+    assert.equal((await store.get('/term'))?.modRevision, subject.at(1));
+  });
+
+  on('put and delete do nothing when what they are provided with does not hold, and say which', async (subject) => {
+    const { store } = subject;
+    for (const key of ['/term', '/a', '/b']) await subject.put(key, '1');
+    await subject.put('/term', '2');
+    const ifRevision = subject.at(2);
+    for (const proviso of [
+      { key: '/term', ifRevision: subject.at(1) },
+      { key: '/term', ifRevision: 0 },
+      { key: '/none', ifRevision: subject.at(1) },
+    ]) {
+      const provided = [{ key: '/b', ifRevision: subject.at(3) }, proviso];
+      for (const refused of [
+        await store.put('/a', bytes('2'), { provided }),
+        await store.put('/a', bytes('2'), { ifRevision, provided, alongside: records('/d') }),
+        await store.delete('/a', { provided }),
+        await store.delete('/a', { ifRevision, provided }),
+      ])
+        assert.deepEqual(
+          [refused.ok, !refused.ok && text(refused.current?.value), !refused.ok && refused.taken],
+          [false, '1', proviso.key],
+        );
+      const creation = await store.put('/new', bytes('1'), { ifRevision: 0, provided });
+      assert.deepEqual(creation, { ok: false, current: undefined, taken: proviso.key });
+      const stale = await store.put('/a', bytes('2'), { ifRevision: 0, provided });
+      assert.deepEqual([stale.ok, 'taken' in stale], [false, false]);
+    }
+    assert.deepEqual([await subject.get('/a'), await subject.get('/d'), await subject.revision()], ['1', undefined, 4]);
+  });
+
+  on('of writes provided with what another one changes, none is done after it', async (subject) => {
+    const { store } = subject;
+    await subject.put('/term', 'mine');
+    const provided = [{ key: '/term', ifRevision: subject.at(1) }];
+    const before = Array.from({ length: 20 }, (_, i) => store.put(`/a/${i}`, bytes('1'), { ifRevision: 0, provided }));
+    const over = store.put('/term', bytes('yours'), { ifRevision: subject.at(1) });
+    const after = Array.from({ length: 20 }, (_, i) => store.put(`/b/${i}`, bytes('1'), { ifRevision: 0, provided }));
+    const [change, ...writes] = await Promise.all([over, ...before, ...after]);
+    assert.ok(change.ok);
+    for (const write of writes)
+      if (write.ok) assert.ok(write.record.modRevision < change.record.modRevision);
+      else assert.equal(write.taken, '/term');
+    const late = await store.put('/c', bytes('1'), { ifRevision: 0, provided });
+    assert.deepEqual(late, { ok: false, current: undefined, taken: '/term' });
   });
 }
