@@ -1,3 +1,5 @@
+import type { Term } from './term.ts';
+
 /** As whom one asks, and whom one trusts. Certificates and keys are PEM. */
 export interface Credentials {
   readonly ca?: string;
@@ -27,8 +29,8 @@ export interface ClientConfig extends Credentials {
   readonly serverName?: string;
   readonly insecureSkipTlsVerify?: boolean;
   readonly userAgent?: string;
-  /** Asked right before a request that changes something is sent; false, and it is not sent any more. */
-  readonly mayWrite?: () => boolean;
+  /** What changes something is sent only while it lasts, and names it. */
+  readonly term?: Pick<Term, 'mayAct' | 'text'>;
   /** What `user` can do about a request that RBAC refuses; becomes part of the error. */
   readonly whenForbidden?: (user: string) => string | undefined;
   /** For requests that end by themselves; a watch has none. Default 30 s. */

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { readTerm } from '../api/leader-term.ts';
 import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import type { EventRecorder } from './event-recorder.ts';
-import { LeaderElector, type Term } from './leader-election.ts';
+import { LeaderElector } from './leader-election.ts';
+import type { Term } from './term.ts';
 import { FakeLeases, hangs } from './testing/fake-leases.ts';
 
 class Candidate {
@@ -180,6 +182,21 @@ describe('run()', () => {
       assert.equal(await a.ended, undefined);
     });
 
+  test('names its term to API servers: the same through renewals, another one after the Lease was deleted', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const a = new Candidate(clock, server, 'a');
+    await clock.advance(1_000);
+    const named = (): unknown => readTerm(a.terms[0]?.text() ?? '');
+    const term = { namespace: 'kube-system', name: 'kube-scheduler', holder: 'a', acquired: '2026-01-01T00:00:00.000000Z' };
+    assert.deepEqual(named(), term);
+    await clock.advance(60_000);
+    assert.deepEqual(named(), term);
+    server.lease = undefined;
+    await clock.advance(2_000);
+    assert.deepEqual([named(), a.terms.length], [{ ...term, acquired: server.lease!.spec!.acquireTime }, 1]);
+    assert.notEqual(server.lease!.spec!.acquireTime, term.acquired);
+  });
+
   test('goes on leading over an outage that is shorter', async () => {
     const [clock, server] = [new FakeClock(), new FakeLeases()];
     const a = new Candidate(clock, server, 'a');
@@ -291,6 +308,7 @@ describe('run()', () => {
     await clock.advance(1);
     assert.deepEqual(begun, [0, 15_000]);
     assert.equal(server.lease?.spec?.leaseTransitions, 0, 'nobody else had it');
+    assert.equal(server.lease?.spec?.acquireTime, '2026-01-01T00:00:15.000000Z', 'what the first term sent is of another one');
     stop.abort();
     await clock.advance(0);
     await over;

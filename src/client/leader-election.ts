@@ -2,6 +2,7 @@
  * One of several processes leads, by holding a Lease: what client-go's leaderelection does with a LeaseLock, so that both may take part in
  * one election. https://kubernetes.io/docs/concepts/architecture/leases/
  */
+import { termOf, termText } from '../api/leader-term.ts';
 import { leases } from '../api/resource-types.ts';
 import type { Lease } from '../api/schema/types.ts';
 import type { Clock } from '../clock/clock.ts';
@@ -11,6 +12,7 @@ import type { Log } from '../observability/log.ts';
 import { ignoreNotFound, isAlreadyExists, isConflict } from './api-error.ts';
 import type { Client } from './client.ts';
 import type { EventRecorder } from './event-recorder.ts';
+import type { Term } from './term.ts';
 
 export interface LeaderElectionOptions {
   readonly client: Pick<Client, 'get' | 'create' | 'update'>;
@@ -30,17 +32,6 @@ export interface LeaderElectionOptions {
   readonly recorder?: Pick<EventRecorder, 'event'>;
 }
 
-/** One stretch of leading. */
-export interface Term {
-  /** Aborts when the lead is lost, or the process is to end. */
-  readonly signal: AbortSignal;
-  /**
-   * Whether what is sent now arrives before anybody else may lead. To be asked right before each act: work may go on for longer than its term, in a
-   * process that was frozen or because it waits for something. Never true again when the term is over, whoever leads then.
-   */
-  mayAct(): boolean;
-}
-
 export class LeaderElector {
   readonly #options: LeaderElectionOptions;
   /** The Lease as it was last seen or written. */
@@ -50,6 +41,8 @@ export class LeaderElector {
   /** When the last renewal that succeeded was asked for. */
   #renewedAt = 0;
   #isLeader = false;
+  /** Whether it was taken for this term: the next one begins with a taking of its own, also when nobody else had the Lease in between. */
+  #isTaken = false;
   #said = '';
 
   constructor(options: LeaderElectionOptions) {
@@ -79,11 +72,13 @@ export class LeaderElector {
     const ended = new AbortController();
     const over = new AbortController();
     const mayAct = (): boolean => !ended.signal.aborted && this.#isMine && this.#leftMs(this.#options.renewDeadlineMs) > 0;
-    const leading = lead({ signal: AbortSignal.any([signal, ended.signal]), mayAct }).finally(() => over.abort());
+    const term = { signal: AbortSignal.any([signal, ended.signal]), mayAct, text: () => this.#text() };
+    const leading = lead(term).finally(() => over.abort());
     // Awaited below.
     leading.catch(() => {});
     const isKept = await this.#renew(over.signal);
     this.#isLeader = false;
+    this.#isTaken = false;
     ended.abort(new Error('the term is over'));
     if (isKept) {
       await this.#release();
@@ -106,6 +101,7 @@ export class LeaderElector {
     const fresh = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace, name }, spec };
     this.#observe(await (lease ? client.update(leases, { ...lease, spec }, { signal }) : client.create(leases, fresh, { signal })));
     this.#renewedAt = asked;
+    this.#isTaken = true;
     return true;
   }
 
@@ -116,6 +112,12 @@ export class LeaderElector {
   /** Whether the Lease is this one's, as far as it knows. */
   get #isMine(): boolean {
     return this.#observed?.spec?.holderIdentity === this.#options.identity;
+  }
+
+  /** The term by the Lease as it is: who deleted it has begun another one. */
+  #text(): string | undefined {
+    const term = this.#observed && termOf(this.#observed);
+    return term && termText(term);
   }
 
   /** In the words of client-go's LeaseLock. */
@@ -139,7 +141,7 @@ export class LeaderElector {
     const { identity, leaseDurationMs, clock } = this.#options;
     const now = microTimestamp(clock.now());
     const mine = { holderIdentity: identity, leaseDurationSeconds: Math.ceil(leaseDurationMs / 1000), renewTime: now };
-    if (spec?.holderIdentity === identity) return { ...spec, ...mine };
+    if (spec?.holderIdentity === identity) return this.#isTaken ? { ...spec, ...mine } : { ...spec, ...mine, acquireTime: now };
     const leaseTransitions = spec === undefined ? 0 : (spec.leaseTransitions ?? 0) + 1;
     return { ...spec, ...mine, acquireTime: now, leaseTransitions };
   }

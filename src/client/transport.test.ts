@@ -6,6 +6,7 @@ import https from 'node:https';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import { describe, test } from 'node:test';
+import { termHeader } from '../api/leader-term.ts';
 import { eventually } from '../clock/testing/eventually.ts';
 import { isKnownError } from '../errors/known-error.ts';
 import { createAuthority, issueCertificate } from '../x509/authority.ts';
@@ -16,6 +17,8 @@ import { eachLine } from './transport.ts';
 interface Flaky extends Disposable {
   readonly client: Client;
   readonly seen: string[];
+  /** The terms that requests named. */
+  readonly terms: unknown[];
   /** From now on every connection that has served a request before is reset by the next one. */
   resetKept(): void;
 }
@@ -23,10 +26,12 @@ interface Flaky extends Disposable {
 /** `timeoutMs` is short only where silence is what is waited for. */
 async function flakyServer(timeoutMs = 60_000): Promise<Flaky> {
   const seen: string[] = [];
+  const terms: unknown[] = [];
   const served = new WeakSet<Socket>();
   let reset = false;
   const server: Server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => {
     seen.push(`${req.method} ${req.url}`);
+    terms.push(req.headers[termHeader]);
     if (reset && served.has(req.socket)) {
       req.socket.resetAndDestroy();
       return;
@@ -46,6 +51,7 @@ async function flakyServer(timeoutMs = 60_000): Promise<Flaky> {
   return {
     client,
     seen,
+    terms,
     resetKept: () => {
       reset = true;
     },
@@ -126,14 +132,15 @@ test('a connection is probed after 15 s of silence, so that a peer that is cut o
 
 test('who may not write any more sends nothing that changes something, and reads on', async () => {
   using s = await flakyServer();
-  let mayWrite = true;
-  const client = new Client({ server: s.client.server, mayWrite: () => mayWrite });
+  let lasts = true;
+  const client = new Client({ server: s.client.server, term: { mayAct: () => lasts, text: () => 'holder=a' } });
   try {
     await client.raw('POST', '/x');
-    mayWrite = false;
+    lasts = false;
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) await assert.rejects(client.raw(method, '/x'), /may not write any more/);
     await client.raw('GET', '/x');
     assert.deepEqual(s.seen, ['POST /x', 'GET /x']);
+    assert.deepEqual(s.terms, ['holder=a', undefined], 'what changes something names the term');
   } finally {
     client.close();
   }
@@ -178,8 +185,8 @@ async function slowToConnect(): Promise<Disposable & { readonly config: ClientCo
 
 test('who may not write any more by the time the connection stands sends nothing on it', async () => {
   using s = await slowToConnect();
-  let mayWrite = true;
-  const client = new Client({ ...s.config, mayWrite: () => mayWrite });
+  let lasts = true;
+  const client = new Client({ ...s.config, term: { mayAct: () => lasts, text: () => 'holder=a' } });
   try {
     const first = client.raw('POST', '/first', { body: '{}' });
     await s.open();
@@ -188,7 +195,7 @@ test('who may not write any more by the time the connection stands sends nothing
     const kept = client.raw('POST', '/kept', { body: '{}' });
     const late = assert.rejects(client.raw('POST', '/late', { body: '{}' }), /may not write any more/);
     assert.equal(await kept, '{}');
-    mayWrite = false;
+    lasts = false;
     await s.open();
     await late;
     assert.deepEqual(s.seen, ['POST /first', 'POST /kept']);

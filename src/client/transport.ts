@@ -3,10 +3,12 @@ import { readFile } from 'node:fs/promises';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { finished } from 'node:stream';
+import { termHeader } from '../api/leader-term.ts';
 import { KnownError, messageOf, systemCode } from '../errors/known-error.ts';
 import { http } from '../observability/plain-http.ts';
 import type { ClientConfig, Credentials } from './client-config.ts';
 import { Connections } from './connections.ts';
+import type { Term } from './term.ts';
 
 interface TransportRequest {
   readonly method: string;
@@ -104,9 +106,12 @@ export class Transport {
   ): Promise<IncomingMessage> {
     const bearer = given ?? (await this.#bearer());
     if (this.#isClosed) throw new Error('the client was closed');
+    const within = reads.has(request.method) ? undefined : this.config.term;
+    const termText = within?.text();
     const headers: Record<string, string | number> = {
       'user-agent': this.config.userAgent ?? 'fairlead',
       ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
+      ...(termText === undefined ? {} : { [termHeader]: termText }),
       ...request.headers,
     };
     if (request.body !== undefined) headers['content-length'] = Buffer.byteLength(request.body);
@@ -132,15 +137,15 @@ export class Transport {
         sent.reused = req.reusedSocket;
         reject(err);
       });
-      if (reads.has(request.method) || !this.config.mayWrite) req.end(request.body);
-      else this.#endWhile(this.config.mayWrite, req, request.body);
+      if (within) this.#endWithin(within, req, request.body);
+      else req.end(request.body);
     });
   }
 
-  /** Sends a write, unless it may not be sent any more: asked after all that may take time, connecting too, for a process that was frozen may wake up anywhere. */
-  #endWhile(mayWrite: () => boolean, req: ClientRequest, body: TransportRequest['body']): void {
+  /** Sends a write, unless its term is over: asked after all that may take time, connecting too, for a process that was frozen may wake up anywhere. */
+  #endWithin(term: Pick<Term, 'mayAct'>, req: ClientRequest, body: TransportRequest['body']): void {
     const send = (): void => {
-      if (mayWrite()) req.end(body);
+      if (term.mayAct()) req.end(body);
       else req.destroy(new Error('this process may not write any more'));
     };
     const connected = this.#base.protocol === 'http:' ? 'connect' : 'secureConnect';

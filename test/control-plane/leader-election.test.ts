@@ -11,7 +11,7 @@ import type { Lease } from '../../src/api/schema/types.ts';
 import type { Client } from '../../src/client/client.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { pauseContainer } from './testing/manifests.ts';
+import { replicaSet } from './testing/manifests.ts';
 
 const program = join(import.meta.dirname, '../../src/main/fairlead.ts');
 
@@ -140,19 +140,7 @@ test('a leader that was frozen does nothing when it wakes, waits, and leads agai
 
 /** Creates `count` ReplicaSets of one pod. */
 async function replicate(client: Client, prefix: string, count: number): Promise<void> {
-  for (let i = 0; i < count; i++) {
-    const name = `${prefix}-${i}`;
-    await client.create(replicaSets, {
-      apiVersion: 'apps/v1',
-      kind: 'ReplicaSet',
-      metadata: { name, namespace: 'default' },
-      spec: {
-        replicas: 1,
-        selector: { matchLabels: { app: name } },
-        template: { metadata: { labels: { app: name } }, spec: { containers: [pauseContainer] } },
-      },
-    });
-  }
+  for (let i = 0; i < count; i++) await client.create(replicaSets, replicaSet(`${prefix}-${i}`, 1));
 }
 
 test('a ReplicaSet of one never has two pods, whoever is frozen, woken or killed', async (t) => {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { deployments, endpoints, leases, pods } from '../../src/api/resource-types.ts';
+import { deployments, endpoints, leases, pods, replicaSets } from '../../src/api/resource-types.ts';
 import type { Pod } from '../../src/api/schema/types.ts';
 import { type Pem, TestPki } from '../../src/apiserver/testing/test-pki.ts';
 import { Client } from '../../src/client/client.ts';
@@ -16,7 +16,7 @@ import { eventually } from '../../src/clock/testing/eventually.ts';
 import { freePort } from '../../src/ip/testing/free-port.ts';
 import { TestEtcd } from '../../src/storage/testing/etcd.ts';
 import { issueCertificate } from '../../src/x509/authority.ts';
-import { deployment } from './testing/manifests.ts';
+import { deployment, replicaSet } from './testing/manifests.ts';
 
 const program = join(import.meta.dirname, '../../src/main/fairlead.ts');
 
@@ -88,6 +88,24 @@ class Server {
   async deploys(name: string, replicas: number): Promise<void> {
     await this.client.create(deployments, deployment(name, replicas));
     await eventually(async () => assert.equal((await this.podsOf(name)).length, replicas, this.said.slice(-1_000)));
+  }
+
+  /** The names of all pods that were ever made, by what ReplicaSet of `r-…`. */
+  async countsPods(t: TestContext): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+    const made = new Map<string, Set<string>>();
+    const stop = new AbortController();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const options = { namespace: 'default', sendInitialEvents: true, signal: stop.signal };
+    const following = this.client.watch(pods, options, ({ type, object: { metadata } }) => {
+      if (type === 'BOOKMARK') resolve();
+      const of = metadata.labels?.app ?? '';
+      if (type === 'ADDED' && of.startsWith('r-')) made.set(of, (made.get(of) ?? new Set()).add(metadata.name));
+    });
+    // Whoever waits for pods notices that none are told of; the server may end first.
+    following.catch(() => {});
+    t.after(() => stop.abort());
+    await promise;
+    return made;
   }
 
   /** Waits until each of its parts has begun to lead so often. */
@@ -187,6 +205,29 @@ test('a server that was frozen until the other one led answers again, waits for 
   await a.deploys('fourth', 3);
   await a.end('SIGTERM');
   assert.equal(a.process.exitCode, 0, a.said.slice(-2_000));
+});
+
+test('a server that is frozen in the middle of its work and goes on when another one has done it does nothing of it once more', async (t) => {
+  const start = await servers(t, (await etcdOf(t)).url());
+  const a = await start('192.0.2.1');
+  await a.deploys('first', 1);
+  await a.leads(1);
+  const b = await start('192.0.2.2');
+  const made = await b.countsPods(t);
+  const count = 200;
+  const creating = Promise.all(Array.from({ length: count }, (_, i) => b.client.create(replicaSets, replicaSet(`r-${i}`, 1))));
+  await eventually(() => assert.ok(made.size > count / 20, a.said.slice(-1_000)), { pauseMs: 2 });
+  a.process.kill('SIGSTOP');
+  const underWay = made.size;
+  await creating;
+  await b.leads(1);
+  await eventually(() => assert.equal(made.size, count, b.said.slice(-1_000)), { timeoutMs: 240_000 });
+  a.process.kill('SIGCONT');
+  await a.loses();
+  await a.deploys('second', 1);
+  t.diagnostic(`frozen after ${underWay} of ${count}`);
+  const twice = [...made].filter(([, names]) => names.size > 1);
+  assert.deepEqual(twice, []);
 });
 
 test('a server whose Leases another one takes answers all the while, and works in the same process when they have run out', async (t) => {

@@ -1,26 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { controllerRevisions, daemonSets, nodes, pods, replicaSets, replicationControllers } from '../../src/api/resource-types.ts';
-import type { DaemonSet, Pod, ReplicaSet } from '../../src/api/schema/types.ts';
+import type { DaemonSet, Pod } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { newImage, pauseContainer } from './testing/manifests.ts';
+import { newImage, pauseContainer, replicaSet } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
-
-function replicaSet(name: string, replicas: number): ReplicaSet {
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'ReplicaSet',
-    metadata: { name, namespace: 'default' },
-    spec: {
-      replicas,
-      selector: { matchLabels: { app: name } },
-      template: { metadata: { labels: { app: name } }, spec: { containers: [pauseContainer] } },
-    },
-  };
-}
 
 function daemonSet(name: string, spec: Partial<NonNullable<DaemonSet['spec']>> = {}): DaemonSet {
   return {

@@ -38,7 +38,7 @@ export class Deleter {
         if (change.kind !== 'delete') return change;
         return { kind: 'delete', alongside: await allocations.release(row, old, { dryRun: context.dryRun, lost }) };
       };
-      return objects.change(row, namespace, name, deleteOne, context.dryRun);
+      return objects.change(row, namespace, name, deleteOne, context);
     });
   }
 

@@ -10,6 +10,7 @@ type Map = KubeObject & { data?: Record<string, string> };
 
 const map = (name: string, data: Record<string, string> = {}): Map =>
   ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' }, data }) as Map;
+const stored = { dryRun: false };
 const put = (object: KubeObject): Change => ({ kind: 'put', object });
 const setTo =
   (value: string) =>
@@ -20,7 +21,7 @@ const setTo =
 
 async function withMap(store?: MemoryStore): Promise<ResourceBed> {
   const bed = await ResourceBed.start(store ? { store } : {});
-  await bed.deps.objects.create(bed.row('configmaps'), map('a', { a: '1' }), false);
+  await bed.deps.objects.create(bed.row('configmaps'), map('a', { a: '1' }), stored);
   await bed.feed.fresh();
   return bed;
 }
@@ -32,7 +33,7 @@ function interfere(bed: ResourceBed, value: string): Promise<unknown> {
 }
 
 const change = (bed: ResourceBed, of: (current: KubeObject) => Change | Promise<Change>, dryRun = false) =>
-  bed.deps.objects.change(bed.row('configmaps'), 'default', 'a', of, dryRun);
+  bed.deps.objects.change(bed.row('configmaps'), 'default', 'a', of, { dryRun });
 const data = async (bed: ResourceBed): Promise<unknown> => ((await bed.stored('configmaps', 'a')) as Map | undefined)?.data;
 const refused = (reason: string, why: RegExp) => (err: unknown) => isStatusError(err, reason) && why.test(err.message);
 
@@ -41,16 +42,16 @@ describe('create()', () => {
     await using bed = await withMap();
     const row = bed.row('configmaps');
     for (const dryRun of [false, true])
-      await assert.rejects(bed.deps.objects.create(row, map('a'), dryRun), refused('AlreadyExists', /^configmaps "a" already exists$/));
-    const dry = await bed.deps.objects.create(row, map('b'), true);
+      await assert.rejects(bed.deps.objects.create(row, map('a'), { dryRun }), refused('AlreadyExists', /^configmaps "a" already exists$/));
+    const dry = await bed.deps.objects.create(row, map('b'), { dryRun: true });
     assert.deepEqual([dry.revision, dry.object.metadata.name, await bed.stored('configmaps', 'b')], [0, 'b', undefined]);
-    assert.equal((await bed.deps.objects.create(row, map('b'), false)).revision, 2);
+    assert.equal((await bed.deps.objects.create(row, map('b'), stored)).revision, 2);
   });
 
   test('lets Events go after an hour', async () => {
     await using bed = await ResourceBed.start();
     const event = { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e', namespace: 'default' } } as KubeObject;
-    await bed.deps.objects.create(bed.row('events'), event, false);
+    await bed.deps.objects.create(bed.row('events'), event, stored);
     await bed.clock.advance(3_599_000);
     assert.ok(await bed.stored('events', 'e'));
     await bed.clock.advance(1_000);
@@ -61,7 +62,7 @@ describe('create()', () => {
     await using bed = await ResourceBed.start();
     const row = bed.row('events', 'events.k8s.io');
     const event = { apiVersion: 'events.k8s.io/v1', kind: 'Event', metadata: { name: 'e', namespace: 'default' }, note: 'n' } as KubeObject;
-    await bed.deps.objects.create(row, event, false);
+    await bed.deps.objects.create(row, event, stored);
     assert.deepEqual(((await bed.stored('events', 'e')) as KubeObject & { message?: string }).message, 'n');
   });
 
@@ -70,13 +71,13 @@ describe('create()', () => {
     const row = bed.row('configmaps');
     const limit = 1_536 * 1024;
     const empty = JSON.stringify(map('b', { a: '' })).length;
-    await bed.deps.objects.create(row, map('b', { a: 'x'.repeat(limit - empty) }), false);
+    await bed.deps.objects.create(row, map('b', { a: 'x'.repeat(limit - empty) }), stored);
     await assert.rejects(
-      bed.deps.objects.create(row, map('b', { a: 'x'.repeat(limit - empty + 1) }), false),
+      bed.deps.objects.create(row, map('b', { a: 'x'.repeat(limit - empty + 1) }), stored),
       refused('RequestEntityTooLarge', new RegExp(`^ConfigMap "b" is too large: ${limit + 1} bytes, the limit is ${limit}$`)),
     );
     const many = { ...map('c'), data: Array.from({ length: 50_001 }, () => 1) } as unknown as KubeObject;
-    await assert.rejects(bed.deps.objects.create(row, many, false), refused('RequestEntityTooLarge', /ConfigMap "c" has too many values/));
+    await assert.rejects(bed.deps.objects.create(row, many, stored), refused('RequestEntityTooLarge', /ConfigMap "c" has too many values/));
   });
 });
 
@@ -168,7 +169,7 @@ describe('change()', () => {
 
   test('is 404 where there is nothing, and where the object has gone meanwhile', async () => {
     await using bed = await withMap();
-    const none = bed.deps.objects.change(bed.row('configmaps'), 'default', 'no', () => ({ kind: 'keep' }), false);
+    const none = bed.deps.objects.change(bed.row('configmaps'), 'default', 'no', () => ({ kind: 'keep' }), stored);
     await assert.rejects(none, refused('NotFound', /^configmaps "no" not found$/));
     await bed.store.delete('/registry/configmaps/default/a');
     await assert.rejects(change(bed, setTo('2')), refused('NotFound', /"a" not found/));
@@ -226,7 +227,7 @@ test('get() and lookup() find what was written before', async () => {
   const { objects } = bed.deps;
   const row = bed.row('configmaps');
   for (const read of ['get', 'lookup'] as const) {
-    await objects.create(row, map(read), false);
+    await objects.create(row, map(read), stored);
     assert.equal((await objects[read](row, 'default', read))?.object.metadata.name, read);
     assert.equal(await objects[read](row, 'default', 'no'), undefined);
   }

@@ -4,16 +4,19 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { bodyLimits, measureJson } from '../../api/codec/limits.ts';
+import { type LeaderTerm, lasts } from '../../api/leader-term.ts';
 import type { Registry } from '../../api/registry/registry.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
-import type { KubeObject } from '../../api/resource-types.ts';
-import type { Companion, NewRecord, OldRecord, PutOptions, Store, StoredRecord } from '../../storage/store.ts';
+import { type KubeObject, leases } from '../../api/resource-types.ts';
+import type { Lease } from '../../api/schema/types.ts';
+import type { Companion, NewRecord, OldRecord, Proviso, PutOptions, Store, StoredRecord, WriteResult } from '../../storage/store.ts';
 import { CachedObject, encodeObject, spliceRevision } from '../cache/cached-object.ts';
 import type { ResourceCache } from '../cache/resource-cache.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
 import { alreadyExists, conflict, isStatusError, methodNotAllowed, noSuchPath, notFound, StatusError } from '../status/status-error.ts';
 import { holdToLimits } from './object-limits.ts';
 import { copyOf } from './presentation.ts';
+import type { WriteMode } from './write-context.ts';
 
 /** Upstream's limit of an object in etcd; the body of a request may be larger (3 MiB). */
 const maxObjectBytes = 1_536 * 1024;
@@ -48,7 +51,7 @@ interface Attempt {
   readonly name: string;
   readonly key: string;
   readonly change: ChangeOf;
-  readonly dryRun: boolean;
+  readonly mode: WriteMode;
 }
 
 /** The object as it was last seen, and whether that was in the store itself or in the cache, which may be a moment old. */
@@ -113,15 +116,15 @@ export class ObjectStore {
     return this.cache(row).get(this.key(row, namespace, name)) ?? (await this.get(row, namespace, name));
   }
 
-  /** Throws 409 when there is one of its name, `AlongsideTaken`. */
-  async create(row: ResourceRow, object: KubeObject, dryRun: boolean, alongside: readonly Companion[] = []): Promise<CachedObject> {
+  /** Throws 409 when there is one of its name, and when the term is over; `AlongsideTaken`. */
+  async create(row: ResourceRow, object: KubeObject, mode: WriteMode, alongside: readonly Companion[] = []): Promise<CachedObject> {
     const { name, namespace = '' } = object.metadata;
     const { key, value } = this.recordOf(row, object);
-    if (dryRun) {
+    if (mode.dryRun) {
       if (await this.get(row, namespace, name)) throw alreadyExists(row.type, name);
       return new CachedObject(key, 0, value);
     }
-    const result = await this.#put(row, { key, value, ifRevision: 0, alongside });
+    const result = await this.#put(row, { key, value, ifRevision: 0, alongside }, mode.term);
     if (!result.ok) throw alreadyExists(row.type, name);
     return CachedObject.of(result.record);
   }
@@ -134,15 +137,16 @@ export class ObjectStore {
 
   /**
    * Makes a change, again and again until nobody else interferes. `change` is given a copy of its own in the row's version, may
-   * change it in place, and may be called several times. Throws 404 when there is no object, `AlongsideTaken`.
+   * change it in place, and may be called several times. Throws 404 when there is no object, 409 when the
+   * term is over, `AlongsideTaken`.
    */
-  async change(row: ResourceRow, namespace: string, name: string, change: ChangeOf, dryRun: boolean): Promise<Changed> {
+  async change(row: ResourceRow, namespace: string, name: string, change: ChangeOf, mode: WriteMode): Promise<Changed> {
     const key = this.key(row, namespace, name);
     const cached = this.cache(row).get(key);
     let state: State = cached ? { object: cached, isCurrent: false } : { object: await this.#read(key), isCurrent: true };
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       if (!state.object) throw notFound(row.type, name);
-      const outcome = await this.#try({ row, name, key, change, dryRun }, state.object);
+      const outcome = await this.#try({ row, name, key, change, mode }, state.object);
       if (outcome.kind === 'changed') return outcome;
       if (outcome.kind === 'conflict') state = { object: outcome.current, isCurrent: true };
       else {
@@ -155,7 +159,7 @@ export class ObjectStore {
   }
 
   /** One try on one state of the object. */
-  async #try({ row, name, key, change, dryRun }: Attempt, current: CachedObject): Promise<Outcome> {
+  async #try({ row, name, key, change, mode: { dryRun, term } }: Attempt, current: CachedObject): Promise<Outcome> {
     let wanted: Change;
     try {
       wanted = await change(copyOf(row, current), current);
@@ -166,18 +170,23 @@ export class ObjectStore {
       });
     }
     if (wanted.kind === 'keep') return { kind: 'changed', object: current, deleted: false };
-    if (wanted.kind === 'delete') return dryRun ? { kind: 'changed', object: current, deleted: true } : this.#delete(key, current, wanted);
+    if (wanted.kind === 'delete')
+      return dryRun ? { kind: 'changed', object: current, deleted: true } : this.#delete(key, current, wanted, term);
     const value = this.#encode(row, wanted.object, name);
     if (sameContent(value, current)) return unwritten(() => ({ object: current, deleted: false }));
     if (dryRun)
       return { kind: 'changed', object: new CachedObject(key, current.revision, spliceRevision(value, current.revision)), deleted: false };
-    const put = await this.#put(row, { key, value, ifRevision: current.revision, alongside: wanted.alongside ?? [] });
+    const put = await this.#put(row, { key, value, ifRevision: current.revision, alongside: wanted.alongside ?? [] }, term);
     return put.ok ? { kind: 'changed', object: CachedObject.of(put.record), deleted: false } : lost(put.current);
   }
 
-  async #delete(key: string, current: CachedObject, { alongside = [] }: Change & { kind: 'delete' }): Promise<Outcome> {
-    const gone = await this.#store.delete(key, { ifRevision: current.revision, alongside });
-    if (!gone.ok && gone.taken !== undefined) throw new AlongsideTaken(gone.taken);
+  async #delete(
+    key: string,
+    current: CachedObject,
+    { alongside = [] }: Change & { kind: 'delete' },
+    term: LeaderTerm | undefined,
+  ): Promise<Outcome> {
+    const gone = await this.#during(term, (provided) => this.#store.delete(key, { ifRevision: current.revision, alongside, provided }));
     return gone.ok ? { kind: 'changed', object: current.at(gone.record.modRevision), deleted: true } : lost(gone.current);
   }
 
@@ -185,10 +194,28 @@ export class ObjectStore {
     return recordOf(await this.#store.get(key));
   }
 
-  async #put({ ttlSeconds }: ResourceRow, { key, value, ...options }: NewRecord & PutOptions): ReturnType<Store['put']> {
-    const put = await this.#store.put(key, value, ttlSeconds === undefined ? options : { ...options, ttlSeconds });
-    if (!put.ok && put.taken !== undefined) throw new AlongsideTaken(put.taken);
-    return put;
+  #put({ ttlSeconds }: ResourceRow, { key, value, ...given }: NewRecord & PutOptions, term: LeaderTerm | undefined): Promise<WriteResult> {
+    const options = ttlSeconds === undefined ? given : { ...given, ttlSeconds };
+    return this.#during(term, (provided) => this.#store.put(key, value, { ...options, provided }));
+  }
+
+  /**
+   * Writes, within the term if there is one: provided that its Lease is as it was last seen, which the store compares in the same commit. When it was
+   * renewed in between the write is tried again. Throws 409 when the term is over, `AlongsideTaken`.
+   */
+  async #during(term: LeaderTerm | undefined, write: (provided: readonly Proviso[]) => Promise<WriteResult>): Promise<WriteResult> {
+    if (!term) return untaken(await write([]));
+    const row = this.registry.rowFor(leases);
+    const key = this.key(row, term.namespace, term.name);
+    let seen = this.cache(row).get(key);
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      // The cache may not know yet that it has begun.
+      if (attempt > 0 || !lastsBy(term, seen)) seen = await this.#read(key);
+      if (!seen || !lastsBy(term, seen)) break;
+      const result = await write([{ key, ifRevision: seen.revision }]);
+      if (result.ok || result.taken !== key) return untaken(result);
+    }
+    throw conflict(row.type, term.name, `the term of ${JSON.stringify(term.holder)} is over`);
   }
 
   #encode(row: ResourceRow, object: KubeObject, name: string): Buffer {
@@ -205,6 +232,16 @@ export class ObjectStore {
     if (value.length > 2 * bodyLimits.values) holdToLimits(row, name, () => measureJson(value));
     return value;
   }
+}
+
+/** Throws `AlongsideTaken`. */
+function untaken(result: WriteResult): WriteResult {
+  if (!result.ok && result.taken !== undefined) throw new AlongsideTaken(result.taken);
+  return result;
+}
+
+function lastsBy(term: LeaderTerm, lease: CachedObject | undefined): boolean {
+  return lasts(term, lease?.object as KubeObject as Lease | undefined);
 }
 
 function recordOf(record: StoredRecord | undefined): CachedObject | undefined {

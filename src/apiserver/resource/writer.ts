@@ -29,7 +29,7 @@ import { checkPreconditions, endsDeletion } from './delete.ts';
 import { keepTimes } from './field-manager.ts';
 import { placeOf } from './field-places.ts';
 import type { Changed, ObjectStore } from './object-store.ts';
-import type { WriteContext } from './write-context.ts';
+import type { WriteContext, WriteMode } from './write-context.ts';
 
 const generateNameAttempts = 8;
 
@@ -99,7 +99,7 @@ export class Writer {
     context.warnings.push(...row.warnings(object));
     await this.#d.admission.validate(request);
     if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
-    const created = await this.#store(row, object, context.dryRun);
+    const created = await this.#store(row, object, context);
     this.#d.admission.admitted(request);
     return created;
   }
@@ -163,7 +163,7 @@ export class Writer {
           admitted = request;
           return { kind: 'put', object: next, alongside: taken.claims };
         },
-        context.dryRun,
+        context,
       )
       .catch((err: unknown) => {
         giveBackAfter(err, taken);
@@ -181,16 +181,16 @@ export class Writer {
   }
 
   /** With what it needs; gives that back when the object does not come to be. */
-  async #store(row: ResourceRow, object: KubeObject, dryRun: boolean): Promise<CachedObject> {
+  async #store(row: ResourceRow, object: KubeObject, mode: WriteMode): Promise<CachedObject> {
     const { allocations, objects } = this.#d;
     const { name, namespace = '' } = object.metadata;
-    if (!allocations.concern(row)) return objects.create(row, object, dryRun);
+    if (!allocations.concern(row)) return objects.create(row, object, mode);
     // Said before what the object asks for is found to be taken, by itself.
     if (await objects.get(row, namespace, name)) throw alreadyExists(row.type, name);
     return again(async (lost) => {
-      const taken = await allocations.take(row, object, undefined, { dryRun, lost });
+      const taken = await allocations.take(row, object, undefined, { dryRun: mode.dryRun, lost });
       try {
-        return await objects.create(row, object, dryRun, taken.claims);
+        return await objects.create(row, object, mode, taken.claims);
       } catch (err) {
         giveBackAfter(err, taken);
         throw err;

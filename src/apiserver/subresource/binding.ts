@@ -49,7 +49,7 @@ export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestConte
       pod.status = { ...pod.status, conditions: [...others, scheduled] };
       return { kind: 'put', object: pod };
     },
-    writeContextOf(ctx).dryRun,
+    writeContextOf(ctx),
   );
   sendObject(ctx, 201, success());
 }

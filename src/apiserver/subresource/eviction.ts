@@ -53,7 +53,7 @@ async function tryToEvict(
 ): Promise<Error | undefined> {
   const pod = (await deps.resources.read(row, namespace, name)) as Pod;
   const { pinned, budget, spends } = termsOf(pod, deps.lookup.list(podDisruptionBudgets, namespace));
-  if (budget && spends) await take(deps, pod, budget.metadata.name, context.dryRun);
+  if (budget && spends) await take(deps, pod, budget.metadata.name, context);
   if (!pinned || options.preconditions?.resourceVersion !== undefined) {
     await evict(deps, row, pod, options, context);
     return undefined;
@@ -82,7 +82,7 @@ async function deleteOptionsOf(ctx: RequestContext): Promise<DeleteOptions> {
 }
 
 /** Takes one disruption of the budget. */
-async function take({ objects, clock }: EvictionDeps, pod: Pod, budget: string, dryRun: boolean): Promise<void> {
+async function take({ objects, clock }: EvictionDeps, pod: Pod, budget: string, context: WriteContext): Promise<void> {
   const { namespace = '', name } = pod.metadata;
   await objects.change(
     objects.registry.rowFor(podDisruptionBudgets),
@@ -93,14 +93,14 @@ async function take({ objects, clock }: EvictionDeps, pod: Pod, budget: string, 
       next.status = spend(next, name, timestamp(clock.now()));
       return { kind: 'put', object: next };
     },
-    dryRun,
+    context,
   );
 }
 
 async function evict(deps: EvictionDeps, row: ResourceRow, pod: Pod, options: DeleteOptions, context: WriteContext): Promise<void> {
   const { namespace = '', name } = pod.metadata;
   const { preconditions } = options;
-  const resourceVersion = context.dryRun ? undefined : await markDisrupted(deps, row, pod, preconditions);
+  const resourceVersion = context.dryRun ? undefined : await markDisrupted(deps, row, pod, preconditions, context);
   // The mark has changed the pod that was meant.
   const now = preconditions?.resourceVersion && resourceVersion ? { ...preconditions, resourceVersion } : preconditions;
   await deps.deleter.delete(row, namespace, name, { ...options, ...(now ? { preconditions: now } : {}) }, context);
@@ -112,6 +112,7 @@ async function markDisrupted(
   row: ResourceRow,
   { metadata }: Pod,
   preconditions: DeleteOptions['preconditions'],
+  context: WriteContext,
 ): Promise<string> {
   const changed = await objects.change(
     row,
@@ -132,7 +133,7 @@ async function markDisrupted(
       next.status = { ...next.status, conditions: [...(next.status?.conditions ?? []).filter((c) => c !== was), target] };
       return { kind: 'put', object: next };
     },
-    false,
+    context,
   );
   return String(changed.object.revision);
 }

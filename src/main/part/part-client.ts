@@ -21,9 +21,9 @@ function kubeconfigOf(part: string, flags: FlagReader<'kubeconfig'>): string {
 
 /** The client of a part that may run on any machine. Throws USAGE and BAD_CONFIG. */
 export async function partClient(part: string, flags: FlagReader<'kubeconfig'>, setting: Setting): Promise<Client> {
-  const { apiServer, mayWrite } = setting;
+  const { apiServer, term } = setting;
   const config = await followKubeconfig(kubeconfigOf(part, flags), systemClock);
-  return new Client({ ...config, ...apiServer, ...(mayWrite ? { mayWrite } : {}) });
+  return new Client({ ...config, ...apiServer, ...(term ? { term } : {}) });
 }
 
 /** The client of one part of a node; what RBAC refuses is told with what to do about it. `server` in place of the kubeconfig's. Throws USAGE and BAD_CONFIG. */

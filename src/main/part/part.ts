@@ -19,8 +19,8 @@ export type PartFlags = Readonly<Record<string, PartFlag>>;
 export interface Setting {
   /** The names of its parts. */
   readonly parts: readonly string[];
-  /** Of a part that leads: whether it may still change the cluster. */
-  readonly mayWrite?: () => boolean;
+  /** Of a part that leads: it may change the cluster while this lasts. */
+  readonly term?: ClientConfig['term'];
   /** Where its own API server is, whatever a kubeconfig says for others. */
   readonly apiServer?: Pick<ClientConfig, 'server' | 'serverName'> | undefined;
 }

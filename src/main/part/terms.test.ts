@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { LeaderElector } from '../../client/leader-election.ts';
+import type { Term } from '../../client/term.ts';
 import { FakeLeases, hangs } from '../../client/testing/fake-leases.ts';
 import { aborted } from '../../clock/aborted.ts';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
@@ -13,7 +14,7 @@ import { Terms } from './terms.ts';
 
 /** What a part was given in one term. */
 interface Given {
-  readonly mayWrite: () => boolean;
+  readonly term: Pick<Term, 'mayAct' | 'text'>;
   readonly context: PartContext;
 }
 
@@ -36,14 +37,14 @@ class Scene {
   readonly #part: Part = {
     name: 'test',
     flags: {},
-    config: async (_read, { mayWrite }: Setting) => {
+    config: async (_read, { term: given }: Setting) => {
       const term = this.#say('config');
       await this.config(term);
-      return mayWrite;
+      return given;
     },
-    start: async (mayWrite, context) => {
+    start: async (given, context) => {
       const term = this.#say('start');
-      this.given.push({ mayWrite: mayWrite as () => boolean, context });
+      this.given.push({ term: given as Term, context });
       const running = await this.start(term, context);
       return { stopped: aborted(context.signal).then(() => void this.#say('end')), ...running };
     },
@@ -83,14 +84,14 @@ describe('a part that works when it leads', () => {
     await scene.clock.advance(0);
     await scene.outage(12_000);
     assert.deepEqual(
-      scene.given.map(({ mayWrite }) => mayWrite()),
+      scene.given.map(({ term }) => term.mayAct()),
       [false],
     );
     await scene.clock.advance(3_000);
     assert.deepEqual(scene.happened, ['config at 0', 'start at 0', 'end at 10', 'config at 15', 'start at 15']);
     const [first, second] = scene.given;
     assert.ok(first && second);
-    assert.deepEqual([first.mayWrite(), second.mayWrite()], [false, true]);
+    assert.deepEqual([first.term.mayAct(), second.term.mayAct()], [false, true]);
     assert.notEqual(first.context.informers, second.context.informers);
     assert.deepEqual([first.context.signal.aborted, second.context.signal.aborted], [true, false]);
     scene.stop.abort();
@@ -127,7 +128,7 @@ describe('a part that works when it leads', () => {
     await scene.outage(12_000);
     await scene.clock.advance(3_000);
     assert.deepEqual(scene.happened, ['config at 0', 'config at 15', 'start at 15']);
-    assert.equal(scene.given[0]?.mayWrite(), true);
+    assert.equal(scene.given[0]?.term.mayAct(), true);
   });
 
   test('whose term ends while it starts has that behind it before the next one', async () => {
@@ -182,7 +183,7 @@ describe('a part that works when it leads', () => {
       await scene.clock.advance(3_000);
       assert.equal(scene.isOver, false);
       assert.equal(scene.happened.at(-1), 'start at 15');
-      assert.deepEqual([scene.given.at(-1)?.mayWrite(), scene.elector.isLeader], [true, true]);
+      assert.deepEqual([scene.given.at(-1)?.term.mayAct(), scene.elector.isLeader], [true, true]);
     });
 
   const faults: [string, (scene: Scene) => void][] = [
@@ -223,7 +224,7 @@ describe('a part that works when it leads', () => {
     await scene.outage(12_000);
     await scene.clock.advance(3_000);
     assert.deepEqual(
-      scene.given.map(({ mayWrite }) => mayWrite()),
+      scene.given.map(({ term }) => term.mayAct()),
       [false, true],
     );
     late.resolve();

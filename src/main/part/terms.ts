@@ -1,5 +1,6 @@
 /** A part that works while this process leads: term after term, each with settings, connections and copies of the cluster of its own. */
-import type { LeaderElector, Term } from '../../client/leader-election.ts';
+import type { LeaderElector } from '../../client/leader-election.ts';
+import type { Term } from '../../client/term.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { InformerPool } from './informer-pool.ts';
 import type { Part, PartContext, Running, Setting } from './part.ts';
@@ -31,9 +32,10 @@ export class Terms {
     return this.#options.elector.isExpired ? 'it leads by a Lease that has run out' : this.#running?.health?.();
   }
 
-  async #lead({ signal, mayAct }: Term): Promise<void> {
+  async #lead(term: Term): Promise<void> {
     const { part, flags, setting, context } = this.#options;
-    const config = await part.config(flags, { ...setting, mayWrite: mayAct });
+    const { signal } = term;
+    const config = await part.config(flags, { ...setting, term });
     // A busy machine may take longer to read them than the term lasts.
     if (signal.aborted) return;
     const running = await part.start(config, { ...context, informers: new InformerPool(), signal });
