@@ -100,8 +100,8 @@ interface Keeping {
 /** What the server keeps in the cluster for as long as it runs. */
 async function keepCluster(parts: Parts, port: number): Promise<Keeping> {
   const { options, feed, lookup, authorizer, serviceAllocation, stop } = parts;
-  const { clock, log, serviceCidr, advertiseAddress } = options;
-  const service = { serviceCidr, advertiseAddress, port, leases: new ServerLeases(options.store) };
+  const { clock, log, serviceCidrs, advertiseAddress } = options;
+  const service = { serviceCidrs, advertiseAddress, port, leases: new ServerLeases(options.store) };
   const registers = options.registers ?? true;
   if (registers)
     await reconcileKubernetesService(parts, service).catch((err: unknown) =>

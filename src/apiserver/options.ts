@@ -30,8 +30,8 @@ export interface ApiServerOptions {
   readonly foreign?: UnservedDeps['foreign'] | undefined;
   /** Admission plugins beside those that are on by default, and which of these are not. */
   readonly admission?: AdmissionChoice | undefined;
-  /** One range: `10.96.0.0/16`. */
-  readonly serviceCidr: string;
+  /** One range, or one of each family: a Service that names no family gets one of the first. */
+  readonly serviceCidrs: readonly string[];
   /** `30000-32767`. */
   readonly nodePortRange: string;
   /** Where pods reach this server: the address behind `default/kubernetes`. */

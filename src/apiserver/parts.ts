@@ -79,10 +79,10 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
   const auth = authOf(options, keys, lookup, metrics);
   const tell = eventTeller({ clock, log, registry, writer: () => writer });
   const admission = admissionChain({ ...auth, lookup, clock, unserved: { foreign: options.foreign ?? [], tell } }, options.admission);
-  const { store, serviceCidr } = options;
+  const { store, serviceCidrs } = options;
   const addressClaims = new AddressClaims({ store, objects, lookup, clock });
   const claims = { addresses: addressClaims, ports: new PortClaims(store) };
-  const serviceAllocation = new ServiceAllocation({ serviceCidr, nodePorts, lookup, feed, claims, clock });
+  const serviceAllocation = new ServiceAllocation({ serviceCidrs, nodePorts, lookup, feed, claims, clock });
   const allocations = new Allocations([serviceAllocation]);
   const writer: Writer = new Writer({ objects, admission, allocations, clock });
   const deleter = new Deleter({ objects, admission, allocations, clock });

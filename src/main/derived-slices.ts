@@ -1,10 +1,11 @@
 /** Endpoints of manifests that have pods and no EndpointSlices: those that the controller of a cluster would make. Pure. */
-import { defaultFamilies } from '../api/defaults/service.ts';
+import { ipFamilyOf } from '../api/defaults/service-families.ts';
 import { objectKey } from '../api/object-key.ts';
-import type { EndpointSlice, Pod, Service, ServiceSpec } from '../api/schema/types.ts';
+import type { EndpointSlice, Pod, Service } from '../api/schema/types.ts';
 import { labelServiceName } from '../api/well-known.ts';
 import { planSlices } from '../controllers/endpointslice/desired.ts';
 import { hasSelector, selects } from '../controllers/endpointslice/services-of.ts';
+import { isIp } from '../ip/ip.ts';
 import type { ManifestObjects } from '../proxy/inspect/cluster-objects.ts';
 import { noPlanWhy } from '../proxy/inspect/unproxied.ts';
 
@@ -16,10 +17,9 @@ interface Derived {
 
 /** As the API server sets them: by the addresses, where it has any. */
 function withFamilies(service: Service): Service {
-  const { clusterIP = '', clusterIPs = [clusterIP] } = service.spec ?? {};
-  const spec: ServiceSpec = { ipFamilyPolicy: 'PreferDualStack', ...service.spec, clusterIPs };
-  defaultFamilies(spec);
-  return { ...service, spec };
+  const { clusterIP = '', clusterIPs = [clusterIP], ipFamilies = [] } = service.spec ?? {};
+  const families = new Set([...ipFamilies, ...clusterIPs.filter(isIp).map(ipFamilyOf)]);
+  return { ...service, spec: { ...service.spec, clusterIPs, ipFamilies: families.size > 0 ? [...families] : ['IPv4'] } };
 }
 
 function readyText(slices: readonly EndpointSlice[]): string {

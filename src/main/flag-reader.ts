@@ -2,7 +2,7 @@
 import { nearest } from '../cli/nearest.ts';
 import { parseDuration } from '../clock/duration.ts';
 import { KnownError } from '../errors/known-error.ts';
-import { isIp, parseCidr } from '../ip/ip.ts';
+import { familyOf, isIp, parseCidr } from '../ip/ip.ts';
 
 export type FlagValues = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -83,6 +83,14 @@ export class FlagReader<Name extends string = string> {
   /** Ranges with commas between them, or none. */
   cidrs(name: Name): string[] {
     return this.list(name).map((text) => this.#cidr(name, text));
+  }
+
+  /** One range, or one of each family. */
+  familyCidrs(name: Name): string[] {
+    const texts = this.cidrs(name);
+    if (texts.length === 0 || new Set(texts.map(familyOf)).size < texts.length)
+      throw this.#refuse(name, 'it is not one range, or one of each family', '10.96.0.0/16,fd00:10:96::/112');
+    return texts;
   }
 
   /** An address; empty where that means something. */

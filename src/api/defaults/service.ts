@@ -1,6 +1,4 @@
-/** Defaults of Services, with their IP families. The API server allocates addresses and node ports. */
-import { isDeepStrictEqual } from 'node:util';
-import { familyOf, isIp } from '../../ip/ip.ts';
+/** Defaults of Services, but for their IP families (service-families.ts). The API server allocates addresses and node ports. */
 import type { Service, ServiceSpec } from '../schema/types.ts';
 
 const affinitySeconds = 10_800;
@@ -24,41 +22,6 @@ export function defaultService(service: Service): void {
   if (needsClusterIp(spec)) spec.internalTrafficPolicy ??= 'Cluster';
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
   for (const ingress of service.status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ||= 'VIP';
-}
-
-/** That of the range for cluster addresses. */
-const clusterFamily = 'IPv4';
-
-/**
- * The IP families of a Service with cluster addresses or None: those of the addresses it asks for, else the cluster's. A headless Service
- * without selector gets both, because somebody else writes its endpoints, which may be of either. As upstream's initIPFamilyFields.
- */
-export function defaultFamilies(spec: ServiceSpec, before?: ServiceSpec): void {
-  if (!needsClusterIp(spec)) return;
-  spec.ipFamilyPolicy ??= before?.ipFamilyPolicy ?? (isOfAnyFamily(spec) ? 'RequireDualStack' : 'SingleStack');
-  if (before && spec.ipFamilyPolicy === 'SingleStack') keepFirst(spec, before);
-  const isSingle = spec.ipFamilyPolicy === 'SingleStack';
-  // Who leaves them out of an update leaves them as they are.
-  if (!isSingle && !spec.ipFamilies?.length && before?.ipFamilies) spec.ipFamilies = [...before.ipFamilies];
-  const { ipFamilies: asked = [], clusterIPs = [] } = spec;
-  const ofAddresses = clusterIPs.filter(isIp).map((ip) => `IPv${familyOf(ip)}`);
-  const known = [...asked, ...ofAddresses.slice(asked.length, isSingle ? 1 : 2)];
-  const [first = clusterFamily] = known;
-  // Who takes one away is told how.
-  const isReduced = asked.length < (before?.ipFamilies?.length ?? 0);
-  const addsOther = isOfAnyFamily(spec) && !isSingle && !isReduced && known.length < 2;
-  spec.ipFamilies = [first, ...(addsOther ? [first === 'IPv4' ? 'IPv6' : 'IPv4'] : known.slice(1))];
-}
-
-/** Nobody knows of which family the endpoints are that somebody else writes. */
-export function isOfAnyFamily({ clusterIP, selector = {} }: ServiceSpec): boolean {
-  return clusterIP === 'None' && Object.keys(selector).length === 0;
-}
-
-/** Who asks for one family and leaves the lists alone means the first. */
-function keepFirst(spec: ServiceSpec, before: ServiceSpec): void {
-  if (isDeepStrictEqual(spec.clusterIPs, before.clusterIPs)) spec.clusterIPs &&= spec.clusterIPs.slice(0, 1);
-  if (isDeepStrictEqual(spec.ipFamilies, before.ipFamilies)) spec.ipFamilies &&= spec.ipFamilies.slice(0, 1);
 }
 
 /** True for every type but ExternalName, which is only an alias in DNS. */

@@ -116,7 +116,7 @@ test('only a Service of type LoadBalancer has addresses of a load balancer', () 
   const row = registry.rowOfKind('v1', 'Service')!;
   const status = subresourceOf(row, 'status') as PartSubresource;
   const errors = (type: string): number => {
-    const old = created<Service>('v1', 'Service', { spec: { type, ports: [{ port: 80 }], clusterIP: '10.96.0.9' } });
+    const old = created<Service>('v1', 'Service', { spec: { type, ports: [{ port: 80 }] } });
     const next = { ...structuredClone(old), status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } } };
     return beforeUpdate(row, next, old, status).length;
   };
@@ -166,31 +166,6 @@ test('a node comes with its status', () => {
 
 const allocated = { clusterIP: '10.96.0.7', clusterIPs: ['10.96.0.7'] };
 const service = (spec: ServiceSpec): Service => created<Service>('v1', 'Service', { spec: { ports: [{ port: 80 }], ...spec } });
-
-test('a Service gets its families, and both when it is headless without a selector', () => {
-  const families = (spec: ServiceSpec): unknown => {
-    const { ipFamilies, ipFamilyPolicy } = service(spec).spec!;
-    return [ipFamilies, ipFamilyPolicy];
-  };
-  assert.deepEqual(families({}), [['IPv4'], 'SingleStack']);
-  assert.deepEqual(families({ clusterIP: 'fd00:10:96::7' }), [['IPv6'], 'SingleStack']);
-  assert.deepEqual(families({ clusterIP: 'None', selector: { a: 'b' } }), [['IPv4'], 'SingleStack']);
-  assert.deepEqual(families({ clusterIP: 'None' }), [['IPv4', 'IPv6'], 'RequireDualStack']);
-  assert.deepEqual(families({ type: 'ExternalName', externalName: 'example.com', ports: [] }), [undefined, undefined]);
-});
-
-test('a manifest that names no addresses keeps those that were allocated', () => {
-  const old = service({ type: 'NodePort', ports: [{ name: 'http', port: 80, nodePort: 30080 }], ...allocated });
-  const next = updated(old, (object) => {
-    object.spec = { type: 'NodePort', ports: ['http', 'x'].map((name, i) => ({ name, port: 81 + i })) };
-  });
-  assert.equal(next.spec!.clusterIP, '10.96.0.7');
-  assert.deepEqual(next.spec!.clusterIPs, ['10.96.0.7']);
-  assert.deepEqual(
-    next.spec!.ports!.map((port) => port.nodePort),
-    [30080, undefined],
-  );
-});
 
 test('a change of the type drops what the new type has no use for', () => {
   const nodePort = service({ type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }], ...allocated });

@@ -1,5 +1,5 @@
 /** Services. Whether an address or node port is free and in range is checked where the API server allocates them. */
-import { isIp } from '../../ip/ip.ts';
+import { familyOf, isIp } from '../../ip/ip.ts';
 import { isExternallyReachable, needsClusterIp, needsHealthCheckPort } from '../defaults/service.ts';
 import type { Service, ServicePort, ServiceSpec } from '../schema/types.ts';
 import {
@@ -20,14 +20,13 @@ import {
   optionalWellFormed,
   repeats,
   required,
-  tooMany,
 } from './field-error.ts';
 import { cidrErrors, ipErrors, portOrNameErrors, portProtocols, reachableIpErrors } from './formats.ts';
 import { isDns1123Label, isDns1123Subdomain, isPort, isQualifiedName } from './names.ts';
 import { labelErrors } from './object-meta.ts';
 
 const serviceTypes: readonly string[] = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
-const families: readonly string[] = ['IPv4', 'IPv6'];
+const ipFamilies: readonly string[] = ['IPv4', 'IPv6'];
 const familyPolicies: readonly string[] = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
 const policies: readonly string[] = ['Cluster', 'Local'];
 /** Upstream has no limit. Every node has rules for each port. */
@@ -61,7 +60,7 @@ export function serviceErrors({ spec }: Service): FieldError[] {
     ...portClashes(ports),
     ...labelErrors(spec.selector, 'spec.selector'),
     ...affinityErrors(spec),
-    ...addressErrors(spec),
+    ...serviceAddressErrors(spec),
     ...eachOf(spec.externalIPs, 'spec.externalIPs', reachableIpErrors),
     ...trafficErrors(spec),
     ...failing([[taken, () => invalid('spec.healthCheckNodePort', healthCheckNodePort, 'provided port is already allocated')]]),
@@ -91,26 +90,57 @@ export function serviceUpdateErrors(next: Service, old: Service): FieldError[] {
   return [...(spec && before ? [...onceSetErrors(spec, before), ...classErrors(spec, before)] : []), ...serviceErrors(next)];
 }
 
-/** Cluster addresses and the first IP family cannot change as long as the Service has cluster addresses. */
+/**
+ * Cluster addresses and the first IP family cannot change as long as the Service has cluster addresses; the second may come, and go with the
+ * policy SingleStack.
+ */
 function onceSetErrors(spec: ServiceSpec, before: ServiceSpec): FieldError[] {
-  if (!needsClusterIp(spec) || !needsClusterIp(before)) return [];
-  const [now, was] = [spec.clusterIPs ?? [], before.clusterIPs ?? []];
-  const family = before.ipFamilies?.[0];
-  const reduced = (key: 'clusterIPs' | 'ipFamilies'): boolean =>
-    spec.ipFamilyPolicy !== 'SingleStack' && (spec[key]?.length ?? 0) < (before[key]?.length ?? 0);
-  const release = (what: string): FieldError =>
-    invalid(policyPath, spec.ipFamilyPolicy, `must be 'SingleStack' to release the secondary ${what}`);
+  if (spec.type === 'ExternalName' || before.type === 'ExternalName') return [];
+  const [isHeadless, wasHeadless] = [spec, before].map(({ clusterIPs }) => clusterIPs?.length === 1 && clusterIPs[0] === 'None');
+  return [
+    ...(isHeadless && wasHeadless ? [] : clusterIpUpdateErrors(spec, before)),
+    ...(isHeadless || wasHeadless ? [] : familyUpdateErrors(spec, before)),
+    ...failing([
+      [
+        needsHealthCheckPort(spec) && needsHealthCheckPort(before) && spec.healthCheckNodePort !== before.healthCheckNodePort,
+        () => forbidden('spec.healthCheckNodePort', 'field is immutable'),
+      ],
+    ]),
+  ];
+}
+
+function clusterIpUpdateErrors(
+  { clusterIPs: now = [], ipFamilyPolicy: policy }: ServiceSpec,
+  { clusterIPs: was = [] }: ServiceSpec,
+): FieldError[] {
+  const at = (i: number): string => `spec.clusterIPs[${i}]`;
+  if (now.length === was.length) return was.flatMap((ip, i) => (ip === now[i] ? [] : [invalid(at(i), now, onceSet)]));
+  const isReduced = now.length < was.length;
   return failing([
-    [now[0] && reduced('clusterIPs'), () => release('cluster IP')],
-    [reduced('ipFamilies'), () => release('IP family')],
-    [was[0] && !now[0], () => invalid('spec.clusterIPs[0]', now, 'primary clusterIP can not be unset')],
-    [was[0] && now[0] && now[0] !== was[0], () => invalid('spec.clusterIPs[0]', now, onceSet)],
-    [was[1] && now[1] && now[1] !== was[1], () => invalid('spec.clusterIPs[1]', now, onceSet)],
+    [isReduced && now.length === 0, () => invalid(at(0), now, 'primary clusterIP can not be unset')],
+    [was.length > 0 && now.length > 0 && now[0] !== was[0], () => invalid(at(0), now, onceSet)],
     [
-      needsHealthCheckPort(spec) && needsHealthCheckPort(before) && spec.healthCheckNodePort !== before.healthCheckNodePort,
-      () => forbidden('spec.healthCheckNodePort', 'field is immutable'),
+      isReduced && now.length === 1 && policy !== 'SingleStack',
+      () => invalid(policyPath, policy, "must be set to 'SingleStack' when releasing the secondary clusterIP"),
     ],
-    [family && spec.ipFamilies?.[0] !== family, () => invalid('spec.ipFamilies[0]', spec.ipFamilies ?? [], onceSet)],
+  ]);
+}
+
+function familyUpdateErrors(
+  { ipFamilies: now = [], clusterIPs = [], ipFamilyPolicy: policy }: ServiceSpec,
+  { ipFamilies: was = [] }: ServiceSpec,
+): FieldError[] {
+  const at = 'spec.ipFamilies[0]';
+  if (now.length === was.length) return was.flatMap((family, i) => (family === now[i] ? [] : [invalid(at, now, onceSet)]));
+  const isReduced = now.length < was.length;
+  return failing([
+    [isReduced && clusterIPs.length === 0, () => invalid(at, now, 'primary ipFamily can not be unset')],
+    // Upstream shows the addresses here.
+    [was.length > 0 && now.length > 0 && now[0] !== was[0], () => invalid(at, clusterIPs, onceSet)],
+    [
+      isReduced && now.length === 1 && policy !== 'SingleStack',
+      () => invalid(policyPath, policy, "must be set to 'SingleStack' when releasing the secondary ipFamily"),
+    ],
   ]);
 }
 
@@ -158,7 +188,7 @@ function externalNameErrors(spec: ServiceSpec): FieldError[] {
   const name = (spec.externalName ?? '').replace(/\.$/, '');
   return [
     ...failing([
-      [spec.clusterIP || spec.clusterIPs?.length, () => forbidden('spec.clusterIPs', text)],
+      [spec.clusterIPs?.length, () => forbidden('spec.clusterIPs', text)],
       [spec.ipFamilies?.length, () => forbidden('spec.ipFamilies', text)],
       [spec.ipFamilyPolicy, () => forbidden(policyPath, text)],
     ]),
@@ -200,45 +230,44 @@ function affinityErrors({ sessionAffinity, sessionAffinityConfig }: ServiceSpec)
   return errors;
 }
 
-function addressErrors(spec: ServiceSpec): FieldError[] {
+/** What can be said of cluster addresses and families by themselves. Upstream's ValidateServiceClusterIPsRelatedFields. */
+export function serviceAddressErrors(spec: ServiceSpec): FieldError[] {
   if (spec.type === 'ExternalName') return [];
-  return [...clusterIpErrors(spec), ...familyErrors(spec)];
-}
-
-function clusterIpErrors({ clusterIP, clusterIPs: list = [] }: ServiceSpec): FieldError[] {
+  const { clusterIP, clusterIPs: list = [], ipFamilies: wanted = [], ipFamilyPolicy: policy } = spec;
   const path = 'spec.clusterIPs';
+  const misplaced = list[0] === 'None' && list.length > 1;
+  const ill = eachOf(list, path, (ip, at, i) => (i === 0 && ip === 'None' ? [] : ipErrors(ip, at)));
   return [
     ...failing([
+      [clusterIP && list.length === 0, () => required(path)],
+      [clusterIP && list.length > 0 && list[0] !== clusterIP, () => invalid(path, list, 'first value must match `clusterIP`')],
       [list.length > 0 && !clusterIP, () => invalid(path, list, 'must be empty when `clusterIP` is not specified')],
-      [list.length > 0 && clusterIP && list[0] !== clusterIP, () => invalid(path, list, 'first value must match `clusterIP`')],
-      [list.length > 2, () => invalid(path, list, 'may only hold up to 2 values')],
     ]),
-    ...eachOf(list, path, (ip, at) => {
-      if (ip !== 'None') return ipErrors(ip, at);
-      return failing([[list.length > 1, () => invalid(at, ip, "'None' must be the first and only value")]]);
-    }),
-    ...failing([[list.length === 2 && list[0] === list[1], () => duplicate(`${path}[1]`, list[1])]]),
-  ];
-}
-
-function familyErrors({ ipFamilies: wanted = [], ipFamilyPolicy: policy, clusterIPs = [] }: ServiceSpec): FieldError[] {
-  const path = 'spec.ipFamilies';
-  const several = (what: string): FieldError =>
-    invalid(policyPath, policy, `must be 'RequireDualStack' or 'PreferDualStack' when multiple ${what} are specified`);
-  return [
-    ...failing([[wanted.length > 2, () => tooMany(path, wanted.length, 2)]]),
-    ...eachOf(wanted, path, (family, at) => (families.includes(family) ? [] : [notSupported(at, family, families)])),
-    ...duplicates(wanted, path),
+    ...eachOf(wanted, 'spec.ipFamilies', (family, at) => (ipFamilies.includes(family) ? [] : [notSupported(at, family, ipFamilies)])),
+    ...duplicates(wanted, 'spec.ipFamilies'),
     ...failing([
       [policy !== undefined && !familyPolicies.includes(policy), () => notSupported(policyPath, policy, familyPolicies)],
-      [policy === 'SingleStack' && clusterIPs.length === 2, () => several('cluster IPs')],
-      [policy === 'SingleStack' && wanted.length === 2, () => several('IP families')],
+      [misplaced, () => invalid(path, list, "'None' must be the first and only value")],
     ]),
-    ...eachOf(clusterIPs, 'spec.clusterIPs', (ip, at, index) => {
-      const family = wanted[index];
-      if (family === undefined || !ip || !isIp(ip) || family === (ip.includes(':') ? 'IPv6' : 'IPv4')) return [];
-      return [invalid(at, ip, `expected an ${family} value as indicated by \`ipFamilies[${index}]\``)];
-    }),
+    ...ill,
+    ...failing([[list.length > 2, () => invalid(path, list, 'may only hold up to 2 values')]]),
+    // Of what is no address nothing else can be said.
+    ...(misplaced || ill.length > 0
+      ? []
+      : [
+          ...failing([
+            [
+              list.length > 1 && new Set(list.map(familyOf)).size < 2,
+              () => invalid(path, list, 'may specify no more than one IP for each IP family'),
+            ],
+          ]),
+          ...eachOf(list[0] === 'None' ? [] : list, path, (ip, at, i) => {
+            const family = wanted[i];
+            return family === undefined || !ipFamilies.includes(family) || family === `IPv${familyOf(ip)}`
+              ? []
+              : [invalid(at, ip, `expected an ${family} value as indicated by \`ipFamilies[${i}]\``)];
+          }),
+        ]),
   ];
 }
 

@@ -272,7 +272,7 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
   ],
   ['a minimal Service is fine', 'v1', 'Service', service({}), []],
   ['a Service without ports', 'v1', 'Service', { spec: {} }, ['spec.ports: Required value']],
-  ['a headless Service needs no ports', 'v1', 'Service', { spec: { clusterIP: 'None' } }, []],
+  ['a headless Service needs no ports', 'v1', 'Service', { spec: { clusterIP: 'None', clusterIPs: ['None'] } }, []],
   [
     'two ports need names',
     'v1',
@@ -298,7 +298,7 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
     'a cluster IP that is no address',
     'v1',
     'Service',
-    service({ clusterIP: 'ten' }),
+    service({ clusterIP: 'ten', clusterIPs: ['ten'] }),
     ['spec.clusterIPs[0]: Invalid value: "ten": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'],
   ],
   [

@@ -28,6 +28,8 @@ export interface Asking {
 export interface Allocation {
   /** The core resource that it is for: `services`. */
   readonly resource: string;
+  /** Writes into `next` what the cluster, and not the object alone, decides, before `next` is checked. Returns why it cannot be. */
+  prepare?(next: KubeObject, old: KubeObject | undefined): readonly FieldError[];
   /** Takes what `next` needs beyond `old` and writes it into `next`; gives up what it no longer needs. */
   allocate(next: KubeObject, old: KubeObject | undefined, asking: Asking): Promise<Taken>;
   /** The claims of what is to be deleted: they go in one commit with it. */
@@ -48,6 +50,11 @@ export class Allocations {
     return this.#of(row).length > 0;
   }
 
+  /** Throws 422 when the object asks for what the cluster has not. */
+  prepare(row: ResourceRow, next: KubeObject, old: KubeObject | undefined): void {
+    for (const allocation of this.#of(row)) refuse(row, next, allocation.prepare?.(next, old) ?? []);
+  }
+
   /** Throws 422 when the object cannot have what it needs, and has taken nothing then. */
   async take(row: ResourceRow, next: KubeObject, old: KubeObject | undefined, asking: Asking): Promise<Taken> {
     const all: Taken[] = [];
@@ -60,10 +67,8 @@ export class Allocations {
         throw err;
       });
       all.push(taken);
-      if (taken.errors.length === 0) continue;
-      giveBack();
-      const { group, kind } = row.type;
-      throw StatusError.of(statusOfErrors({ group, kind }, next.metadata.name, taken.errors));
+      if (taken.errors.length > 0) giveBack();
+      refuse(row, next, taken.errors);
     }
     return { errors: [], claims: all.flatMap(({ claims }) => claims), giveBack };
   }
@@ -75,6 +80,10 @@ export class Allocations {
   #of(row: ResourceRow): readonly Allocation[] {
     return row.type.group === '' ? this.#all.filter(({ resource }) => resource === row.type.resource) : [];
   }
+}
+
+function refuse({ type: { group, kind } }: ResourceRow, { metadata }: KubeObject, errors: readonly FieldError[]): void {
+  if (errors.length > 0) throw StatusError.of(statusOfErrors({ group, kind }, metadata.name, errors));
 }
 
 /** As long as others are faster with what was chosen, or with what was to go. `attempt` is told how often they were, and says when it is enough. */

@@ -22,6 +22,12 @@ export function inBand({ first, last }: Band, number: number): boolean {
   return Number.isInteger(number) && number >= first && number <= last;
 }
 
+/** One number, and where it is taken from. */
+export interface Place {
+  readonly pool: NumberPool;
+  readonly number: number;
+}
+
 export class NumberPool {
   readonly #clock: Clock;
   readonly #random: (below: number) => number;

@@ -1,31 +1,49 @@
 /** ClusterIPs: which Service has which address of the ranges. Messages are upstream's. */
-import { isOfAnyFamily, needsClusterIp } from '../../api/defaults/service.ts';
+import { needsClusterIp } from '../../api/defaults/service.ts';
+import { type IpFamily, ipFamilyOf } from '../../api/defaults/service-families.ts';
 import { ipAddresses } from '../../api/resource-types.ts';
 import type { IPAddress, Service, ServiceSpec } from '../../api/schema/types.ts';
-import { eachOf, type FieldError, failing, invalid } from '../../api/validation/field-error.ts';
-import { isIp, parseIp } from '../../ip/ip.ts';
+import { type FieldError, invalid } from '../../api/validation/field-error.ts';
+import { parseIp } from '../../ip/ip.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { internalError } from '../status/status-error.ts';
 import { isOfService } from './ip-address.ts';
-import type { NumberPool } from './number-pool.ts';
+import type { NumberPool, Place } from './number-pool.ts';
 import { ServiceRanges } from './service-ranges.ts';
 
-export class ServiceAddresses {
-  readonly #ranges: ServiceRanges;
-  readonly #pool: NumberPool;
+/** The ranges of one family, and what is taken of them. */
+interface Addresses {
+  readonly ranges: ServiceRanges;
+  readonly pool: NumberPool;
+}
 
-  /** Follows ServiceCIDRs and IPAddresses from the call on; `serviceCidr` is one range of either family, ServiceCIDRs add to it. */
-  constructor(serviceCidr: string, pool: NumberPool, lookup: Lookup) {
-    this.#ranges = new ServiceRanges(serviceCidr, lookup);
-    this.#pool = pool;
+export class ServiceAddresses {
+  readonly #families: ReadonlyMap<IpFamily, Addresses>;
+
+  /** Follows ServiceCIDRs and IPAddresses from the call on; `serviceCidrs` is a range, or one of each family. ServiceCIDRs add to them. */
+  constructor(serviceCidrs: readonly string[], newPool: () => NumberPool, lookup: Lookup) {
+    const openRange = (cidr: string): readonly [IpFamily, Addresses] => [
+      ipFamilyOf(cidr),
+      { ranges: new ServiceRanges(cidr, lookup), pool: newPool() },
+    ];
+    this.#families = new Map(serviceCidrs.map(openRange));
     lookup.follow(ipAddresses, {
       put: (object) => {
-        for (const one of this.#reserved(object)) pool.hold(one, `ipaddress ${object.metadata.name}`);
+        for (const { pool, number } of this.#reserved(object)) pool.hold(number, `ipaddress ${object.metadata.name}`);
       },
       delete: (object) => {
-        for (const one of this.#reserved(object)) pool.drop(one, `ipaddress ${object.metadata.name}`);
+        for (const { pool, number } of this.#reserved(object)) pool.drop(number, `ipaddress ${object.metadata.name}`);
       },
     });
+  }
+
+  /** Those of which there are addresses. A Service that names none gets one of the first. */
+  get families(): readonly IpFamily[] {
+    return [...this.#families.keys()];
+  }
+
+  get pools(): readonly NumberPool[] {
+    return [...this.#families.values()].map(({ pool }) => pool);
   }
 
   /** The addresses that a Service has or asks for, written in the one canonical way. */
@@ -34,75 +52,63 @@ export class ServiceAddresses {
   }
 
   /** Undefined for what cannot be in any range. */
-  numberOf(ip: string): number | undefined {
-    return this.#ranges.numberOf(ip);
+  placeOf(ip: string): Place | undefined {
+    const own = this.#families.get(ipFamilyOf(ip));
+    const number = own?.ranges.numberOf(ip);
+    return own && number !== undefined ? { pool: own.pool, number } : undefined;
   }
 
-  /** What a stored Service has, as numbers of the pool. */
-  heldBy({ spec = {} }: Service): number[] {
-    return needsClusterIp(spec) ? this.#numbersOf(spec.clusterIPs ?? []) : [];
+  /** What a stored Service has. */
+  heldBy({ spec = {} }: Service): Place[] {
+    return needsClusterIp(spec) ? this.#placesOf(spec.clusterIPs ?? []) : [];
   }
 
-  /** Takes the addresses that are asked for, or any, and writes them into the spec. Returns what is wrong. */
-  allocate(spec: ServiceSpec, owner: string): FieldError[] {
-    if (!needsClusterIp(spec)) return [];
-    const errors = isOfAnyFamily(spec) ? [] : this.#familyErrors(spec);
-    if (errors.length > 0 || spec.clusterIP === 'None') return errors;
-    const asked = spec.clusterIPs?.length ? spec.clusterIPs : spec.clusterIP ? [spec.clusterIP] : [];
-    if (asked.length === 0) return this.#allocateAny(spec, owner);
-    for (const ip of asked) {
-      const why = this.#take(ip, owner);
+  /**
+   * Takes an address of each family of the Service, those that it asks for or any, and writes them into the spec. What it had `before` it keeps,
+   * even where it is of no range any more. Returns what is wrong.
+   */
+  allocate(spec: ServiceSpec, owner: string, before: ServiceSpec = {}): FieldError[] {
+    if (!needsClusterIp(spec) || spec.clusterIP === 'None') return [];
+    const had = needsClusterIp(before) ? (before.clusterIPs ?? []) : [];
+    const asked = (spec.ipFamilies ?? []).map((_, i) => spec.clusterIPs?.[i] ?? '');
+    const given: string[] = [];
+    for (const [i, family] of (spec.ipFamilies ?? []).entries()) {
+      const ip = asked[i]!;
+      const why = ip && !had.includes(ip) ? this.#take(ip, owner) : undefined;
       if (why) return [invalid('spec.clusterIPs', asked, why)];
+      given.push(ip || this.#takeAny(family as IpFamily, owner));
     }
-    spec.clusterIP = asked[0]!;
-    spec.clusterIPs = [...asked];
+    [spec.clusterIP] = given;
+    spec.clusterIPs = given;
     return [];
-  }
-
-  #familyErrors({ ipFamilies, ipFamilyPolicy: policy, clusterIPs = [] }: ServiceSpec): FieldError[] {
-    const own = `IPv${this.#ranges.family}`;
-    return [
-      ...failing([
-        [
-          policy === 'RequireDualStack',
-          () => invalid('spec.ipFamilyPolicy', policy, 'this cluster is not configured for dual-stack services'),
-        ],
-      ]),
-      ...eachOf(ipFamilies, 'spec.ipFamilies', (family, at, i) => {
-        if (family === own) return [];
-        if (!isIp(clusterIPs[i] ?? '')) return [invalid(at, family, 'not configured on this cluster')];
-        return [invalid(`spec.clusterIPs[${i}]`, clusterIPs, `${family} is not configured on this cluster`)];
-      }),
-    ];
   }
 
   /** Why the address cannot be had. */
   #take(ip: string, owner: string): string | undefined {
-    if (!isIp(ip)) return 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
-    const number = this.#ranges.numberOf(ip);
-    if (number === undefined || !this.#ranges.contains(ip))
-      return `failed to allocate IP ${ip}: the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.#ranges.text}`;
-    return this.#pool.take(number, owner) ? undefined : `failed to allocate IP ${ip}: provided IP is already allocated`;
+    const own = this.#families.get(ipFamilyOf(ip));
+    const number = own?.ranges.numberOf(ip);
+    const range = own?.ranges.rangeOf(ip);
+    if (!own || number === undefined || !range) return `failed to allocate IP ${ip}: the provided network does not match the current range`;
+    if (!own.ranges.contains(ip))
+      return `failed to allocate IP ${ip}: the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${range}`;
+    return own.pool.take(number, owner) ? undefined : `failed to allocate IP ${ip}: provided IP is already allocated`;
   }
 
-  #allocateAny(spec: ServiceSpec, owner: string): FieldError[] {
-    const { bands, text } = this.#ranges;
-    for (const band of bands) {
-      const number = this.#pool.takeAny(band, owner);
-      if (number === undefined) continue;
-      spec.clusterIP = this.#ranges.addressOf(number);
-      spec.clusterIPs = [spec.clusterIP];
-      return [];
+  #takeAny(family: IpFamily, owner: string): string {
+    const { ranges, pool } = this.#families.get(family)!;
+    for (const band of ranges.bands) {
+      const number = pool.takeAny(band, owner);
+      if (number !== undefined) return ranges.addressOf(number);
     }
-    throw internalError(`failed to allocate a serviceIP: range is full (${text})`);
+    throw internalError(`failed to allocate a serviceIP: range is full (${ranges.text})`);
   }
 
   /** An address that somebody keeps for something else; those of Services are only the shadow of the Services. */
-  #reserved({ metadata }: IPAddress): number[] {
-    return isOfService(metadata) ? [] : this.#numbersOf([metadata.name]);
+  #reserved({ metadata }: IPAddress): Place[] {
+    return isOfService(metadata) ? [] : this.#placesOf([metadata.name]);
   }
 
-  #numbersOf(ips: readonly string[]): number[] {
-    return ips.flatMap((ip) => this.#ranges.numberOf(ip) ?? []);
+  #placesOf(ips: readonly string[]): Place[] {
+    return ips.flatMap((ip) => this.placeOf(ip) ?? []);
   }
 }

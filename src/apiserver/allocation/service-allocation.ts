@@ -5,8 +5,10 @@
 import { randomInt } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { cloneJson } from '../../api/codec/json-clone.ts';
+import { defaultFamilies } from '../../api/defaults/service-families.ts';
+import { keepAllocated } from '../../api/registry/rows/service-update.ts';
 import { type KubeObject, services } from '../../api/resource-types.ts';
-import type { Service } from '../../api/schema/types.ts';
+import type { Service, ServiceSpec } from '../../api/schema/types.ts';
 import type { FieldError } from '../../api/validation/field-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { OldRecord } from '../../storage/store.ts';
@@ -16,12 +18,12 @@ import { AlongsideTaken } from '../resource/object-store.ts';
 import { internalError, isStatusError } from '../status/status-error.ts';
 import { type Allocation, type Asking, nothingTaken, type Taken } from './allocation.ts';
 import { type Claims, claimAhead, claimOf } from './claims.ts';
-import { NumberPool } from './number-pool.ts';
+import { NumberPool, type Place } from './number-pool.ts';
 import { ServiceAddresses } from './service-addresses.ts';
 import { type PortRange, ServicePorts } from './service-ports.ts';
 
 interface ServiceAllocationOptions {
-  readonly serviceCidr: string;
+  readonly serviceCidrs: readonly string[];
   readonly nodePorts: PortRange;
   readonly lookup: Lookup;
   readonly feed: Pick<WatchFeed, 'fresh'>;
@@ -31,11 +33,12 @@ interface ServiceAllocationOptions {
 
 /** Addresses, or ports. */
 interface Stock {
-  readonly pool: NumberPool;
+  readonly pools: readonly NumberPool[];
   readonly claims: Claims;
   /** What a Service has or asks for, as the claims call it. */
   idsOf(service: Service): readonly string[];
-  numberOf(id: string): number | undefined;
+  placeOf(id: string): Place | undefined;
+  heldBy(service: Service): readonly Place[];
 }
 
 interface Wanted {
@@ -63,22 +66,29 @@ export class ServiceAllocation implements Allocation {
 
   /** Follows the caches from the call on. */
   constructor(options: ServiceAllocationOptions) {
-    const { lookup, clock, claims, serviceCidr, nodePorts } = options;
+    const { lookup, clock, claims, serviceCidrs, nodePorts } = options;
     this.#options = options;
-    const random = (below: number): number => randomInt(below);
-    const pools = { addresses: new NumberPool({ clock, random }), ports: new NumberPool({ clock, random }) };
-    const addresses = new ServiceAddresses(serviceCidr, pools.addresses, lookup);
-    const ports = new ServicePorts(nodePorts, pools.ports);
+    const newPool = (): NumberPool => new NumberPool({ clock, random: (below) => randomInt(below) });
+    const addresses = new ServiceAddresses(serviceCidrs, newPool, lookup);
+    const portPool = newPool();
+    const ports = new ServicePorts(nodePorts, portPool);
     this.#addresses = addresses;
     this.#ports = ports;
     this.stocks = {
       addresses: {
-        pool: pools.addresses,
+        pools: addresses.pools,
         claims: claims.addresses,
         idsOf: (service) => addresses.idsOf(service),
-        numberOf: (id) => addresses.numberOf(id),
+        placeOf: (id) => addresses.placeOf(id),
+        heldBy: (service) => addresses.heldBy(service),
       },
-      ports: { pool: pools.ports, claims: claims.ports, idsOf: (service) => ports.heldBy(service).map(String), numberOf: Number },
+      ports: {
+        pools: [portPool],
+        claims: claims.ports,
+        idsOf: (service) => ports.heldBy(service).map(String),
+        placeOf: (id) => ({ pool: portPool, number: Number(id) }),
+        heldBy: (service) => ports.heldBy(service).map((number) => ({ pool: portPool, number })),
+      },
     };
     lookup.follow(services, {
       put: (service, previous) => {
@@ -87,6 +97,14 @@ export class ServiceAllocation implements Allocation {
       },
       delete: (service) => this.#drop(service),
     });
+  }
+
+  prepare(next: KubeObject, old: KubeObject | undefined): readonly FieldError[] {
+    const [spec, before] = [(next as Service).spec, (old as Service | undefined)?.spec];
+    if (!spec) return [];
+    if (before) keepAllocated(spec, before);
+    else if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+    return defaultFamilies(spec, before, this.#addresses.families);
   }
 
   async allocate(next: KubeObject, old: KubeObject | undefined, { dryRun, lost }: Asking): Promise<Taken> {
@@ -137,7 +155,7 @@ export class ServiceAllocation implements Allocation {
     const asked = service.spec;
     for (let isFresh = false; ; isFresh = true) {
       service.spec = cloneJson(asked);
-      const refused = this.#take(service);
+      const refused = this.#take(service, old?.spec);
       if (refused && isFresh) return refused();
       const wanted = refused ? [] : this.#beyond(service, old);
       if (!refused && wanted.length === 0) return { wanted };
@@ -151,16 +169,17 @@ export class ServiceAllocation implements Allocation {
   }
 
   #isFree({ stock, id }: Wanted, service: Service): boolean {
-    return stock.pool.isFree(stock.numberOf(id) ?? -1, ownerOf(service));
+    const place = stock.placeOf(id);
+    return place?.pool.isFree(place.number, ownerOf(service)) ?? false;
   }
 
   /** Takes what is free by what is known here. Undefined, or what to answer instead. */
-  #take(service: Service): (() => Taken) | undefined {
+  #take(service: Service, before: ServiceSpec | undefined): (() => Taken) | undefined {
     const owner = ownerOf(service);
     const { spec = {} } = service;
     let errors: FieldError[];
     try {
-      errors = [...this.#addresses.allocate(spec, owner), ...this.#ports.allocate(spec, owner)];
+      errors = [...this.#addresses.allocate(spec, owner, before), ...this.#ports.allocate(spec, owner)];
       if (errors.length === 0) errors.push(...this.#ports.allocateHealthCheck(spec, owner));
     } catch (err) {
       if (!isStatusError(err)) throw err;
@@ -187,23 +206,27 @@ export class ServiceAllocation implements Allocation {
 
   /** What was chosen for it and is not stored. */
   #forget(service: Service): void {
-    for (const { pool } of Object.values(this.stocks)) pool.giveBack(ownerOf(service));
+    this.#giveBack(ownerOf(service));
   }
 
   #forgetElsewhere(): void {
-    for (const { pool } of Object.values(this.stocks)) pool.giveBack(elsewhere);
+    this.#giveBack(elsewhere);
+  }
+
+  #giveBack(owner: string): void {
+    for (const { pools } of Object.values(this.stocks)) for (const pool of pools) pool.giveBack(owner);
   }
 
   #hold(service: Service): void {
-    const owner = ownerOf(service);
-    for (const one of this.#addresses.heldBy(service)) this.stocks.addresses.pool.hold(one, owner);
-    for (const one of this.#ports.heldBy(service)) this.stocks.ports.pool.hold(one, owner);
+    for (const { pool, number } of this.#heldBy(service)) pool.hold(number, ownerOf(service));
   }
 
   #drop(service: Service): void {
-    const owner = ownerOf(service);
-    for (const one of this.#addresses.heldBy(service)) this.stocks.addresses.pool.drop(one, owner);
-    for (const one of this.#ports.heldBy(service)) this.stocks.ports.pool.drop(one, owner);
+    for (const { pool, number } of this.#heldBy(service)) pool.drop(number, ownerOf(service));
+  }
+
+  #heldBy(service: Service): readonly Place[] {
+    return Object.values(this.stocks).flatMap((stock) => stock.heldBy(service));
   }
 }
 
@@ -211,8 +234,8 @@ export class ServiceAllocation implements Allocation {
 const elsewhere = 'another server';
 
 function avoid({ stock, id }: Wanted): void {
-  const number = stock.numberOf(id);
-  if (number !== undefined) stock.pool.take(number, elsewhere);
+  const place = stock.placeOf(id);
+  place?.pool.take(place.number, elsewhere);
 }
 
 function outrun(): Error {

@@ -48,6 +48,11 @@ export class ServiceRanges {
     return Number.isSafeInteger(number) ? number : undefined;
   }
 
+  /** The range that an address is of; not all of its addresses are given out. */
+  rangeOf(ip: string): string | undefined {
+    return this.#ranges(ip)[0]?.cidr.text;
+  }
+
   addressOf(number: number): string {
     return bigIntToIp(BigInt(number) + this.#main.cidr.first, this.family);
   }

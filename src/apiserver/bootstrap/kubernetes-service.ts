@@ -21,7 +21,7 @@ const checkMs = 10_000;
 const leaveMs = 2_000;
 
 interface KubernetesServiceOptions {
-  readonly serviceCidr: string;
+  readonly serviceCidrs: readonly string[];
   readonly advertiseAddress: string;
   readonly port: number;
   readonly leases: ServerLeases;
@@ -45,7 +45,7 @@ function kubernetesObjects(
     metadata: { ...meta, labels: { component: 'apiserver', provider: 'kubernetes' } },
     spec: {
       type: 'ClusterIP',
-      clusterIP: nthIp(mustCidr(o.serviceCidr), 1),
+      clusterIP: nthIp(mustCidr(o.serviceCidrs[0]!), 1),
       ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: o.port }],
     },
   };
@@ -67,18 +67,18 @@ function kubernetesObjects(
 }
 
 /** Created once and never changed: one that says something else was made under another flag (upstream's defaultservicecidr). */
-async function ensureServiceCidr(deps: EnsureDeps, text: string): Promise<void> {
+async function ensureServiceCidr(deps: EnsureDeps, cidrs: string[]): Promise<void> {
   const object: ServiceCIDR = {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'ServiceCIDR',
     metadata: { name: 'kubernetes' },
-    spec: { cidrs: [text] },
+    spec: { cidrs },
   };
   await ensureExists(deps, object);
   const row = deps.objects.registry.rowFor(serviceCidrs);
   const { name } = object.metadata;
   const there = (await deps.objects.lookup(row, '', name))?.object as KubeObject as ServiceCIDR | undefined;
-  if (!there || there.metadata.deletionTimestamp || there.spec?.cidrs?.join() !== text) return;
+  if (!there || there.metadata.deletionTimestamp || there.spec?.cidrs?.join() !== cidrs.join()) return;
   if (there.status?.conditions?.some((c) => c.type === 'Ready')) return;
   const ready = { type: 'Ready', status: 'True', reason: '', message: 'Kubernetes default Service CIDR is ready' };
   const part = subresourceOf(row, 'status');
@@ -91,7 +91,10 @@ async function ensureServiceCidr(deps: EnsureDeps, text: string): Promise<void> 
 }
 
 export async function reconcileKubernetesService(deps: EnsureDeps, options: KubernetesServiceOptions): Promise<void> {
-  await ensureServiceCidr(deps, mustCidr(options.serviceCidr).text);
+  await ensureServiceCidr(
+    deps,
+    options.serviceCidrs.map((text) => mustCidr(text).text),
+  );
   const { leases, advertiseAddress, port } = options;
   await leases.renew({ ip: advertiseAddress, port });
   await writeEndpoints(deps, options);

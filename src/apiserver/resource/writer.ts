@@ -95,6 +95,7 @@ export class Writer {
     const request: AdmissionRequest = { operation: 'CREATE', row, subresource: '', namespace, name, object, old: undefined, ...context };
     await this.#d.admission.mutate(request);
     row.applyDefaults(object);
+    this.#d.allocations.prepare(row, object, undefined);
     refuse(row, name, beforeCreate(row, object, { now: new Date(this.#d.clock.now()), uid: randomUUID() }));
     context.warnings.push(...row.warnings(object));
     await this.#d.admission.validate(request);
@@ -152,6 +153,7 @@ export class Writer {
           this.#record(row, old, next, part, context);
           const request: AdmissionRequest = { operation: 'UPDATE', row, subresource, namespace, name, object: next, old, ...context };
           await this.#d.admission.mutate(request);
+          if (!part) allocations.prepare(row, next, old);
           refuse(row, name, beforeUpdate(row, next, old, part));
           if (!part && (!row.generationOf || next.metadata.generation !== old.metadata.generation))
             context.warnings.push(...row.warnings(next));

@@ -31,6 +31,7 @@ export interface CallOptions {
 }
 
 export interface TestServerOptions {
+  /** One range, or one of each family with a comma between them. */
   readonly serviceCidr?: string;
   readonly maxTokenSeconds?: number;
   readonly admission?: ApiServerOptions['admission'];
@@ -74,7 +75,7 @@ export class TestServer {
       admission: options.admission,
       foreign: options.foreign,
       registry: options.registry,
-      serviceCidr: options.serviceCidr ?? '10.96.0.0/16',
+      serviceCidrs: (options.serviceCidr ?? '10.96.0.0/16').split(','),
       nodePortRange: '30000-32767',
       frontProxyCa: (await TestPki.create()).ca,
       advertiseAddress: options.advertiseAddress ?? '192.0.2.1',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { switchFlag, textFlag } from '../../cli/command.ts';
 import { aborted } from '../../clock/aborted.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
+import { familyOf } from '../../ip/ip.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { firstAddress } from './cluster-flags.ts';
 import { definePart, type Part, type PartFlag, type PartFlags } from './part.ts';
@@ -35,7 +36,11 @@ const flags = {
   'bind-address': textFlag('IP', 'address to listen on', '0.0.0.0'),
   'secure-port': textFlag('PORT', 'port to listen on', '6443'),
   'advertise-address': textFlag('IP', 'address under which the cluster reaches this server'),
-  'service-cluster-ip-range': textFlag('CIDR', 'range of the Services', '10.96.0.0/16'),
+  'service-cluster-ip-range': textFlag(
+    'CIDR[,CIDR]',
+    'range of the Services, or one of each family; the first is that of who asks for none',
+    '10.96.0.0/16',
+  ),
   'service-node-port-range': textFlag('FROM-TO', 'range of the node ports', '30000-32767'),
   'service-account-issuer': textFlag('URL', 'issuer of ServiceAccount tokens', 'https://kubernetes.default.svc.cluster.local'),
   'service-account-max-token-expiration': textFlag(
@@ -75,8 +80,13 @@ async function readPem(path: string): Promise<string> {
 }
 
 /** Where others reach a server that listens on all addresses of its machine. Throws USAGE. */
-function advertisedAddress(read: Read): string {
-  const address = read.ip('advertise-address') || read.ownIp('bind-address') || firstAddress();
+function advertisedAddress(read: Read, serviceCidr: string): string {
+  const family = familyOf(serviceCidr);
+  const address = read.ip('advertise-address') || read.ownIp('bind-address') || firstAddress(family);
+  if (address !== undefined && familyOf(address) !== family && read.text('endpoint-reconciler-type') !== 'none')
+    throw new KnownError('USAGE', `Cannot advertise "${address}": it is no IPv${family} address, as the first range of the Services is`, {
+      hint: `Give --advertise-address an IPv${family} address, or name that family's range first in --service-cluster-ip-range`,
+    });
   if (address !== undefined) return address;
   throw new KnownError('USAGE', 'Cannot tell under which address the cluster reaches this server: the machine has none but loopback', {
     hint: 'Give one with --advertise-address',
@@ -89,13 +99,14 @@ export const apiserver: Part = definePart({
   async config(read: Read, { parts }) {
     const file = (flag: keyof typeof flags, name: string): string => read.optional(flag) ?? join(read.text('pki-dir'), name);
     const verifying = read.list('service-account-key-file');
+    const serviceCidrs = read.familyCidrs('service-cluster-ip-range');
     const settings = {
       store: {
         url: storeUrlOf(read),
         acceptDataLoss: read.isSet('accept-data-loss'),
       },
       listen: { host: read.ip('bind-address'), port: read.port('secure-port') },
-      advertiseAddress: advertisedAddress(read),
+      advertiseAddress: advertisedAddress(read, serviceCidrs[0]!),
       serviceAccounts: {
         issuer: read.text('service-account-issuer'),
         keyFiles: [
@@ -114,7 +125,7 @@ export const apiserver: Part = definePart({
       http2MaxStreams: read.isSet('disable-http2-serving') ? 0 : read.number('http2-max-streams-per-connection', 0, 10_000) || undefined,
       // With more, clients would do little else than connect.
       goawayChance: read.fraction('goaway-chance', 0.02),
-      serviceCidr: read.cidr('service-cluster-ip-range'),
+      serviceCidrs,
       nodePortRange: read.text('service-node-port-range'),
       foreign: (['controller-manager', 'scheduler'] as const).filter((doer) => !parts.includes(doer)),
     };

@@ -2,6 +2,7 @@
 import { hostname, networkInterfaces } from 'node:os';
 import { textFlag } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
+import type { Family } from '../../ip/ip.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import type { PartFlag } from './part.ts';
 
@@ -32,11 +33,11 @@ export function nodeNameOf(flags: FlagReader<'hostname-override'>): string {
 /** Of TEST-NET-1: its route is the default route. */
 const somewhere = '192.0.2.1';
 
-/** The first address of this machine that is not loopback. */
-export function firstAddress(): string | undefined {
+/** The first address of this machine that is not loopback, and that others know, too. */
+export function firstAddress(family: Family = 4): string | undefined {
   return Object.values(networkInterfaces())
     .flat()
-    .find((a) => a && !a.internal && a.family === 'IPv4')?.address;
+    .find((a) => a && !a.internal && a.family === `IPv${family}` && !a.scopeid)?.address;
 }
 
 /**

@@ -1,10 +1,9 @@
 /**
  * What an update of a Service means for the fields that hang together: those that were allocated stay, those that the new type has no use for go.
- * As upstream (pkg/registry/core/service, normalizeClusterIPs, patchAllocatedValues and dropTypeDependentFields).
+ * As upstream (pkg/registry/core/service, patchAllocatedValues, normalizeClusterIPs and dropTypeDependentFields).
  */
 import { isDeepStrictEqual } from 'node:util';
 import {
-  defaultFamilies,
   isExternallyReachable,
   isLoadBalancer,
   mayHaveNodePorts,
@@ -16,15 +15,18 @@ import type { Service, ServicePort, ServiceSpec } from '../../schema/types.ts';
 
 export function prepareServiceUpdate(next: Service, old: Service): void {
   if (!next.spec || !old.spec) return;
-  keepAllocated(next.spec, old.spec);
-  followClusterIp(next.spec, old.spec);
-  defaultFamilies(next.spec, old.spec);
   dropWhatTheTypeHasNoUseFor(next.spec, old.spec);
   if (!isLoadBalancer(next.spec)) next.status = { ...next.status, loadBalancer: {} };
 }
 
+/** Before its families are chosen, and before anything of it is checked. */
+export function keepAllocated(next: ServiceSpec, old: ServiceSpec): void {
+  keepAddressesAndPorts(next, old);
+  followClusterIp(next, old);
+}
+
 /** What was allocated stays when the request leaves it out: a manifest that is applied again names no addresses. */
-function keepAllocated(next: ServiceSpec, old: ServiceSpec): void {
+function keepAddressesAndPorts(next: ServiceSpec, old: ServiceSpec): void {
   if (needsClusterIp(old) && needsClusterIp(next)) {
     next.clusterIP ||= old.clusterIP;
     if (!next.clusterIPs?.length && old.clusterIPs) next.clusterIPs = [...old.clusterIPs];

@@ -1,7 +1,7 @@
 /** services and endpoints. */
 import { endpointsColumns, serviceColumns } from '../../columns/network-columns.ts';
 import { defaultEndpoints } from '../../defaults/core.ts';
-import { defaultFamilies, defaultService } from '../../defaults/service.ts';
+import { defaultService } from '../../defaults/service.ts';
 import { endpoints, services } from '../../resource-types.ts';
 import { endpointsErrors } from '../../validation/endpoints.ts';
 import { nameIsDns1035Label } from '../../validation/names.ts';
@@ -43,10 +43,7 @@ export const serviceRows: readonly ResourceRow[] = [
     validateUpdate: serviceUpdateErrors,
     validateStatus: serviceStatusErrors,
     prepareCreate: ({ spec }) => {
-      if (!spec) return;
-      if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
-      defaultFamilies(spec);
-      dropInternalTrafficPolicy(spec);
+      if (spec) dropInternalTrafficPolicy(spec);
     },
     prepareUpdate: prepareServiceUpdate,
   }),
