@@ -5,6 +5,7 @@ import type { Pod } from '../api/schema/types.ts';
 import { refusal } from '../client/testing/fake-client.ts';
 import { FakeCluster, turn } from '../client/testing/fake-cluster.ts';
 import { type Log, silentLog } from '../observability/log.ts';
+import type { Plugin } from './plugin.ts';
 import { defaultProfile } from './profile.ts';
 import { startScheduler } from './scheduler.ts';
 import { asks, node, pod } from './testing/samples.ts';
@@ -97,6 +98,33 @@ test('a refusal is written again when it says something else', async () => {
   assert.deepEqual(await bed.settle(), ['patch pods/status default/p']);
   assert.match(bed.condition('p') ?? '', /^False Unschedulable 0\/2 nodes are available/);
   assert.equal(bed.client.find<Pod>(pods, 'default/p')?.status?.conditions?.[0]?.lastTransitionTime, since);
+});
+
+test('a pod at which a plugin fails is told so and tried again, and keeps no other from its node', async () => {
+  let isBroken = true;
+  const fragile: Plugin = {
+    name: 'Fragile',
+    prepare({ metadata }) {
+      if (isBroken && metadata.name === 'odd') throw new TypeError('what is this?');
+      return undefined;
+    },
+  };
+  await using bed = new Bed();
+  const said: string[] = [];
+  const log: Log = { ...silentLog, error: (message) => void said.push(message) };
+  const { client, informers, clock, signal } = bed;
+  const profiles = [{ ...defaultProfile, plugins: [fragile, ...defaultProfile.plugins] }];
+  const running = startScheduler({ client, informers, clock, signal, log, profiles });
+  bed.put(nodes, node('w1'));
+  for (const name of ['odd', 'plain']) bed.put(pods, pod(name));
+  assert.deepEqual(await bed.settle(), ['bind default/plain to w1']);
+  assert.deepEqual(said, ['Cannot look for a node for pod "default/odd": what is this?']);
+  assert.ok(bed.client.events.includes('Warning FailedScheduling what is this?'), String(bed.client.events));
+  isBroken = false;
+  await bed.clock.advance(1_000);
+  assert.deepEqual(await bed.settle(), ['bind default/odd to w1']);
+  await bed[Symbol.asyncDispose]();
+  await running;
 });
 
 const failures: readonly (readonly [string, Error, readonly string[]])[] = [

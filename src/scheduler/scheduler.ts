@@ -34,6 +34,11 @@ interface SchedulerOptions {
   readonly random?: () => number;
 }
 
+interface Responsible {
+  readonly profile: Profile;
+  readonly recorder: EventRecorder;
+}
+
 /** How many bindings may be on their way at a time. */
 const maxBindings = 16;
 /** Longest stretch of choosing without letting others run. */
@@ -42,7 +47,7 @@ const sliceMs = 10;
 class Scheduler {
   readonly #options: Required<SchedulerOptions>;
   /** By name, with who tells of its pods. */
-  readonly #profiles: ReadonlyMap<string, { readonly profile: Profile; readonly recorder: EventRecorder }>;
+  readonly #profiles: ReadonlyMap<string, Responsible>;
   readonly #cluster = new Cluster();
   readonly #queue: SchedulingQueue;
   readonly #pods: Informer<Pod>;
@@ -91,7 +96,11 @@ class Scheduler {
       return undefined;
     }
     const { moves } = this.#queue;
-    const choice = choose(pod, this.#cluster, by.profile, this.#startAt++, this.#options.random());
+    const choice = this.#choose(pod, by);
+    if (choice === undefined) {
+      this.#queue.failed(key, moves - 1);
+      return undefined;
+    }
     if (choice.kind !== 'node') {
       this.#queue.failed(key, moves);
       void this.#refuse(pod, by.recorder, refusalMessage(choice, this.#cluster.nodes.length));
@@ -99,6 +108,17 @@ class Scheduler {
     }
     this.#cluster.assume(key, pod, choice.name);
     return this.#bind(key, pod, by.recorder, choice.name);
+  }
+
+  /** Undefined for a pod at which a plugin fails: the others are not to wait for it. */
+  #choose(pod: Pod, { profile, recorder }: Responsible): ReturnType<typeof choose> | undefined {
+    try {
+      return choose(pod, this.#cluster, profile, this.#startAt++, this.#options.random());
+    } catch (err) {
+      this.#options.log.error(`Cannot look for a node for pod "${objectKey(pod)}": ${messageOf(err)}`, { err });
+      recorder.event(pod, 'Warning', 'FailedScheduling', messageOf(err));
+      return undefined;
+    }
   }
 
   async #bind(key: string, pod: Pod, recorder: EventRecorder, nodeName: string): Promise<void> {

@@ -6,7 +6,7 @@ import { FakeLeases, hangs } from '../../client/testing/fake-leases.ts';
 import { aborted } from '../../clock/aborted.ts';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { silentLog } from '../../observability/log.ts';
+import { type Log, silentLog } from '../../observability/log.ts';
 import { FlagReader } from '../flag-reader.ts';
 import { InformerPool } from './informer-pool.ts';
 import type { Part, PartContext, Running, Setting } from './part.ts';
@@ -26,6 +26,8 @@ class Scene {
   readonly server = new FakeLeases();
   readonly stop = new AbortController();
   readonly happened: string[] = [];
+  /** Errors in its log. */
+  readonly said: string[] = [];
   readonly given: Given[] = [];
   /** What the part does in its term of that number: the first is 1. */
   config: (term: number) => Promise<void> = async () => {};
@@ -34,6 +36,7 @@ class Scene {
     ...{ client: this.server.client, namespace: 'kube-system', name: 'kube-test', identity: 'a', clock: this.clock, log: silentLog },
     ...{ leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 },
   });
+  readonly #log: Log = { ...silentLog, error: (message) => void this.said.push(message) };
   readonly #part: Part = {
     name: 'test',
     flags: {},
@@ -54,7 +57,7 @@ class Scene {
     flags: new FlagReader({}),
     setting: { parts: ['test'] },
     elector: this.elector,
-    context: { informers: new InformerPool(), clock: this.clock, log: silentLog, signal: this.stop.signal },
+    context: { informers: new InformerPool(), clock: this.clock, log: this.#log, signal: this.stop.signal },
   });
   isOver = false;
   readonly ended: Promise<unknown> = this.terms
@@ -199,12 +202,6 @@ describe('a part that works when it leads', () => {
         scene.start = () => Promise.reject(wrong);
       },
     ],
-    [
-      'of its work',
-      (scene) => {
-        scene.start = async () => ({ stopped: scene.clock.sleep(30_000).then(() => Promise.reject(wrong)) });
-      },
-    ],
   ];
   for (const [what, prepare] of faults)
     test(`tells a fault ${what} that has nothing to do with the Lease, and gives that back`, async () => {
@@ -214,6 +211,39 @@ describe('a part that works when it leads', () => {
       assert.equal(await scene.ended, wrong);
       assert.equal(scene.server.lease?.spec?.holderIdentity, '');
     });
+
+  test('whose work fails says so, gives the Lease back, and stands for the next term a little later each time', async () => {
+    const scene = new Scene();
+    scene.start = async () => ({ stopped: scene.clock.sleep(5_000).then(() => Promise.reject(wrong)) });
+    await scene.clock.advance(5_000);
+    assert.deepEqual(scene.said, [`The work of this term failed; stands for election again: ${wrong.message}`]);
+    assert.deepEqual([scene.server.lease?.spec?.holderIdentity, scene.terms.health()], ['', undefined]);
+    await scene.clock.advance(12_000);
+    assert.deepEqual(
+      scene.happened.filter((line) => line.startsWith('start')),
+      ['start at 0', 'start at 6', 'start at 13'],
+    );
+    assert.equal(scene.isOver, false);
+    assert.deepEqual(
+      scene.given.map(({ term }) => term.mayAct()),
+      [false, false, true],
+    );
+    scene.stop.abort();
+    await scene.clock.advance(5_000);
+    assert.equal(scene.isOver, true);
+  });
+
+  test('whose work goes well for long enough begins anew at once after a fault', async () => {
+    const scene = new Scene();
+    scene.start = async (term) => ({
+      stopped: scene.clock.sleep(term < 3 ? 1_000 : 100_000).then(() => Promise.reject(wrong)),
+    });
+    await scene.clock.advance(120_000);
+    assert.deepEqual(
+      scene.happened.filter((line) => line.startsWith('start')),
+      ['start at 0', 'start at 2', 'start at 5', 'start at 106'],
+    );
+  });
 
   test('that does not end with its term writes nothing any more, and is in the way of no other term', async () => {
     const scene = new Scene();

@@ -1,6 +1,11 @@
-/** A part that works while this process leads: term after term, each with settings, connections and copies of the cluster of its own. */
+/**
+ * A part that works while this process leads: term after term, each with settings, connections and copies of the cluster of its own. What makes its
+ * work fail ends the term: another process may do better, and the other parts of this one, such as its API server, go on.
+ */
 import type { LeaderElector } from '../../client/leader-election.ts';
 import type { Term } from '../../client/term.ts';
+import { BackOff } from '../../clock/back-off.ts';
+import { messageOf } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { InformerPool } from './informer-pool.ts';
 import type { Part, PartContext, Running, Setting } from './part.ts';
@@ -13,18 +18,33 @@ export interface TermsOptions {
   readonly context: PartContext;
 }
 
+/** Of work that has failed. One that went well for longer than the longest wait counts as well again. */
+const backOff = { durationMs: 1_000, capMs: 60_000 };
+
 export class Terms {
   readonly #options: TermsOptions;
+  readonly #backOff = new BackOff(backOff);
   #running: Running | undefined;
 
   constructor(options: TermsOptions) {
     this.#options = options;
   }
 
-  /** Until the signal aborts. Throws what the part throws, but for what the loss of a Lease brings about. */
+  /** Until the signal aborts. Throws what keeps the part from starting, but for what the loss of a Lease brings about. */
   async run(): Promise<void> {
     const { elector, context } = this.#options;
-    while (!context.signal.aborted) await elector.run((term) => this.#lead(term), context.signal);
+    const { clock, log, signal } = context;
+    while (!signal.aborted) {
+      let fault: unknown;
+      const began = clock.monotonic();
+      await elector.run(async (term) => {
+        fault = await this.#lead(term);
+      }, signal);
+      if (fault === undefined) continue;
+      log.error(`The work of this term failed; stands for election again: ${messageOf(fault)}`, { err: fault });
+      if (clock.monotonic() - began > backOff.capMs) this.#backOff.reset();
+      await clock.sleep(this.#backOff.step(), signal).catch(() => {});
+    }
   }
 
   /** What is wrong now; a part that waits for its turn is well. */
@@ -32,21 +52,28 @@ export class Terms {
     return this.#options.elector.isExpired ? 'it leads by a Lease that has run out' : this.#running?.health?.();
   }
 
-  async #lead(term: Term): Promise<void> {
+  /** Gives what made the work fail; undefined when it ended with the term. */
+  async #lead(term: Term): Promise<unknown> {
     const { part, flags, setting, context } = this.#options;
     const { signal } = term;
     const config = await part.config(flags, { ...setting, term });
     // A busy machine may take longer to read them than the term lasts.
-    if (signal.aborted) return;
+    if (signal.aborted) return undefined;
     const running = await part.start(config, { ...context, informers: new InformerPool(), signal });
     this.#running = running;
     running.ready?.then(
       (words) => context.log.info(words),
       () => {},
     );
-    await running.stopped.finally(() => {
+    try {
+      await running.stopped;
+      return undefined;
+    } catch (err) {
+      if (signal.aborted) throw err;
+      return err;
+    } finally {
       // When it ended late, the next term may have begun.
       if (this.#running === running) this.#running = undefined;
-    });
+    }
   }
 }
