@@ -120,7 +120,7 @@ describe('bad input', () => {
     ['a selector that is none', 'GET', `${maps}?labelSelector=a%20b%20c`, undefined, undefined, 400, /requirement|selector/i],
     ['a token that is none', 'GET', `${maps}?continue=xyz&limit=1`, undefined, undefined, 400, /continue key is not valid/],
     ['a number that is none', 'GET', `${maps}?limit=ten`, undefined, undefined, 400, /invalid syntax/],
-    ['a resourceVersion that is none', 'GET', `${maps}?resourceVersion=abc`, undefined, undefined, 422, /resourceVersion/],
+    ['a resourceVersion that is none', 'GET', `${maps}?resourceVersion=abc`, undefined, undefined, 400, /resourceVersion/],
     [
       'sendInitialEvents without a match',
       'GET',

@@ -74,9 +74,16 @@ export function defineRow<T extends KubeObject>(spec: RowSpec<T>): ResourceRow {
     },
     selectableFields: {
       'metadata.name': (object) => object.metadata.name,
-      ...(type.namespaced ? { 'metadata.namespace': (object: T) => object.metadata.namespace ?? '' } : {}),
+      // Kinds that say nothing of their own have upstream's default, of which cluster-wide objects have an empty namespace.
+      ...(type.namespaced || !given.selectableFields ? { 'metadata.namespace': (object: T) => object.metadata.namespace ?? '' } : {}),
       ...given.selectableFields,
     },
+    unknownField:
+      given.unknownField ??
+      ((path) =>
+        given.selectableFields
+          ? `field label not supported: ${path}`
+          : `${JSON.stringify(path)} is not a known field selector: only "metadata.name", "metadata.namespace"`),
   };
   // A list of rows of all kinds cannot keep the type of their objects. Callers give each row only objects of its kind.
   return row as unknown as ResourceRow;

@@ -74,10 +74,22 @@ test('field selectors reach what upstream lets them reach', () => {
   assert.deepEqual(fields('', 'nodes'), ['metadata.name', 'spec.unschedulable']);
   assert.deepEqual(fields('', 'secrets'), ['metadata.name', 'metadata.namespace', 'type']);
   assert.ok(fields('', 'events').includes('involvedObject.uid'));
+  assert.deepEqual(fields('apps', 'replicasets'), ['metadata.name', 'metadata.namespace']);
+  assert.deepEqual(fields('storage.k8s.io', 'storageclasses'), ['metadata.name', 'metadata.namespace']);
   const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, status: { podIPs: [{ ip: '10.0.0.1' }] } };
   const read = registry.rowOf('', 'v1', 'pods')!.selectableFields;
   assert.equal(read['status.podIP']!(pod), '10.0.0.1');
   assert.equal(read['spec.hostNetwork']!(pod), 'false');
+});
+
+test('who selects by another field reads what upstream says of the kind', () => {
+  for (const [group, resource, text] of [
+    ['', 'pods', 'field label not supported: x'],
+    ['apps', 'replicasets', '"x" is not a known field selector: only "metadata.name", "metadata.namespace"'],
+    ['batch', 'jobs', 'field label "x" not supported for Job'],
+    ['resource.k8s.io', 'resourceslices', 'field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: x'],
+  ] as const)
+    assert.equal(registry.rowOf(group, 'v1', resource)!.unknownField('x'), text);
 });
 
 test('an event reads the same through both groups', () => {

@@ -118,9 +118,11 @@ export interface ResourceRow<T extends KubeObject = KubeObject> {
   // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
   /**
    * Fields that a field selector may name, with their value for an object (`spec.nodeName`, '' when unset). Contains
-   * `metadata.name`, and `metadata.namespace` when namespaced. Any other: 400 `field label not supported: X`
+   * `metadata.name`, and `metadata.namespace` when namespaced.
    */
   readonly selectableFields: Readonly<Record<string, (object: T) => string>>;
+  /** What is said to who selects by another one; the answer is 400. */
+  readonly unknownField: (path: string) => string;
   readonly columns: Columns<T>;
 
   // ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -18,3 +18,12 @@ test('a term without operator is refused', () => {
     message: "invalid selector: 'metadata.name'; can't understand 'metadata.name'",
   });
 });
+
+test('a value with a character that should be escaped, or an escape that is none, is refused', () => {
+  for (const [text, what] of [
+    ['a=b=c', 'unescaped character in value: 61'],
+    ['a=b\\xc', 'invalid escape sequence: \\x'],
+    ['a=b\\', 'invalid escape sequence: \\'],
+  ] as const)
+    assert.throws(() => parseFieldSelector(text), { name: 'SelectorError', message: `invalid field selector: ${what}` }, text);
+});

@@ -23,8 +23,10 @@ function splitUnescaped(text: string, separator: string): string[] {
 }
 
 function unescapeValue(value: string): string {
-  return value.replace(/\\([\\,=])/g, (whole, char: string) => {
-    if (whole.length !== 2) throw new SelectorError(`invalid field selector: invalid escape sequence: ${whole}`);
+  return value.replace(/\\(.?)|[,=]/gsu, (whole, char: string | undefined) => {
+    // Upstream tells the number of the character.
+    if (char === undefined) throw new SelectorError(`invalid field selector: unescaped character in value: ${whole.codePointAt(0)}`);
+    if (!/^[\\,=]$/.test(char)) throw new SelectorError(`invalid field selector: invalid escape sequence: ${whole}`);
     return char;
   });
 }

@@ -38,10 +38,13 @@ test('text selectors match as kubectl documents', () => {
 test('what is no selector is refused with what was found and what was expected', () => {
   for (const [text, message] of [
     ['a===b', "unable to parse requirement: found '=', expected: identifier"],
-    ['a in b', "unable to parse requirement: found 'b', expected: '('"],
-    ['a,', "unable to parse requirement: found '', expected: identifier after ','"],
-    ['=x', "unable to parse requirement: found '=', expected: !, identifier, or 'end of string'"],
-    ['a=b c', "unable to parse requirement: found 'c', expected: ',' or 'end of string'"],
+    ['a b', "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"],
+    ['a in b', "unable to parse requirement: found 'b' expected: '('"],
+    ['!=', "found '!=', expected: !, identifier, or 'end of string'"],
+    ['! =', "unable to parse requirement: found '=', expected: identifier"],
+    ['a,', "found '', expected: identifier after ','"],
+    ['=x', "found '=', expected: !, identifier, or 'end of string'"],
+    ['a=b c', "found 'c', expected: ',' or 'end of string'"],
     ['a=(', "unable to parse requirement: found '(', expected: identifier"],
     ['a=!=', "unable to parse requirement: found '!=', expected: identifier"],
     ['a in (x', "unable to parse requirement: found '', expected: ',' or ')'"],

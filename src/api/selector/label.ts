@@ -102,7 +102,7 @@ class TextParser {
   }
 
   #fail(expected: string): never {
-    throw new SelectorError(`unable to parse requirement: found '${this.#peek() ?? ''}', expected: ${expected}`);
+    throw new SelectorError(`found '${this.#peek() ?? ''}', expected: ${expected}`);
   }
 
   #word(expected: string): string {
@@ -113,7 +113,7 @@ class TextParser {
   }
 
   #valueList(): string[] {
-    if (this.#peek() !== '(') this.#fail("'('");
+    if (this.#peek() !== '(') throw new SelectorError(`found '${this.#peek() ?? ''}' expected: '('`);
     this.#at++;
     const values: string[] = [];
     for (;;) {
@@ -131,6 +131,17 @@ class TextParser {
     return token === ',' || token === ')' ? '' : this.#word("',', ')' or identifier");
   }
 
+  /** What is wrong within a requirement is said to be so. */
+  #requirement(): LabelTerm {
+    const first = this.#peek();
+    if (first === undefined || (first !== '!' && symbols.has(first))) this.#fail("!, identifier, or 'end of string'");
+    try {
+      return this.#term();
+    } catch (err) {
+      throw err instanceof SelectorError ? new SelectorError(`unable to parse requirement: ${err.message}`) : err;
+    }
+  }
+
   #term(): LabelTerm {
     if (this.#peek() === '!') {
       this.#at++;
@@ -138,7 +149,7 @@ class TextParser {
       checkKey(key);
       return { key, op: 'DoesNotExist', values: [] };
     }
-    const key = this.#word("!, identifier, or 'end of string'");
+    const key = this.#word('identifier');
     checkKey(key);
     const op = this.#peek();
     if (op === undefined || op === ',') return { key, op: 'Exists', values: [] };
@@ -158,7 +169,7 @@ class TextParser {
         return this.#comparison(key, op);
       default:
         this.#at--;
-        return this.#fail("in, notin, =, ==, !=, gt, lt, ',', or 'end of string'");
+        return this.#fail('in, notin, =, ==, !=, gt, lt');
     }
   }
 
@@ -181,7 +192,7 @@ class TextParser {
     const terms: LabelTerm[] = [];
     if (this.#peek() === undefined) return terms;
     for (;;) {
-      terms.push(this.#term());
+      terms.push(this.#requirement());
       const next = this.#peek();
       if (next === undefined) return terms;
       if (next !== ',') this.#fail("',' or 'end of string'");
@@ -193,13 +204,7 @@ class TextParser {
 
 /** Parses the text form. Empty text matches everything. Throws SelectorError. */
 export function parseLabelSelector(text: string): Selector {
-  if (text.trim() === '') return everything;
-  try {
-    return selectorOf(new TextParser(text).parse());
-  } catch (err) {
-    if (!(err instanceof SelectorError)) throw err;
-    throw new SelectorError(`unable to parse requirement: ${err.message.replace('unable to parse requirement: ', '')}`);
-  }
+  return text.trim() === '' ? everything : selectorOf(new TextParser(text).parse());
 }
 
 /** The meaning of a LabelSelector object: absent matches nothing, `{}` everything. Throws SelectorError on an unknown operator. */

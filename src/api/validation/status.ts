@@ -30,7 +30,7 @@ export function statusOfErrors(of: GroupKind, name: string, errors: readonly Fie
     message: errors.length > 0 ? `${subject}: ${aggregate(errors)}` : subject,
     reason: 'Invalid',
     details: {
-      name,
+      ...(name ? { name } : {}),
       ...(of.group ? { group: of.group } : {}),
       kind: of.kind,
       causes: errors.map((error) => ({ reason: error.type, message: bodyOf(error), field: error.path })),

@@ -2,10 +2,10 @@
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { parseFieldSelector } from '../../api/selector/field.ts';
 import { everything, parseLabelSelector } from '../../api/selector/label.ts';
-import { forbidden, invalid, notSupported } from '../../api/validation/field-error.ts';
+import { type FieldError, failing, forbidden, invalid, notSupported, textOf } from '../../api/validation/field-error.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { Selection } from '../resource/selection.ts';
-import { badRequest, invalidOptions, isStatusError, type StatusError } from '../status/status-error.ts';
+import { badRequest, invalidOptions, isStatusError } from '../status/status-error.ts';
 import { boolQuery } from './request-info.ts';
 
 export interface ReadOptions {
@@ -46,7 +46,7 @@ export function selectionOf(row: ResourceRow, query: URLSearchParams): Selection
     const labels = labelText ? parseLabelSelector(labelText) : everything;
     const terms = fieldText ? parseFieldSelector(fieldText) : [];
     for (const term of terms) {
-      if (!Object.hasOwn(row.selectableFields, term.path)) throw badRequest(`field label not supported: ${term.path}`);
+      if (!Object.hasOwn(row.selectableFields, term.path)) throw badRequest(row.unknownField(term.path));
     }
     return new Selection(row, labels, terms);
   } catch (err) {
@@ -56,8 +56,8 @@ export function selectionOf(row: ResourceRow, query: URLSearchParams): Selection
 
 export function resourceVersionOf(text: string): number {
   if (!/^\d{1,15}$/.test(text)) {
-    const why = `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;
-    throw invalidOptions('ListOptions', invalid('resourceVersion', text, why));
+    const wrong = invalid('resourceVersion', text, `strconv.ParseUint: ${unparsed(text)}`);
+    throw badRequest(`invalid resource version: ${textOf(wrong)}`);
   }
   return Number(text);
 }
@@ -65,34 +65,50 @@ export function resourceVersionOf(text: string): number {
 function whole(query: URLSearchParams, key: string): number | undefined {
   const text = query.get(key);
   if (text === null || text === '') return undefined;
-  if (!/^-?\d{1,15}$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (!/^-?\d{1,15}$/.test(text)) throw badRequest(`strconv.ParseInt: ${unparsed(text)}`);
   return Number(text);
 }
 
+/** In the words of Go's strconv. */
+function unparsed(text: string): string {
+  return `parsing ${JSON.stringify(text)}: ${/^\d+$/.test(text) ? 'value out of range' : 'invalid syntax'}`;
+}
+
+interface Combination {
+  readonly watch: boolean;
+  readonly match: string;
+  readonly rvText: string;
+  readonly sendInitialEvents: boolean | undefined;
+  readonly continueToken: string;
+}
+
 /** apimachinery's ValidateListOptions: nonsense must be refused, because an informer that asks for it would wait for ever. */
-function checkCombination(o: {
-  watch: boolean;
-  match: string;
-  rvText: string;
-  sendInitialEvents: boolean | undefined;
-  continueToken: string;
-}): void {
-  const wrong = (field: string, message: string): StatusError => invalidOptions('ListOptions', forbidden(field, message));
-  if (o.sendInitialEvents !== undefined) {
-    if (!o.watch) throw wrong('sendInitialEvents', 'sendInitialEvents is forbidden for list');
-    if (o.match !== 'NotOlderThan') {
-      throw wrong('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
-    }
-    return;
-  }
-  if (o.match === '') return;
-  if (o.watch) throw wrong('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch');
-  if (o.rvText === '') throw wrong('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided');
-  if (o.continueToken) throw wrong('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided');
-  if (o.match !== 'Exact' && o.match !== 'NotOlderThan') {
-    throw invalidOptions('ListOptions', notSupported('resourceVersionMatch', o.match, ['Exact', 'NotOlderThan', '']));
-  }
-  if (o.match === 'Exact' && o.rvText === '0') {
-    throw wrong('resourceVersionMatch', 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
-  }
+function checkCombination(o: Combination): void {
+  const errors = o.watch ? watchErrors(o) : listErrors(o);
+  if (errors.length > 0) throw invalidOptions('ListOptions', ...errors);
+}
+
+const field = 'resourceVersionMatch';
+const needs = (message: string) => (): FieldError => forbidden(field, message);
+
+function listErrors({ match, rvText, sendInitialEvents, continueToken }: Combination): FieldError[] {
+  const exact = match === 'Exact';
+  return failing([
+    [match && !rvText, needs('resourceVersionMatch is forbidden unless resourceVersion is provided')],
+    [match && continueToken, needs('resourceVersionMatch is forbidden when continue is provided')],
+    [match && !exact && match !== 'NotOlderThan', () => notSupported(field, match, ['Exact', 'NotOlderThan', ''])],
+    [exact && rvText === '0', needs('resourceVersionMatch "exact" is forbidden for resourceVersion "0"')],
+    [sendInitialEvents !== undefined, () => forbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list')],
+  ]);
+}
+
+function watchErrors({ match, sendInitialEvents, continueToken }: Combination): FieldError[] {
+  const sends = sendInitialEvents !== undefined;
+  const other = match !== 'NotOlderThan';
+  return failing([
+    [sends && other, needs('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan')],
+    [match && !sends, needs('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided')],
+    [match && other, () => notSupported(field, match, ['NotOlderThan'])],
+    [match && continueToken, needs('resourceVersionMatch is forbidden when continue is provided')],
+  ]);
 }

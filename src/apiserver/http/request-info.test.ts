@@ -15,7 +15,11 @@ describe('requestInfo()', () => {
   const cases: readonly (readonly [string, string, string])[] = [
     ['GET', '/api/v1/namespaces/default/pods', 'list -/v1 pods default -'],
     ['GET', '/api/v1/pods?watch=true', 'watch -/v1 pods - -'],
+    ['GET', '/api/v1/pods?watch=x', 'watch -/v1 pods - -'],
+    ['GET', '/api/v1/pods?watch=f', 'watch -/v1 pods - -'],
     ['GET', '/api/v1/pods?watch=false', 'list -/v1 pods - -'],
+    ['GET', '/api/v1/pods?watch=False', 'list -/v1 pods - -'],
+    ['GET', '/api/v1/pods?watch=0', 'list -/v1 pods - -'],
     ['GET', '/api/v1/namespaces/default/pods/web', 'get -/v1 pods default web'],
     ['GET', '/api/v1/namespaces/default/pods/web?watch', 'watch -/v1 pods default web'],
     ['GET', '/api/v1/watch/namespaces/default/pods', 'watch -/v1 pods default -'],

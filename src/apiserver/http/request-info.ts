@@ -79,10 +79,10 @@ function verbOf(asked: string, of: { readonly name: string; readonly subresource
   return of.watches && !of.subresource ? 'watch' : 'get';
 }
 
-/** The apiserver reads booleans as Go does, and takes any other text for true (`?watch` alone too). */
+/** As apimachinery reads a boolean of a query: `false` and `0` are false, any other text is true (`?watch` alone, too). */
 export function boolQuery(query: URLSearchParams, key: string): boolean {
   const value = query.get(key);
-  return value !== null && value !== 'false' && value !== '0' && value !== 'False' && value !== 'FALSE' && value !== 'f' && value !== 'F';
+  return value !== null && value !== '0' && value.toLowerCase() !== 'false';
 }
 
 function isWatch(query: URLSearchParams): boolean {

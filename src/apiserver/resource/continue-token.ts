@@ -19,10 +19,11 @@ export function decodeContinue(text: string): ContinueToken {
   try {
     parsed = JSON.parse(Buffer.from(text, 'base64url').toString());
   } catch {
-    throw badRequest('continue key is not valid: the token is not of this server');
+    throw badRequest('invalid continue token: continue key is not valid: the token is not of this server');
   }
   const token = parsed as { v?: unknown; rv?: unknown; start?: unknown } | null;
-  if (token?.v !== 'meta.k8s.io/v1') throw badRequest('continue key is not valid: server does not recognize the encoded version');
+  if (token?.v !== 'meta.k8s.io/v1')
+    throw badRequest('invalid continue token: continue key is not valid: server does not recognize the encoded version');
   if (
     typeof token.start !== 'string' ||
     typeof token.rv !== 'number' ||
@@ -30,7 +31,7 @@ export function decodeContinue(text: string): ContinueToken {
     token.rv === 0 ||
     token.start.includes('..')
   ) {
-    throw badRequest('continue key is not valid: incorrect encoded start or resourceVersion');
+    throw badRequest('invalid continue token: continue key is not valid: incorrect encoded start or resourceVersion');
   }
   return { revision: token.rv, start: token.start };
 }

@@ -69,7 +69,6 @@ export const appsRows: readonly ResourceRow[] = [
     hasStatus: true,
     initialStatus: { replicas: 0 },
     subresources: [scale(({ spec }: ReplicaSet) => formatLabelSelector(spec?.selector))],
-    selectableFields: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
     columns: replicaSetColumns,
     applyDefaults: defaultReplicaSet,
     warnings: (object) => workloadWarnings(object),

@@ -26,6 +26,7 @@ export const batchRows: readonly ResourceRow[] = [
     categories: ['all'],
     hasStatus: true,
     selectableFields: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
+    unknownField: (path) => `field label ${JSON.stringify(path)} not supported for Job`,
     columns: jobColumns,
     applyDefaults: defaultJob,
     warnings: (object) => workloadWarnings(object),

@@ -30,6 +30,7 @@ export const deviceRows: readonly ResourceRow[] = [
     type: resourceSlices,
     generationOf: ({ spec }) => spec,
     selectableFields: { 'spec.nodeName': ({ spec }) => spec?.nodeName ?? '', 'spec.driver': ({ spec }) => spec?.driver ?? '' },
+    unknownField: (path) => `field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: ${path}`,
     columns: resourceSliceColumns,
     validate: resourceSliceErrors,
     immutable: ['spec.pool.name', 'spec.driver', 'spec.nodeName'],

@@ -33,6 +33,8 @@ export const podRows: readonly ResourceRow[] = [
     ],
     selectableFields: {
       'spec.nodeName': ({ spec }) => spec?.nodeName ?? '',
+      // The name that it had in the oldest version of the API.
+      'spec.host': ({ spec }) => spec?.nodeName ?? '',
       'spec.restartPolicy': ({ spec }) => spec?.restartPolicy ?? '',
       'spec.schedulerName': ({ spec }) => spec?.schedulerName ?? '',
       'spec.serviceAccountName': ({ spec }) => spec?.serviceAccountName ?? '',
