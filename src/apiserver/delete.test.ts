@@ -23,6 +23,24 @@ describe('delete', () => {
     assert.equal((await s.call('GET', `${pods}/free`)).status, 404);
   });
 
+  test('gives what it removed back where upstream does, and else a Status', async () => {
+    const answers: unknown[] = [];
+    for (const [path, object] of [
+      ['/api/v1/namespaces/default/services', { spec: { ports: [{ port: 80 }] } }],
+      ['/apis/storage.k8s.io/v1/storageclasses', { provisioner: 'example.com/p' }],
+      ['/api/v1/namespaces/default/configmaps', {}],
+    ] as const) {
+      await s.call('POST', path, { ...object, metadata: { name: 'gone' } });
+      const { status, body } = await s.call('DELETE', `${path}/gone`);
+      answers.push([status, body.kind, body.metadata.name ?? body.details.name]);
+    }
+    assert.deepEqual(answers, [
+      [200, 'Service', 'gone'],
+      [200, 'StorageClass', 'gone'],
+      [200, 'Status', 'gone'],
+    ]);
+  });
+
   test('marks a pod that runs, lets its end come nearer only, and removes it on the word of the kubelet', async () => {
     await s.call('POST', pods, { metadata: { name: 'runs' }, spec: { ...podSpec, nodeName: 'n1' } });
     const first = await s.call('DELETE', `${pods}/runs`, { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: 'Background' });

@@ -17,6 +17,7 @@ function row(group: string, version: string, kind: string, more: Partial<OpenApi
     categories: [],
     verbs: all,
     subresources: [],
+    returnsDeleted: false,
     ...more,
   };
 }

@@ -9,7 +9,7 @@ import { type Schema, typeNameOf } from '../schema/schema.ts';
 import { type DiscoveryRow, kindOf } from './discovery.ts';
 import type { Json, SchemaSet } from './openapi-schema.ts';
 
-export type OpenApiRow = DiscoveryRow & Pick<ResourceRow, 'listKind' | 'schema'>;
+export type OpenApiRow = DiscoveryRow & Pick<ResourceRow, 'listKind' | 'schema' | 'returnsDeleted'>;
 
 interface Gvk {
   readonly group: string;
@@ -121,7 +121,10 @@ export function pathsOf(row: OpenApiRow, schemas: SchemaSet): Json {
   const listType = listSchemaOf(row);
   const list = listType ? schemas.addKind(listType, { ...type, kind: row.listKind }) : own;
   const status = schemas.addKind('meta.v1.Status', { group: '', version: 'v1', kind: 'Status' });
-  const answerTo = (action: string): Json => (action === 'list' ? list : action.startsWith('delete') ? status : own);
+  const answerTo = (action: string): Json => {
+    if (action === 'list') return list;
+    return action === 'deletecollection' || (action === 'delete' && !row.returnsDeleted) ? status : own;
+  };
   const parameters = type.namespaced ? [inPath('namespace')] : [];
   const info: PathInfo = { gvk: type, name, parameters, patchTypes: patchTypesOf(row.schema).toSorted(), answerTo };
   const ofItem: PathInfo = { ...info, parameters: [inPath('name'), ...parameters] };

@@ -59,6 +59,7 @@ export function defineRow<T extends KubeObject>(spec: RowSpec<T>): ResourceRow {
     gracePeriod: undefined,
     defaultPropagation: 'Background',
     holdsDeletion: undefined,
+    returnsDeleted: given.gracePeriod !== undefined,
     ...given,
     type,
     subresources,

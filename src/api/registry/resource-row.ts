@@ -163,4 +163,6 @@ export interface ResourceRow<T extends KubeObject = KubeObject> {
    * `spec.finalizers` holds a name. The update that leaves a deleted object with neither removes it.
    */
   holdsDeletion: ((object: T) => boolean) | undefined;
+  /** Whether who deletes an object gets it back, and no Status, when it is gone. */
+  readonly returnsDeleted: boolean;
 }

@@ -40,7 +40,8 @@ const policyPath = 'spec.ipFamilyPolicy';
 const kubeletPort = 10_250;
 const onceSet = 'may not change once set';
 
-export function serviceErrors({ spec }: Service): FieldError[] {
+export function serviceErrors(service: Service, old?: Service): FieldError[] {
+  const { spec } = service;
   if (!spec) return [required('spec.ports')];
   const ports = spec.ports ?? [];
   const tooLong = [
@@ -64,17 +65,36 @@ export function serviceErrors({ spec }: Service): FieldError[] {
     ...eachOf(spec.externalIPs, 'spec.externalIPs', reachableIpErrors),
     ...trafficErrors(spec),
     ...failing([[taken, () => invalid('spec.healthCheckNodePort', healthCheckNodePort, 'provided port is already allocated')]]),
+    ...sourceRangeErrors(service, old),
     ...loadBalancerErrors(spec),
   ];
 }
 
-function loadBalancerErrors(spec: ServiceSpec): FieldError[] {
-  const { loadBalancerSourceRanges: ranges = [], allocateLoadBalancerNodePorts, loadBalancerClass } = spec;
-  const other = spec.type !== 'LoadBalancer';
-  const notOf = (key: string): FieldError => forbidden(`spec.${key}`, "may only be used when `type` is 'LoadBalancer'");
+const ofLoadBalancers = "may only be used when `type` is 'LoadBalancer'";
+const sourceRangesKey = 'service.beta.kubernetes.io/load-balancer-source-ranges';
+
+/** The annotation is the older form of the field, and counts where that is empty. */
+function sourceRangeErrors({ metadata, spec }: Service, old: Service | undefined): FieldError[] {
+  const { loadBalancerSourceRanges: ranges = [], type } = spec ?? {};
+  const text = metadata.annotations?.[sourceRangesKey];
+  // Upstream writes the field so.
+  const path = ranges.length > 0 ? 'spec.LoadBalancerSourceRanges' : `metadata.annotations[${sourceRangesKey}]`;
+  if (ranges.length === 0 && text === undefined) return [];
+  const isOld = old?.metadata.annotations?.[sourceRangesKey] === text;
+  const written = isOld || !text?.trim() ? [] : text.split(',');
   return [
-    ...failing([[other && ranges.length > 0, () => notOf('loadBalancerSourceRanges')]]),
-    ...eachOf(ranges, 'spec.loadBalancerSourceRanges', (range, at) => cidrErrors(range.trim(), at)),
+    ...failing([[type !== 'LoadBalancer', () => forbidden(path, ofLoadBalancers)]]),
+    ...(ranges.length > 0
+      ? eachOf(ranges, path, (range, at) => cidrErrors(range.trim(), at))
+      : written.flatMap((range) => cidrErrors(range.trim(), path))),
+  ];
+}
+
+function loadBalancerErrors(spec: ServiceSpec): FieldError[] {
+  const { allocateLoadBalancerNodePorts, loadBalancerClass } = spec;
+  const other = spec.type !== 'LoadBalancer';
+  const notOf = (key: string): FieldError => forbidden(`spec.${key}`, ofLoadBalancers);
+  return [
     ...failing([
       [other && allocateLoadBalancerNodePorts !== undefined, () => notOf('allocateLoadBalancerNodePorts')],
       [other && loadBalancerClass !== undefined, () => notOf('loadBalancerClass')],
@@ -87,7 +107,7 @@ function loadBalancerErrors(spec: ServiceSpec): FieldError[] {
 
 export function serviceUpdateErrors(next: Service, old: Service): FieldError[] {
   const [spec, before] = [next.spec, old.spec];
-  return [...(spec && before ? [...onceSetErrors(spec, before), ...classErrors(spec, before)] : []), ...serviceErrors(next)];
+  return [...(spec && before ? [...onceSetErrors(spec, before), ...classErrors(spec, before)] : []), ...serviceErrors(next, old)];
 }
 
 /**

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Service } from '../schema/types.ts';
 import { isDns1123Label, isLabelValue } from './names.ts';
+import { serviceErrors } from './service.ts';
 import { statusOfErrors } from './status.ts';
 import { createErrors, updateErrors } from './testing/object-errors.ts';
 
 const box = { name: 'a', image: 'box:1' };
 const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [box] } };
 const selector = { matchLabels: { app: 'web' } };
+const sourceRanges = 'service.beta.kubernetes.io/load-balancer-source-ranges';
 const service = (spec: object): object => ({ spec: { ports: [{ port: 80 }], ...spec } });
 const pod = (spec: object): object => ({ spec: { containers: [box], ...spec } });
 
@@ -271,6 +274,30 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
     ],
   ],
   ['a minimal Service is fine', 'v1', 'Service', service({}), []],
+  ...(
+    [
+      ['LoadBalancer', '10.0.0.0/8, 1.2.3.4/32', undefined, []],
+      ['LoadBalancer', ' ', undefined, []],
+      [
+        'LoadBalancer',
+        '10.0.0.0/8,x',
+        undefined,
+        [`metadata.annotations[${sourceRanges}]: Invalid value: "x": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)`],
+      ],
+      ['NodePort', '', undefined, [`metadata.annotations[${sourceRanges}]: Forbidden: may only be used when \`type\` is 'LoadBalancer'`]],
+      ['LoadBalancer', 'x', ['1.2.3.0/24'], []],
+      ['ClusterIP', 'x', ['1.2.3.0/24'], ["spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'"]],
+    ] as const
+  ).map(([type, text, loadBalancerSourceRanges, errors]): [string, string, string, object, readonly string[]] => [
+    `a ${type} Service with source ranges ${JSON.stringify(text)} in the annotation and ${loadBalancerSourceRanges ?? 'none'} in the field`,
+    'v1',
+    'Service',
+    {
+      metadata: { annotations: { [sourceRanges]: text } },
+      ...service({ type, allocateLoadBalancerNodePorts: type === 'LoadBalancer' || undefined, loadBalancerSourceRanges }),
+    },
+    errors,
+  ]),
   ['a Service without ports', 'v1', 'Service', { spec: {} }, ['spec.ports: Required value']],
   ['a headless Service needs no ports', 'v1', 'Service', { spec: { clusterIP: 'None', clusterIPs: ['None'] } }, []],
   [
@@ -542,6 +569,18 @@ const updates: readonly [string, string, string, object, object, readonly string
     [],
   ],
 ];
+
+test('source ranges in the annotation that were there before are taken as they are', () => {
+  const balancer = (text: string): Service => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'web', annotations: { [sourceRanges]: text } },
+    ...service({ type: 'LoadBalancer' }),
+  });
+  const wrong = (old: string, next: string): number =>
+    serviceErrors(balancer(next), balancer(old)).filter(({ path }) => path.includes(sourceRanges)).length;
+  assert.deepEqual([wrong('x', 'x'), wrong('x', 'y'), wrong('x', '10.0.0.0/8')], [0, 1, 0]);
+});
 
 for (const [name, apiVersion, kind, before, after, wanted] of updates) {
   test(`update: ${name}`, () => assert.deepEqual(updateErrors(apiVersion, kind, before, after), wanted));

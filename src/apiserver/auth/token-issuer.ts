@@ -1,8 +1,12 @@
 /** Makes ServiceAccount tokens (TokenRequest), and the documents by which others verify them. */
 import { randomUUID } from 'node:crypto';
 import { type JWK, SignJWT } from 'jose';
+import type { KubeObject } from '../../api/resource-types.ts';
 import type { BoundObjectReference, ServiceAccount } from '../../api/schema/types.ts';
+import { type FieldError, invalid } from '../../api/validation/field-error.ts';
+import { statusOfErrors } from '../../api/validation/status.ts';
 import { timestamp } from '../../clock/timestamp.ts';
+import { badRequest, conflict, notFound, StatusError } from '../status/status-error.ts';
 import type { TokenOptions } from './service-account-tokens.ts';
 import type { ObjectClaim } from './token-claims.ts';
 import { jsonWebKeySet } from './token-keys.ts';
@@ -24,21 +28,17 @@ export interface TokenSpec {
   readonly boundObjectRef?: BoundObjectReference | null | undefined;
 }
 
-export type IssuedToken =
-  | {
-      readonly ok: true;
-      readonly token: string;
-      readonly expirationTimestamp: string;
-      readonly expirationSeconds: number;
-      readonly audiences: readonly string[];
-      /** What whoever asked should know. */
-      readonly warning?: string;
-    }
-  | { readonly ok: false; readonly code: 404 | 409 | 422; readonly message: string; readonly field?: string };
+export interface IssuedToken {
+  readonly token: string;
+  readonly expirationTimestamp: string;
+  readonly expirationSeconds: number;
+  readonly audiences: readonly string[];
+  /** What whoever asked should know. */
+  readonly warning?: string;
+}
 
-type Bound =
-  | { readonly ok: true; readonly claims: Partial<Record<'pod' | 'secret' | 'node', ObjectClaim>> }
-  | (IssuedToken & { readonly ok: false });
+/** What a token says of the object that it is bound to. */
+type BoundClaims = Partial<Record<'pod' | 'secret' | 'node', ObjectClaim>>;
 
 const defaultSeconds = 3600;
 const minSeconds = 600;
@@ -54,27 +54,26 @@ export class TokenIssuer {
     this.#options = options;
   }
 
-  /** A token for the ServiceAccount, bound to the object that the spec names. */
+  /** A token for the ServiceAccount, bound to the object that the spec names. Throws 400, 404, 409 and 422. */
   async issue(serviceAccount: ServiceAccount, spec: TokenSpec): Promise<IssuedToken> {
     const { keys, issuer, clock } = this.#options;
-    const asked = spec.expirationSeconds || defaultSeconds;
-    if (asked < minSeconds)
-      return invalid('spec.expirationSeconds', `Invalid value: ${asked}: may not specify a duration less than 10 minutes`);
-    if (asked > maxSeconds) return invalid('spec.expirationSeconds', `Too long: may not be more than 2^32 seconds`);
+    const asked = spec.expirationSeconds ?? defaultSeconds;
+    const wrong = asked < minSeconds ? 'less than 10 minutes' : asked > maxSeconds ? 'larger than 2^32 seconds' : undefined;
+    if (wrong) throw invalidRequest(invalid('spec.expirationSeconds', asked, `may not specify a duration ${wrong}`));
     const { namespace = '', name, uid = '' } = serviceAccount.metadata;
     let bound = this.#bind(namespace, name, spec.boundObjectRef);
-    if (!bound.ok) {
+    if (bound instanceof StatusError) {
       await this.#options.objects.fresh();
       bound = this.#bind(namespace, name, spec.boundObjectRef);
     }
-    if (!bound.ok) return bound;
+    if (bound instanceof StatusError) throw bound;
     const audiences = spec.audiences?.length ? spec.audiences : this.#options.audiences;
     const now = Math.floor(clock.now() / 1000);
     const max = this.#options.maxExpirationSeconds ?? maxSeconds;
     const expirationSeconds = Math.min(asked, max);
     const lifeSeconds = this.#isExtended(spec, expirationSeconds, audiences) ? Math.min(extendedSeconds, max) : expirationSeconds;
     const warnAfter = lifeSeconds > expirationSeconds ? { warnafter: now + expirationSeconds } : {};
-    const claims = { 'kubernetes.io': { namespace, serviceaccount: { name, uid }, ...bound.claims, ...warnAfter } };
+    const claims = { 'kubernetes.io': { namespace, serviceaccount: { name, uid }, ...bound, ...warnAfter } };
     const token = await new SignJWT(claims)
       .setProtectedHeader({ alg: keys.signing.algorithm, kid: keys.signing.id })
       .setIssuer(issuer)
@@ -87,7 +86,7 @@ export class TokenIssuer {
       .sign(keys.signing.privateKey);
     const expirationTimestamp = timestamp((now + expirationSeconds) * 1000);
     const shortened = `requested expiration of ${asked} seconds shortened to ${expirationSeconds} seconds`;
-    return { ok: true, token, expirationTimestamp, expirationSeconds, audiences, ...(asked > max ? { warning: shortened } : {}) };
+    return { token, expirationTimestamp, expirationSeconds, audiences, ...(asked > max ? { warning: shortened } : {}) };
   }
 
   /** The kubelet renews such a token within the hour; who goes on with the old one is counted, not refused (KEP-1205). */
@@ -114,42 +113,37 @@ export class TokenIssuer {
     return jsonWebKeySet(this.#options.keys);
   }
 
-  #bind(namespace: string, serviceAccount: string, reference: BoundObjectReference | null | undefined): Bound {
-    if (!reference) return { ok: true, claims: {} };
+  #bind(namespace: string, serviceAccount: string, reference: BoundObjectReference | null | undefined): BoundClaims | StatusError {
+    if (!reference) return {};
     const { objects } = this.#options;
     const { kind = '', apiVersion = '', name = '', uid } = reference;
-    if (apiVersion !== 'v1' || !['Pod', 'Secret', 'Node'].includes(kind)) {
-      return {
-        ok: false,
-        code: 422,
-        field: 'spec.boundObjectRef',
-        message: `cannot bind token for serviceaccount "${serviceAccount}" to object kind "${apiVersion}, Kind=${kind}"`,
-      };
+    const inCore = !apiVersion.includes('/');
+    if (!inCore || !['Pod', 'Secret', 'Node'].includes(kind)) {
+      return badRequest(`cannot bind token to object of type ${inCore ? '/' : ''}${apiVersion}, Kind=${kind}`);
     }
     const pod = kind === 'Pod' ? objects.pod(namespace, name) : undefined;
-    const found = kind === 'Secret' ? objects.secret(namespace, name) : kind === 'Node' ? objects.node(name) : pod;
-    if (!found) return { ok: false, code: 404, message: `${kind.toLowerCase()}s "${name}" not found` };
+    const found = pod ?? this.#other(kind, namespace, name);
+    if (!found) return notFound({ group: '', resource: `${kind.toLowerCase()}s` }, name);
     if (pod && pod.spec?.serviceAccountName !== serviceAccount) {
-      return invalid(
-        'spec.boundObjectRef.name',
-        `cannot bind token for serviceaccount "${serviceAccount}" to pod running with different serviceaccount name.`,
-      );
+      return badRequest(`cannot bind token for serviceaccount "${serviceAccount}" to pod running with different serviceaccount name.`);
     }
     if (uid && uid !== found.metadata.uid) {
-      return {
-        ok: false,
-        code: 409,
-        message: `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`,
-      };
+      const why = `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`;
+      return conflict({ group: '', resource: kind }, name, why);
     }
     const claims = { [kind.toLowerCase()]: { name, uid: found.metadata.uid ?? '' } };
     const nodeName = pod?.spec?.nodeName;
     // A pod's token says where the pod runs.
     if (nodeName) claims.node = { name: nodeName, uid: objects.node(nodeName)?.metadata.uid ?? '' };
-    return { ok: true, claims };
+    return claims;
+  }
+
+  #other(kind: string, namespace: string, name: string): KubeObject | undefined {
+    const { objects } = this.#options;
+    return kind === 'Secret' ? objects.secret(namespace, name) : kind === 'Node' ? objects.node(name) : undefined;
   }
 }
 
-function invalid(field: string, message: string): IssuedToken & { readonly ok: false } {
-  return { ok: false, code: 422, field, message };
+function invalidRequest(...errors: readonly FieldError[]): StatusError {
+  return StatusError.of(statusOfErrors({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', errors));
 }

@@ -7,6 +7,7 @@ import type { Log } from '../../observability/log.ts';
 import { badRequest, internalError, StatusError, serviceUnavailable } from '../status/status-error.ts';
 import { type Encoding, json } from './encoding.ts';
 import { answerForm } from './negotiate.ts';
+import { JsonIndent, wantsPretty } from './pretty.ts';
 import type { RequestContext } from './request-context.ts';
 
 function headersOf(contentType: string): Record<string, string> {
@@ -14,8 +15,8 @@ function headersOf(contentType: string): Record<string, string> {
 }
 
 /** What has no other form: discovery, version, OpenAPI. */
-export function sendJson(ctx: RequestContext, code: number, body: object): void {
-  sendBytes(ctx, code, json, Buffer.from(JSON.stringify(body)));
+export function sendJson(ctx: RequestContext, code: number, body: object, indent: number = 0): void {
+  sendBytes(ctx, code, json, Buffer.from(JSON.stringify(body, null, indent)));
 }
 
 /** An object that is made for this answer. Throws 406. */
@@ -35,9 +36,18 @@ export function send(res: ServerResponse, code: number, headers: Readonly<Record
     res.destroy();
     return;
   }
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  const plain = typeof body === 'string' ? Buffer.from(body) : body;
+  const bytes = headers['content-type'] === json.contentType ? jsonOf(res, plain) : plain;
   res.writeHead(code, { ...headers, 'content-length': bytes.length });
   res.end(res.req.method === 'HEAD' ? undefined : bytes);
+}
+
+const newline = Buffer.from('\n');
+
+/** Indented for people, else with the end of line that Go's encoder writes: a shell begins its next line there. */
+function jsonOf({ req }: ServerResponse, bytes: Buffer): Buffer {
+  if (wantsPretty(req)) return new JsonIndent().write(bytes);
+  return bytes.at(-1) === newline[0] ? bytes : Buffer.concat([bytes, newline]);
 }
 
 export function sendText(res: ServerResponse, code: number, text: string): void {
@@ -52,8 +62,7 @@ export function sendError(res: ServerResponse, err: unknown, log: Log, path: str
   const headers = headersOf(encoding.contentType);
   if (details?.retryAfterSeconds !== undefined) headers['retry-after'] = String(details.retryAfterSeconds);
   if (known.code === 401) headers['www-authenticate'] = 'Bearer';
-  const body = encoding.encode(known.status as KindedObject);
-  send(res, known.code, headers, encoding === json ? `${body}\n` : body);
+  send(res, known.code, headers, encoding.encode(known.status as KindedObject));
 }
 
 /** Who takes nothing that is served is told so in JSON. */
@@ -113,9 +122,11 @@ export async function sendParts(ctx: RequestContext, encoding: Encoding, parts: 
   const { res } = ctx;
   setWarnings(ctx);
   const headers = headersOf(encoding.contentType);
+  const indent = encoding === json && wantsPretty(res.req) ? new JsonIndent() : undefined;
   let group: Buffer[] = [];
   let size = 0;
-  for (const part of parts) {
+  for (const plain of parts) {
+    const part = indent?.write(plain) ?? plain;
     group.push(part);
     size += part.length;
     if (size < groupBytes) continue;

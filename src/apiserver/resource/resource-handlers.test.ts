@@ -19,7 +19,7 @@ describe('GET', () => {
     await using bed = await ResourceBed.start();
     await bed.map('a');
     const { res } = await bed.call('GET', `${maps}/a`);
-    assert.deepEqual([res.statusCode, res.text], [200, bed.feed.cache('configmaps').range()[0]?.bytes.toString()]);
+    assert.deepEqual([res.statusCode, res.text], [200, bed.feed.cache('configmaps').range()[0]?.bytes.toString().concat('\n')]);
     await assert.rejects(bed.call('GET', `${maps}/no`), refused('NotFound', /^configmaps "no" not found$/));
   });
 
@@ -31,7 +31,7 @@ describe('GET', () => {
     const early = assert.rejects(bed.call('GET', `${maps}/a?resourceVersion=9`), refused('Timeout', /Too large resource version: 9/));
     await bed.clock.advance(3_000);
     await early;
-    await assert.rejects(bed.call('GET', `${maps}/a?resourceVersion=x`), refused('Invalid', /resourceVersion/));
+    await assert.rejects(bed.call('GET', `${maps}/a?resourceVersion=x`), refused('BadRequest', /resourceVersion/));
   });
 
   test('lists, with where to go on', async () => {

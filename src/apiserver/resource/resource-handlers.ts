@@ -127,7 +127,7 @@ export class ResourceHandlers {
     const { namespace, name } = ctx.info;
     const options = await deleteOptionsOf(ctx);
     const changed = await this.#d.deleter.delete(row, namespace, name, options, writeContextOf(ctx, options.dryRun));
-    if (!changed.deleted || row.gracePeriod) return this.sendObject(ctx, row, 200, changed.object);
+    if (!changed.deleted || row.returnsDeleted) return this.sendObject(ctx, row, 200, changed.object);
     const { uid } = changed.object.object.metadata;
     const { group, resource } = row.type;
     sendObject(ctx, 200, success({ name, ...(group ? { group } : {}), kind: resource, ...(uid ? { uid } : {}) }));

@@ -23,6 +23,7 @@ import {
   generateNameTaken,
   isStatusError,
   objectModified,
+  otherNamespace,
   StatusError,
 } from '../status/status-error.ts';
 import { checkPreconditions, endsDeletion } from './delete.ts';
@@ -218,7 +219,7 @@ export function placeIn(row: ResourceRow, namespace: string, object: KubeObject)
     return;
   }
   if (metadata.namespace && metadata.namespace !== namespace) {
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+    throw badRequest(otherNamespace);
   }
   metadata.namespace = namespace;
 }

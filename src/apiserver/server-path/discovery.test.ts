@@ -15,7 +15,7 @@ const discovery = new Discovery(new Registry(), '192.0.2.1:6443', 'v1.0.0');
 function get(path: string, headers: Record<string, string>): Answer {
   const answer: Answer = { code: 0, headers: {}, bytes: 0 };
   const res = {
-    req: { method: 'GET' },
+    req: { method: 'GET', headers },
     writeHead: (code: number, sent: Record<string, unknown>) => Object.assign(answer, { code, headers: sent }),
     end: (body: Buffer) => Object.assign(answer, { bytes: body.length }),
   };

@@ -20,7 +20,7 @@ export async function servePath(o: ServerPathsOptions, ctx: RequestContext): Pro
   if (/^\/(healthz|livez|readyz)(\/|$)/.test(path)) return health(o, ctx);
   switch (path) {
     case '/version':
-      sendJson(ctx, 200, serverVersion);
+      sendJson(ctx, 200, serverVersion, 2);
       return true;
     case '/metrics': {
       const { contentType, text } = await o.metrics();
@@ -36,7 +36,7 @@ export async function servePath(o: ServerPathsOptions, ctx: RequestContext): Pro
       ctx.res.end(JSON.stringify(await o.jwks()));
       return true;
     case '/':
-      sendJson(ctx, 200, { paths: rootPaths });
+      sendJson(ctx, 200, { paths: rootPaths }, 2);
       return true;
   }
   return o.discovery.serve(ctx);

@@ -95,6 +95,8 @@ export function forbidden(r: Named, name: string | undefined, why: string, cause
   return new StatusError(403, 'Forbidden', message, detailsOf(r, name, causes));
 }
 
+export const otherNamespace = 'the namespace of the provided object does not match the namespace sent on the request';
+
 export function badRequest(message: string): StatusError {
   return new StatusError(400, 'BadRequest', message);
 }

@@ -2,12 +2,16 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { TestServer } from '../testing/test-server.ts';
 
+const bound = (kind: string, name: string): object => ({ spec: { boundObjectRef: { kind, apiVersion: 'v1', name } } });
+
 describe('a ServiceAccount token that is asked for', () => {
   const tokens = '/api/v1/namespaces/default/serviceaccounts/web/token';
   let s: TestServer;
   before(async () => {
     s = await TestServer.start(undefined, { maxTokenSeconds: 7200 });
-    await s.call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'web' } });
+    for (const name of ['web', 'other']) await s.call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name } });
+    const spec = { serviceAccountName: 'other', containers: [{ name: 'c', image: 'i' }] };
+    await s.call('POST', '/api/v1/namespaces/default/pods', { metadata: { name: 'others' }, spec });
   });
   after(() => s.stop());
 
@@ -37,14 +41,13 @@ describe('a ServiceAccount token that is asked for', () => {
     ['another verb', 'GET', tokens, undefined, 405, 'MethodNotAllowed'],
     ['an account that is not there', 'POST', tokens.replace('web', 'no'), {}, 404, 'NotFound'],
     ['less than ten minutes', 'POST', tokens, { spec: { expirationSeconds: 599 } }, 422, 'Invalid'],
-    [
-      'a pod that is not there',
-      'POST',
-      tokens,
-      { spec: { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: 'no' } } },
-      404,
-      'NotFound',
-    ],
+    ['no time at all', 'POST', tokens, { spec: { expirationSeconds: 0 } }, 422, 'Invalid'],
+    ['another account than that of the path', 'POST', tokens, { metadata: { name: 'other' } }, 422, 'Invalid'],
+    ['another namespace than that of the path', 'POST', tokens, { metadata: { namespace: 'other' } }, 400, 'BadRequest'],
+    ['an account of the name that was there before', 'POST', tokens, { metadata: { uid: 'former' } }, 409, 'Conflict'],
+    ['a kind that no token is bound to', 'POST', tokens, bound('ConfigMap', 'x'), 400, 'BadRequest'],
+    ['a pod that is not there', 'POST', tokens, bound('Pod', 'no'), 404, 'NotFound'],
+    ['a pod that runs as another account', 'POST', tokens, bound('Pod', 'others'), 400, 'BadRequest'],
   ] as const)
     test(`is refused for ${what}`, async () => {
       const reply = await s.call(method, path, body);

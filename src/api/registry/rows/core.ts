@@ -70,6 +70,7 @@ export const coreRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: namespaces,
+    returnsDeleted: true,
     shortNames: ['ns'],
     verbs: allVerbs.filter((verb) => verb !== 'deletecollection'),
     hasStatus: true,
@@ -111,6 +112,7 @@ export const coreRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: persistentVolumeClaims,
+    returnsDeleted: true,
     shortNames: ['pvc'],
     hasStatus: true,
     initialStatus: { phase: 'Pending' },
@@ -124,6 +126,7 @@ export const coreRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: persistentVolumes,
+    returnsDeleted: true,
     shortNames: ['pv'],
     hasStatus: true,
     initialStatus: { phase: 'Pending' },
@@ -150,6 +153,7 @@ export const coreRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: resourceQuotas,
+    returnsDeleted: true,
     shortNames: ['quota'],
     hasStatus: true,
     generationOf: undefined,
@@ -169,6 +173,7 @@ export const coreRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: serviceAccounts,
+    returnsDeleted: true,
     shortNames: ['sa'],
     subresources: [special('token', ['create'], 'authentication.k8s.io/v1', 'TokenRequest')],
     columns: serviceAccountColumns,

@@ -8,9 +8,10 @@ import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
 export const deviceRows: readonly ResourceRow[] = [
-  defineRow({ type: deviceClasses, generationOf: ({ spec }) => spec, validate: deviceClassErrors }),
+  defineRow({ type: deviceClasses, returnsDeleted: true, generationOf: ({ spec }) => spec, validate: deviceClassErrors }),
   defineRow({
     type: resourceClaims,
+    returnsDeleted: true,
     schema: 'ResourceV1ResourceClaim',
     hasStatus: true,
     generationOf: undefined,
@@ -22,12 +23,14 @@ export const deviceRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: resourceClaimTemplates,
+    returnsDeleted: true,
     applyDefaults: ({ spec }) => defaultDeviceClaim(spec?.spec?.devices),
     validate: claimTemplateObjectErrors,
     validateUpdate: (next, old) => immutable(next.spec, old.spec, 'spec'),
   }),
   defineRow({
     type: resourceSlices,
+    returnsDeleted: true,
     generationOf: ({ spec }) => spec,
     selectableFields: { 'spec.nodeName': ({ spec }) => spec?.nodeName ?? '', 'spec.driver': ({ spec }) => spec?.driver ?? '' },
     unknownField: (path) => `field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: ${path}`,

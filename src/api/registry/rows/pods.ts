@@ -66,6 +66,7 @@ export const podRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: podTemplates,
+    returnsDeleted: true,
     columns: podTemplateColumns,
     applyDefaults: (object) => defaultTemplate(object.template),
     generationOf: (object) => object.template,

@@ -24,6 +24,7 @@ export const serviceRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: services,
+    returnsDeleted: true,
     shortNames: ['svc'],
     categories: ['all'],
     hasStatus: true,

@@ -101,6 +101,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: csiDrivers,
+    returnsDeleted: true,
     columns: csiDriverColumns,
     applyDefaults: ({ spec }) => {
       if (!spec) return;
@@ -116,7 +117,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
     validate: csiDriverErrors,
     validateUpdate: csiDriverUpdateErrors,
   }),
-  defineRow({ type: csiNodes, validate: csiNodeErrors, validateUpdate: csiNodeUpdateErrors }),
+  defineRow({ type: csiNodes, returnsDeleted: true, validate: csiNodeErrors, validateUpdate: csiNodeUpdateErrors }),
   defineRow({
     type: csiStorageCapacities,
     validate: storageCapacityErrors,
@@ -124,6 +125,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: storageClasses,
+    returnsDeleted: true,
     shortNames: ['sc'],
     columns: storageClassColumns,
     applyDefaults: defaultStorageClass,
@@ -133,6 +135,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: volumeAttributesClasses,
+    returnsDeleted: true,
     shortNames: ['vac'],
     columns: volumeAttributesClassColumns,
     validate: attributesClassErrors,
@@ -140,6 +143,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: volumeAttachments,
+    returnsDeleted: true,
     hasStatus: true,
     generationOf: undefined,
     validate: volumeAttachmentErrors,
