@@ -112,11 +112,16 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
     const [, early, late] = machines();
     const named = await late.fairlead(...join, '--node-name', 'worker-1', '--timeout', '1s');
     assert.match(named.stderr, /another machine \(.*\) is the node "worker-1", and it is Ready/);
+    const own = await late.sh('cat /etc/machine-id');
+    await late.write('/etc/machine-id', await early.sh('cat /etc/machine-id'));
+    const cloned = await late.fairlead(...join, '--node-name', 'worker-1', '--timeout', '1s');
+    await late.write('/etc/machine-id', own);
+    assert.match(cloned.stderr, /another machine \(.*\) is the node "worker-1", and it is Ready/);
     await late.sh(`ip addr add ${early.address}/32 dev eth0`);
     const addressed = await late.fairlead(...join, '--node-ip', early.address);
     await late.sh(`ip addr del ${early.address}/32 dev eth0`);
     assert.match(addressed.stderr, new RegExp(`node "worker-1" has the address ${early.address} already`));
-    assert.deepEqual([named.code, addressed.code], [1, 1]);
+    assert.deepEqual([named.code, cloned.code, addressed.code], [1, 1, 1]);
   });
 
   test('join goes on wherever it was killed', async () => {

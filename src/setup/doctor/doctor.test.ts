@@ -32,6 +32,8 @@ const machine: Facts = {
   firewalls: [],
   skewMs: 0,
   machineId: 'own',
+  ownAddresses: ['192.168.56.11'],
+  isMember: true,
   nodes: [{ name: 'one', machineId: 'own', addresses: ['192.168.56.11'], isReady: true }],
 };
 

@@ -32,21 +32,26 @@ test('agentFlags() follow the runtime to its plugins, and resolved to its server
 
 describe('nodeProblem() says of a Node that', () => {
   const since = Date.UTC(2030, 0, 1, 12, 0, 0, 900);
-  const node = (machineID: string, status: string, lastHeartbeatTime: string): Node => ({
+  const node = (machineID: string, status: string, lastHeartbeatTime: string, address = '192.0.2.1'): Node => ({
     apiVersion: 'v1',
     kind: 'Node',
     metadata: { name: 'one' },
-    status: { nodeInfo: { machineID } as never, conditions: [{ type: 'Ready', status, lastHeartbeatTime, message: 'no network' }] },
+    status: {
+      nodeInfo: { machineID } as never,
+      addresses: [{ type: 'InternalIP', address }],
+      conditions: [{ type: 'Ready', status, lastHeartbeatTime, message: 'no network' }],
+    },
   });
   for (const [what, given, wanted] of [
     ['is not there', undefined, /has not registered/],
     ['is of another machine', node('other', 'True', '2030-01-01T12:00:00Z'), /is that of another machine/],
+    ['is of its clone', node('own', 'True', '2030-01-01T12:00:00Z', '192.0.2.2'), /is that of another machine/],
     ['is Ready by what it said in a former life', node('own', 'True', '2030-01-01T11:59:59Z'), /has not reported since/],
     ['has said so in the second of its start', node('own', 'True', '2030-01-01T12:00:00Z'), undefined],
     ['is not ready', node('own', 'False', '2030-01-01T12:00:01Z'), /is not ready: no network/],
   ] as const)
     test(what, () => {
-      const problem = nodeProblem(given, 'one', 'own', since);
+      const problem = nodeProblem(given, 'one', { machineId: 'own', ownAddresses: ['127.0.0.1', '192.0.2.1'] }, since);
       if (wanted === undefined) assert.equal(problem, undefined);
       else assert.match(problem ?? '', wanted);
     });

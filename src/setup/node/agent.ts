@@ -5,9 +5,11 @@ import type { Node, Taint } from '../../api/schema/types.ts';
 import { waitUntil } from '../../cli/wait-until.ts';
 import { ignoreNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
+import { knownNode } from '../join/cluster-facts.ts';
 import { layout } from '../layout.ts';
 import type { RuntimeFacts } from '../preflight/gather.ts';
-import { machineId } from '../preflight/gather.ts';
+import { identity } from '../preflight/gather.ts';
+import { type Identity, isOfMachine } from '../preflight/identity.ts';
 import { ensureService, type ServiceFlags } from '../service/service.ts';
 import type { SetupContext } from '../setup-context.ts';
 import { setKernel } from './kernel-settings.ts';
@@ -53,9 +55,9 @@ export async function startAgent({ exec, keeper }: SetupContext, wish: AgentWish
  * Why the Node is not what it will be: not there, of another machine or a former life of this one, not ready, or with a kubelet of another version
  * than the one that is given. `since` is milliseconds since the epoch.
  */
-export function nodeProblem(node: Node | undefined, name: string, machine: string, since: number, version?: string): string | undefined {
-  if (!node) return `node "${name}" has not registered`;
-  if (node.status?.nodeInfo?.machineID !== machine) return `node "${name}" is that of another machine so far`;
+export function nodeProblem(node: Node | undefined, name: string, machine: Identity, since: number, version?: string): string | undefined {
+  if (!node?.status?.nodeInfo) return `node "${name}" has not registered`;
+  if (!isOfMachine(knownNode(node), machine)) return `node "${name}" is that of another machine so far`;
   const ready = node.status.conditions?.find(({ type }) => type === 'Ready');
   // By this machine's clock, as its kubelet wrote it; in whole seconds.
   if (!(Date.parse(ready?.lastHeartbeatTime ?? '') >= since - 1000)) return `node "${name}" has not reported since its agent was started`;
@@ -72,7 +74,7 @@ export async function waitForNode(
   since: number,
   version?: string,
 ): Promise<Node> {
-  const machine = await machineId();
+  const machine = await identity();
   let node: Node | undefined;
   const wait = {
     clock,

@@ -1,7 +1,9 @@
 /** What a machine is like, as plain data: gathered by `gather.ts`, judged by `check.ts`. Undefined is "it could not be told", and troubles nobody. */
+import type { Identity } from './identity.ts';
+
 export type Role = 'control-plane' | 'worker';
 
-export interface Facts {
+export interface Facts extends Identity {
   readonly role: Role;
   readonly isRoot: boolean;
   readonly nodeName: string;
@@ -38,7 +40,8 @@ export interface Facts {
   readonly firewalls: readonly string[];
   /** This clock against that of the control plane; positive when it is ahead. */
   readonly skewMs: number | undefined;
-  readonly machineId: string;
+  /** It has the certificate of a node: its address may be another since. */
+  readonly isMember: boolean;
   /** What the store that was named answers; undefined when none was, or it is in use already. */
   readonly store?: StoreFact | undefined;
   /** Other nodes, as far as they may be seen. */

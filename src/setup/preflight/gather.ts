@@ -1,11 +1,14 @@
 /** Looks at the machine: the edge under `check.ts`. Reads files and asks programs; changes nothing. */
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { networkInterfaces, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Exec } from '../../linux/exec.ts';
 import { readSysctl } from '../../linux/sysctl.ts';
+import { layout } from '../layout.ts';
 import type { Facts, KnownNode, Role, StoreFact } from './facts.ts';
+import type { Identity } from './identity.ts';
 import { parseListeners } from './listeners.ts';
 
 /** What a container runtime tells of itself. */
@@ -109,8 +112,9 @@ async function linkOf(address: string | undefined): Promise<Pick<Facts, 'link' |
   return { link, mtu: link === undefined ? undefined : Number(await textOf(join('/sys/class/net', link, 'mtu'))) || undefined };
 }
 
-export async function machineId(): Promise<string> {
-  return (await textOf('/etc/machine-id')).trim();
+export async function identity(): Promise<Identity> {
+  const ownAddresses = Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address));
+  return { machineId: (await textOf('/etc/machine-id')).trim(), ownAddresses };
 }
 
 export async function gatherFacts(options: GatherOptions): Promise<Facts> {
@@ -134,7 +138,8 @@ export async function gatherFacts(options: GatherOptions): Promise<Facts> {
     runtime: { socket: runtimeSocket, ...runtime },
     others: await findOthers(ownsEtcd),
     firewalls: await findFirewalls(exec),
-    machineId: await machineId(),
+    ...(await identity()),
+    isMember: existsSync(layout.kubeletConfig),
   };
 }
 

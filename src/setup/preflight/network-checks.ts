@@ -1,6 +1,7 @@
 /** What must fit those who are there already: name, address, ports, clock, MTU. Pure. */
 import type { Facts, Listener } from './facts.ts';
 import { type Check, error, warning } from './finding.ts';
+import { isOfMachine } from './identity.ts';
 
 const dnsName = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
@@ -13,12 +14,12 @@ const nodeName: Check = ({ nodeName: name }) => [
 /** What VirtualBox and QEMU give to every guest behind their NAT. */
 const natAddress = '10.0.2.15';
 
-const address: Check = ({ address: own, machineId, nodes, nodeName: name }) => {
+const address: Check = ({ address: own, nodes, nodeName: name }) => {
   if (own === undefined)
     return [
       error('NodeAddress', 'this machine has no address that others could reach', 'Give it one, or name its network: --node-cidr CIDR'),
     ];
-  const same = nodes.find((node) => node.addresses.includes(own) && !(node.name === name && node.machineId === machineId));
+  const same = nodes.find((node) => node.name !== name && node.addresses.includes(own));
   return [
     own === natAddress &&
       error(
@@ -27,7 +28,6 @@ const address: Check = ({ address: own, machineId, nodes, nodeName: name }) => {
         'Name the network in which the nodes meet: --node-cidr 192.168.56.0/24',
       ),
     same !== undefined &&
-      same.name !== name &&
       error(
         'NodeAddressTaken',
         `node "${same.name}" has the address ${own} already`,
@@ -36,11 +36,12 @@ const address: Check = ({ address: own, machineId, nodes, nodeName: name }) => {
   ];
 };
 
-const nameIsFree: Check = ({ nodeName: name, machineId, nodes }) => {
-  const same = nodes.find((node) => node.name === name);
+const nameIsFree: Check = (facts) => {
+  const { nodeName: name, isMember, machineId } = facts;
+  const same = facts.nodes.find((node) => node.name === name);
   return [
     same?.isReady === true &&
-      same.machineId !== machineId &&
+      !(isMember ? same.machineId === machineId : isOfMachine(same, facts)) &&
       error(
         'NodeNameTaken',
         `another machine (${same.addresses[0] ?? 'without address'}) is the node "${name}", and it is Ready`,

@@ -23,5 +23,7 @@ export const healthyFacts: Facts = {
   firewalls: [],
   skewMs: undefined,
   machineId: 'own',
+  ownAddresses: ['127.0.0.1', '192.168.56.10'],
+  isMember: false,
   nodes: [],
 };
