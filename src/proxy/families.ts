@@ -1,10 +1,14 @@
-/** One sync, from what changed to the kernel: every family that the node has learns it, then the kernel is brought in step. */
+/**
+ * One sync, from what changed to the kernel: every family that the node has learns it, then the kernel is brought in step. What fails of one is
+ * nothing to the other.
+ */
 import type { Clock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
 import type { Log } from '../observability/log.ts';
 import { FamilyProxy } from './family.ts';
 import type { FlowCleanUp } from './flow-clean-up.ts';
+import type { Liveness } from './liveness.ts';
 import type { ProxyMetrics } from './metrics.ts';
 import { familyNames } from './mode/ip-family.ts';
 import type { Mode, ServiceCount } from './mode/mode.ts';
@@ -12,6 +16,7 @@ import type { NodeView } from './node-view.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import type { Planner } from './plan/planner.ts';
 import type { ChangeTracker } from './track/change-tracker.ts';
+import { isLack } from './usable-modes.ts';
 
 interface Surroundings {
   readonly mode: Mode;
@@ -19,6 +24,7 @@ interface Surroundings {
   readonly tracker: ChangeTracker;
   readonly flowCleanUp: FlowCleanUp;
   readonly metrics: ProxyMetrics;
+  readonly liveness: Liveness;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -26,15 +32,15 @@ interface Surroundings {
 export class Families {
   readonly #around: Surroundings;
   readonly #families = new Map<TableFamily, FamilyProxy>();
+  /** Those whose rules are not in the kernel as they are planned, since it refused. */
+  readonly #behind = new Set<TableFamily>();
+  /** Those that this machine lacks a part for, and what was said of them. */
+  readonly #lacking = new Map<TableFamily, string>();
   /** What the view says may be news; `look`: so may be what the kernel says. */
   #viewDue: 'no' | 'yes' | 'look' = 'look';
 
   constructor(around: Surroundings) {
     this.#around = around;
-  }
-
-  get names(): string[] {
-    return [...this.#families.keys()].map((family) => familyNames[family]);
   }
 
   get planners(): Planner[] {
@@ -48,68 +54,115 @@ export class Families {
 
   /** The next sync compares everything with the kernel. */
   distrust(): void {
+    this.#around.liveness.queued();
     for (const family of this.#families.values()) family.distrust();
   }
 
-  async sync(): Promise<void> {
-    const { tracker, flowCleanUp, metrics, clock, log } = this.#around;
-    if (this.#viewDue !== 'no') await this.#followView();
-    const { services: changed, triggers } = tracker.take();
+  /** Gives what failed, which the next sync tries again. */
+  async sync(): Promise<readonly unknown[]> {
+    const { tracker, flowCleanUp, clock } = this.#around;
+    const begunAt = clock.now();
+    const isLook = this.#viewDue === 'look';
+    const failures = this.#viewDue === 'no' ? [] : await this.#followView();
+    const changes = tracker.take();
     // Every family first learns what changed: if the kernel then refuses one, nothing is forgotten for the other.
     const planningMs = new Map<TableFamily, number>();
     for (const [family, proxy] of this.#families) {
       const begun = clock.monotonic();
-      for (const key of changed) this.#put(proxy, key);
+      for (const key of changes.services) this.#put(proxy, key);
       proxy.settle((before, after) => flowCleanUp.changed(family, before, after));
       planningMs.set(family, clock.monotonic() - begun);
     }
     for (const [family, proxy] of this.#families) {
-      const begun = clock.monotonic();
-      const { full, steps } = await this.#refusable(family, () => proxy.sync());
-      const took = ((planningMs.get(family) ?? 0) + clock.monotonic() - begun) / 1000;
-      metrics.synced(family, full, took);
-      metrics.programmed(family, triggers, clock.now());
-      if (full && steps > 0) flowCleanUp.rulesWereMissing(family);
-      if (steps > 0) log.debug('Applied rules', { family, full, steps, services: changed.size, seconds: took });
+      if (this.#lacking.has(family) && !isLook) continue;
+      const change = { begunAt, planningMs: planningMs.get(family) ?? 0, changes };
+      failures.push(...(await this.#attempt(family, () => this.#apply(family, proxy, change))));
     }
+    return failures;
   }
 
-  /** Makes new tables of those families whose node context changed, and tells all what is reserved. */
-  async #followView(): Promise<void> {
-    const { view, tracker } = this.#around;
+  /** Brings the kernel in step in one family. */
+  async #apply(
+    family: TableFamily,
+    proxy: FamilyProxy,
+    { begunAt, planningMs, changes }: { begunAt: number; planningMs: number; changes: ReturnType<ChangeTracker['take']> },
+  ): Promise<void> {
+    const { tracker, flowCleanUp, metrics, liveness, clock, log } = this.#around;
+    const begun = clock.monotonic();
+    const { full, steps } = await proxy.sync();
+    const took = (planningMs + clock.monotonic() - begun) / 1000;
+    metrics.synced(family, full, took);
+    metrics.programmed(family, changes.triggers, clock.now());
+    metrics.applied(family, liveness.synced(family, begunAt, tracker.pendingServices > 0));
+    if (full && steps > 0) flowCleanUp.rulesWereMissing(family);
+    if (steps > 0) log.debug('Applied rules', { family, full, steps, services: changes.services.size, seconds: took });
+  }
+
+  /** Makes new tables of those families whose node context changed, and tells all what is reserved. Gives what failed. */
+  async #followView(): Promise<unknown[]> {
+    const { view } = this.#around;
     const due = this.#viewDue;
     this.#viewDue = 'no';
+    const failures: unknown[] = [];
     try {
       if (due === 'look') await view.look();
       if (view.reserve()) for (const planner of this.planners) planner.reserve(view.reserved);
-      for (const [family, context] of view.contexts()) {
-        const known = this.#families.get(family);
-        if (known && JSON.stringify(known.planner.node) === JSON.stringify(context)) continue;
-        if (known) known.reset(context);
-        else await this.#open(family, context);
-        tracker.markAll();
-      }
+      for (const [family, context] of view.contexts()) failures.push(...(await this.#follow(family, context, due === 'look')));
     } catch (err) {
       this.#viewDue = 'look';
       throw err;
     }
+    return failures;
+  }
+
+  async #follow(family: TableFamily, context: NodeContext, isLook: boolean): Promise<unknown[]> {
+    const known = this.#families.get(family);
+    if (known && JSON.stringify(known.planner.node) === JSON.stringify(context)) return [];
+    if (!known && this.#lacking.has(family) && !isLook) return [];
+    known?.reset(context);
+    const failures = known ? [] : await this.#attempt(family, () => this.#open(family, context));
+    if (this.#families.has(family)) this.#around.tracker.markAll();
+    return failures;
   }
 
   async #open(family: TableFamily, context: NodeContext): Promise<void> {
     const { mode, view, metrics, clock } = this.#around;
-    metrics.opened(family, clock.now());
-    const fresh = await this.#refusable(family, () => FamilyProxy.open(mode, context));
+    const fresh = await FamilyProxy.open(mode, context);
     fresh.planner.reserve(view.reserved);
     this.#families.set(family, fresh);
+    metrics.opened(family, clock.now());
   }
 
-  async #refusable<T>(family: TableFamily, work: () => Promise<T>): Promise<T> {
+  /** Gives what failed, but for what this machine lacks: that is told once, and looked for whenever the node is looked at. */
+  async #attempt(family: TableFamily, work: () => Promise<void>): Promise<unknown[]> {
+    const { metrics, liveness, log } = this.#around;
     try {
-      return await work();
+      await work();
+      this.#behind.delete(family);
+      this.#lacking.delete(family);
+      return [];
     } catch (err) {
-      this.#around.metrics.failures.inc({ ip_family: familyNames[family] });
-      throw err;
+      this.#behind.add(family);
+      if (isLack(err) && this.#isSpare(family)) {
+        liveness.forget(family);
+        const said = `Cannot serve ${familyNames[family]} here, goes on without: ${err.message}`;
+        if (this.#lacking.get(family) !== said) log.warn(said, { hint: err.hint });
+        this.#lacking.set(family, said);
+        return [];
+      }
+      metrics.failures.inc({ ip_family: familyNames[family] });
+      liveness.queued(family);
+      const known = this.#families.get(family);
+      if (known) known.distrust();
+      else this.#viewDue = 'look';
+      return [err];
     }
+  }
+
+  /** Whether the node has addresses without this family, which was never served. IPv4 is what a mode is probed for. */
+  #isSpare(family: TableFamily): boolean {
+    const hasOther = (this.#families.get('ip')?.planner.node.nodeIps.length ?? 0) > 0;
+    return family === 'ip6' && hasOther && !this.#around.liveness.hasRules(family);
   }
 
   #put(proxy: FamilyProxy, key: string): void {
@@ -127,7 +180,7 @@ export class Families {
     const { metrics } = this.#around;
     for (const [family, { planner }] of this.#families) {
       metrics.planned(family, planner.plans);
-      await this.#cleanUpFlows(family, planner);
+      if (!this.#behind.has(family)) await this.#cleanUpFlows(family, planner);
     }
   }
 
@@ -147,8 +200,9 @@ export class Families {
 
   /** What was counted for Services. Whoever asks for metrics gets all others in any case. */
   async counts(of: 'ports' | 'endpoints'): Promise<ServiceCount[]> {
+    const served = [...this.#families].filter(([family]) => !this.#lacking.has(family));
     try {
-      return (await Promise.all([...this.#families.values()].map((family) => family.counts(of)))).flat();
+      return (await Promise.all(served.map(([, proxy]) => proxy.counts(of)))).flat();
     } catch (err) {
       this.#around.log.warn(`Cannot read what was counted for Services: ${messageOf(err)}`);
       return [];

@@ -1,49 +1,87 @@
 /** Whether syncs keep up with what is asked for, and what /healthz and /livez say of that. */
 import type { Node } from '../api/schema/types.ts';
 import type { Clock } from '../clock/clock.ts';
+import type { TableFamily } from '../linux/nftables/table.ts';
 import type { Page } from '../observability/health-pages.ts';
+import { familyNames } from './mode/ip-family.ts';
 
 const deletedByAutoscaler = 'ToBeDeletedByClusterAutoscaler';
+
+/** Of one family. */
+interface Progress {
+  queuedAt: number | undefined;
+  readonly lastSync: number;
+}
 
 export class Liveness {
   readonly #clock: Clock;
   readonly #syncPeriodMs: number;
-  #queuedAt: number | undefined;
-  #lastSync = 0;
+  readonly #families = new Map<TableFamily, Progress>();
 
   constructor(clock: Clock, syncPeriodMs: number) {
     this.#clock = clock;
     this.#syncPeriodMs = syncPeriodMs;
   }
 
-  /** A sync is due. */
-  queued(): void {
-    this.#queuedAt ??= this.#clock.now();
+  /** A sync is due: of one family, which is looked after from now on, or of all that are. */
+  queued(family?: TableFamily): void {
+    if (family && !this.#families.has(family)) this.#families.set(family, { queuedAt: undefined, lastSync: 0 });
+    for (const [name, progress] of this.#families) if (name === (family ?? name)) progress.queuedAt ??= this.#clock.now();
   }
 
-  /** A sync that began at `begunAt` is done. Gives the time of its end. */
-  synced(begunAt: number, isMorePending: boolean): number {
-    this.#lastSync = this.#clock.now();
-    if (this.#queuedAt !== undefined && this.#queuedAt <= begunAt) this.#queuedAt = isMorePending ? begunAt : undefined;
-    return this.#lastSync;
+  /** A sync of a family that began at `begunAt` is done. Gives the time of its end. */
+  synced(family: TableFamily, begunAt: number, isMorePending: boolean): number {
+    const { queuedAt = begunAt } = this.#families.get(family) ?? {};
+    const lastSync = this.#clock.now();
+    const isOver = queuedAt <= begunAt;
+    this.#families.set(family, { lastSync, queuedAt: isOver ? (isMorePending ? begunAt : undefined) : queuedAt });
+    return lastSync;
   }
 
-  /** No sync waits for longer than two periods. */
+  /** A family is not served here. */
+  forget(family: TableFamily): void {
+    this.#families.delete(family);
+  }
+
+  hasRules(family: TableFamily): boolean {
+    return (this.#families.get(family)?.lastSync ?? 0) > 0;
+  }
+
+  #isLate({ queuedAt }: Progress): boolean {
+    return queuedAt !== undefined && this.#clock.now() - queuedAt >= 2 * this.#syncPeriodMs;
+  }
+
+  #isAlive(progress: Progress): boolean {
+    return progress.lastSync > 0 && !this.#isLate(progress);
+  }
+
+  get hasAnyRules(): boolean {
+    return [...this.#families.values()].some(({ lastSync }) => lastSync > 0);
+  }
+
+  /** Every family has its rules, but for one that waits too long for them. */
+  get isSettled(): boolean {
+    return this.hasAnyRules && [...this.#families.values()].every((one) => one.lastSync > 0 || this.#isLate(one));
+  }
+
+  /** No family waits for a sync for longer than two periods. */
   get isAlive(): boolean {
-    return this.#lastSync > 0 && (this.#queuedAt === undefined || this.#clock.now() - this.#queuedAt < 2 * this.#syncPeriodMs);
+    return this.#families.size > 0 && [...this.#families.values()].every((one) => this.#isAlive(one));
   }
 
   /** `eligible`: whether traffic should come to this node counts too. */
-  answer(eligible: boolean, node: Node | undefined, families: readonly string[]): Page {
+  answer(eligible: boolean, node: Node | undefined): Page {
     const leaving =
       node !== undefined &&
       (node.metadata.deletionTimestamp !== undefined || (node.spec?.taints ?? []).some((taint) => taint.key === deletedByAutoscaler));
     const healthy = this.isAlive;
+    const lastSync = Math.max(0, ...[...this.#families.values()].map((one) => one.lastSync));
+    const status = [...this.#families].map(([family, one]) => [familyNames[family], { healthy: this.#isAlive(one) }] as const);
     const body = {
-      lastUpdated: new Date(this.#lastSync).toISOString(),
+      lastUpdated: new Date(lastSync).toISOString(),
       currentTime: new Date(this.#clock.now()).toISOString(),
       ...(eligible ? { nodeEligible: !leaving } : {}),
-      status: Object.fromEntries(families.map((family) => [family, { healthy }])),
+      status: Object.fromEntries(status),
     };
     return { code: healthy && !(eligible && leaving) ? 200 : 503, type: 'application/json', body: `${JSON.stringify(body)}\n` };
   }

@@ -117,16 +117,15 @@ export class ProxyMetrics {
   /** A sync is asked for. */
   queued(nowMs: number, pending: Pending): void {
     for (const family of this.#served) this.lastQueued.set({ ip_family: familyNames[family] }, nowMs / 1000);
-    this.#pending(pending);
+    this.pending(pending);
   }
 
-  /** A sync of every family is done. */
-  applied(nowMs: number, pending: Pending): void {
-    for (const family of this.#served) this.lastSync.set({ ip_family: familyNames[family] }, nowMs / 1000);
-    this.#pending(pending);
+  /** A sync of a family is done. */
+  applied(family: TableFamily, nowMs: number): void {
+    this.lastSync.set({ ip_family: familyNames[family] }, nowMs / 1000);
   }
 
-  #pending({ pendingServices, pendingSlices }: Pending): void {
+  pending({ pendingServices, pendingSlices }: Pending): void {
     this.servicesPending.set(pendingServices);
     this.endpointsPending.set(pendingSlices);
   }

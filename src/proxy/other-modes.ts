@@ -1,8 +1,9 @@
 /** Rules of other modes, of whichever proxy: beside ours they would answer for Services as these were once. */
-import { isKnownError, messageOf } from '../errors/known-error.ts';
+import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import type { Mode } from './mode/mode.ts';
 import { modes } from './mode/modes.ts';
+import { isLack } from './usable-modes.ts';
 
 async function withMode<T>(open: () => Promise<Mode>, otherwise: T, work: (mode: Mode) => Promise<T>): Promise<T> {
   try {
@@ -14,7 +15,7 @@ async function withMode<T>(open: () => Promise<Mode>, otherwise: T, work: (mode:
     }
   } catch (err) {
     // A machine without the parts of a mode has no rules of it.
-    if (!isKnownError(err, 'KERNEL_FEATURE_MISSING') && !isKnownError(err, 'TOOL_MISSING')) throw err;
+    if (!isLack(err)) throw err;
     return otherwise;
   }
 }

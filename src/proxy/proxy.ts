@@ -35,7 +35,7 @@ const defaultSyncPeriodMs = 30_000;
 const defaultMinSyncPeriodMs = 20;
 
 export class ServiceProxy {
-  /** Resolves when the rules were applied for the first time. */
+  /** Resolves when the rules of a family were applied for the first time. */
   readonly synced: Promise<void>;
   readonly metrics: ProxyMetrics;
   readonly #options: ProxyOptions;
@@ -89,9 +89,10 @@ export class ServiceProxy {
       ownListeners: () => [...(mode.listeners?.() ?? []), ...(options.otherListeners?.() ?? [])],
     });
     const flowCleanUp = new FlowCleanUp(this.#flows);
-    this.#families = new Families({ mode, view: this.#view, tracker: this.#tracker, flowCleanUp, metrics: this.metrics, clock, log });
+    const [metrics, liveness] = [this.metrics, new Liveness(clock, syncPeriodMs)];
+    this.#families = new Families({ mode, view: this.#view, tracker: this.#tracker, flowCleanUp, metrics, liveness, clock, log });
+    this.#liveness = liveness;
     this.#followCluster();
-    this.#liveness = new Liveness(clock, syncPeriodMs);
     this.#health = new ServiceHealth(() => this.#liveness.isAlive, log);
     this.#recorder = new EventRecorder({ client, component: 'kube-proxy', host: nodeName, clock, log });
     this.#report = new ServiceReport({
@@ -132,7 +133,7 @@ export class ServiceProxy {
       metrics: this.metrics,
       clock: this.#clock,
       counts: (of) => this.#families.counts(of),
-      health: (eligible) => this.#liveness.answer(eligible, this.#view.node, this.#families.names),
+      health: (eligible) => this.#liveness.answer(eligible, this.#view.node),
     });
     registerWatchAge(this.metrics.registry, () => this.#cluster.agesMs);
     if (signal) onAbort(signal, () => void this.close());
@@ -176,12 +177,14 @@ export class ServiceProxy {
   }
 
   async #sync(): Promise<void> {
-    const begunAt = this.#clock.now();
-    await this.#families.sync();
-    this.metrics.applied(this.#liveness.synced(begunAt, this.#tracker.pendingServices > 0), this.#tracker);
-    this.#markSynced();
-    await this.#afterSync();
-    this.#takeOver.synced();
+    const failures = await this.#families.sync();
+    this.metrics.pending(this.#tracker);
+    if (this.#liveness.hasAnyRules) {
+      this.#markSynced();
+      await this.#afterSync();
+    }
+    if (this.#liveness.isSettled) this.#takeOver.synced();
+    if (failures.length > 0) throw failures[0];
   }
 
   async #afterSync(): Promise<void> {
@@ -196,14 +199,16 @@ export class ServiceProxy {
     // Sockets come and go without a word.
     this.#families.viewMayDiffer('look');
     this.#takeOver.again();
-    return await this.#mode.verify(isWaiting);
+    try {
+      return await this.#mode.verify(isWaiting);
+    } catch (err) {
+      this.#families.distrust();
+      throw err;
+    }
   }
 
   #onFailure(err: unknown): void {
-    // Also when nothing changed but somebody took the rules away: from now on /healthz waits for them.
-    this.#liveness.queued();
     if (this.#view.node) this.#recorder.event(this.#view.node, 'Warning', 'ProxySyncFailed', messageOf(err));
-    this.#families.distrust();
   }
 
   get modeName(): string {

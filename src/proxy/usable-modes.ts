@@ -2,7 +2,8 @@
 import { isKnownError, KnownError } from '../errors/known-error.ts';
 import { modes } from './mode/modes.ts';
 
-function isLack(err: unknown): err is KnownError {
+/** A part of the kernel, or a tool, that is not there. */
+export function isLack(err: unknown): err is KnownError {
   return isKnownError(err, 'KERNEL_FEATURE_MISSING') || isKnownError(err, 'TOOL_MISSING');
 }
 

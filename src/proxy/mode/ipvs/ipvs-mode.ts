@@ -124,6 +124,7 @@ export class IpvsMode implements Mode {
   }
 
   async open(node: NodeContext): Promise<ModeRules> {
+    await this.#kernel.iptables.features(node.family);
     if (this.#families.size === 0) await this.#setUp();
     this.#families.get(node.family)?.close();
     const { masqueradeBit = defaultMasqueradeBit, ipvs: { excludeCidrs = [] } = {} } = this.#options;
