@@ -112,7 +112,8 @@ export class SchemaSet {
   #entry(field: Field): Json {
     if (field.type) return this.#add(field.type);
     const special = specialTypes[field.kind];
-    if (!special) return plain[field.kind] ?? {};
+    const { enum: values } = field.marks;
+    if (!special) return { ...plain[field.kind], ...(values ? { enum: values } : {}) };
     const [name, schema] = special;
     this.#schemas.set(name, schema);
     return refTo(name);

@@ -91,6 +91,7 @@ function writeSchema(out: Out, schema: Json): void {
   if (items) out.message(23, () => out.message(1, () => writeSchema(out, items)));
   if (type) out.message(22, () => out.text(1, type));
   if (additionalProperties) out.message(21, () => out.message(1, () => writeSchema(out, additionalProperties)));
+  out.list(20, schema.enum as string[] | undefined, (value) => out.text(2, JSON.stringify(value)));
   out.textList(19, schema.required);
   const { default: preset } = schema;
   if (preset !== undefined) out.message(5, () => out.text(2, JSON.stringify(preset)));

@@ -54,6 +54,8 @@ describe('OpenAPI v2', () => {
       description: (pod.properties as Record<string, Json>).spec?.description,
       $ref: '#/definitions/io.k8s.api.core.v1.PodSpec',
     });
+    const { policyTypes } = definitions['io.k8s.api.networking.v1.NetworkPolicySpec']!.properties as Record<string, Json>;
+    assert.deepEqual(policyTypes!.items, { type: 'string', enum: ['Egress', 'Ingress'] });
     const amount = definitions['io.k8s.apimachinery.pkg.api.resource.Quantity'];
     assert.deepEqual([amount?.type, definitions['io.k8s.apimachinery.pkg.util.intstr.IntOrString']?.format], ['string', 'int-or-string']);
   });
@@ -91,6 +93,11 @@ describe('OpenAPI v2', () => {
     const properties = named(found.get(25)![0]!, 1);
     assert.deepEqual([...properties.keys()], Object.keys(pod.properties as Json));
     assert.equal(text(properties.get('spec')!, 1), '#/definitions/io.k8s.api.core.v1.PodSpec');
+    const type = named(types.get('io.k8s.api.core.v1.ServiceSpec')!.get(25)![0]!, 1).get('type')!;
+    assert.deepEqual(
+      type.get(20)!.map((any) => JSON.parse(text(fieldsOf(any), 2)!)),
+      ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'],
+    );
     const kinds = fieldsOf(found.get(31)![0]!);
     assert.equal(text(kinds, 1), 'x-kubernetes-group-version-kind');
     assert.deepEqual(JSON.parse(text(fieldsOf(kinds.get(2)![0]!), 2)!), pod['x-kubernetes-group-version-kind']);

@@ -10,8 +10,8 @@ import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Facts, jsonFields } from './facts.ts';
-import { atomicStructs, zeroCounts } from './go-fields.ts';
-import { renderTables } from './render-tables.ts';
+import { atomicStructs, enumsOf, fieldTypes, zeroCounts } from './go-fields.ts';
+import { type GoFacts, renderTables } from './render-tables.ts';
 import { shortNames } from './short-names.ts';
 import type { TypeRow } from './tables.ts';
 
@@ -82,41 +82,49 @@ function renderTypes(facts: Facts): string {
   return out.join('\n');
 }
 
-/** What only the Go sources know: per table package (`core.v1`) the fields whose zero value counts, and the table names of atomic structs. */
-interface GoFacts {
-  readonly zero: Map<string, Set<string>>;
-  readonly atomic: Set<string>;
+/** The Go files of that pattern, by table package; core first, whose constants others name. */
+function goSources(dir: string, file: string): Map<string, string[]> {
+  const out = new Map<string, string[]>([['core.v1', []]]);
+  for (const [folder, cut] of [
+    ['api/*/*', 'api/'],
+    ['apimachinery/pkg/apis/meta/v1', 'apimachinery/pkg/apis/'],
+  ] as const) {
+    for (const path of globSync(`${folder}/${file}`, { cwd: dir })) {
+      const pkg = path.slice(cut.length, path.lastIndexOf('/')).replace('/', '.');
+      out.set(pkg, [...(out.get(pkg) ?? []), readFileSync(join(dir, path), 'utf8')]);
+    }
+  }
+  return out;
 }
 
 function fromGo(dir: string): GoFacts {
-  const zero = new Map<string, Set<string>>();
-  const atomic = new Set<string>();
-  for (const [pattern, cut] of [
-    ['api/*/*/types*.go', 'api/'],
-    ['apimachinery/pkg/apis/meta/v1/types.go', 'apimachinery/pkg/apis/'],
-  ] as const) {
-    for (const path of globSync(pattern, { cwd: dir })) {
-      const pkg = path.slice(cut.length, path.lastIndexOf('/')).replace('/', '.');
-      const source = readFileSync(join(dir, path), 'utf8');
-      zero.set(pkg, new Set([...(zero.get(pkg) ?? []), ...zeroCounts(source)]));
-      for (const type of atomicStructs(source)) atomic.add(`${pkg}.${type}`);
-    }
-  }
-  return { zero, atomic };
+  const types = [...goSources(dir, 'types*.go')];
+  const enums = enumsOf(goSources(dir, '*.go'));
+  const valuesOf = (pkg: string, type: string): readonly string[] => enums.get(type.includes('.') ? type : `${pkg}.${type}`) ?? [];
+  const fields = types.flatMap(([pkg, texts]) =>
+    texts.flatMap((text) => [...fieldTypes(text)].map(([name, type]) => [`${pkg}.${name}`, valuesOf(pkg, type)] as const)),
+  );
+  return {
+    zero: new Map(types.map(([pkg, texts]) => [pkg, new Set(texts.flatMap((text) => [...zeroCounts(text)]))])),
+    atomic: new Set(types.flatMap(([pkg, texts]) => texts.flatMap(atomicStructs).map((type) => `${pkg}.${type}`))),
+    enums: new Map(fields.filter(([, values]) => values.length > 0)),
+  };
 }
 
 function fromTables(path: string): GoFacts {
-  const zero = new Map<string, Set<string>>();
-  const atomic = new Set<string>();
-  if (!existsSync(path)) return { zero, atomic };
+  const out: GoFacts = { zero: new Map(), atomic: new Set(), enums: new Map() };
+  if (!existsSync(path)) return out;
   for (const [name, row] of Object.entries(JSON.parse(readFileSync(path, 'utf8')) as Record<string, TypeRow>)) {
     const dot = name.lastIndexOf('.');
-    const set = zero.get(name.slice(0, dot)) ?? new Set<string>();
-    zero.set(name.slice(0, dot), set);
-    for (const [field, , , flags] of row.fields) if (flags.includes('z')) set.add(`${name.slice(dot + 1)}.${field}`);
-    if (row.atomic) atomic.add(name);
+    const set = out.zero.get(name.slice(0, dot)) ?? new Set<string>();
+    out.zero.set(name.slice(0, dot), set);
+    for (const [field, , , flags, marks] of row.fields) {
+      if (flags.includes('z')) set.add(`${name.slice(dot + 1)}.${field}`);
+      if (marks?.enum) out.enums.set(`${name}.${field}`, marks.enum);
+    }
+    if (row.atomic) out.atomic.add(name);
   }
-  return { zero, atomic };
+  return out;
 }
 
 if (import.meta.main) {
@@ -127,7 +135,7 @@ if (import.meta.main) {
   }
   const facts = JSON.parse(readFileSync(join(values.facts, 'kubernetes-1.35-types.json'), 'utf8')) as Facts;
   const tablesPath = join(import.meta.dirname, 'tables.json');
-  const { zero, atomic } = values.go ? fromGo(values.go) : fromTables(tablesPath);
+  const go = values.go ? fromGo(values.go) : fromTables(tablesPath);
   writeFileSync(join(import.meta.dirname, 'types.ts'), renderTypes(facts));
-  writeFileSync(tablesPath, renderTables(facts, zero, atomic));
+  writeFileSync(tablesPath, renderTables(facts, go));
 }

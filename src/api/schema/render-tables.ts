@@ -38,7 +38,7 @@ function defaultOf(text: unknown): unknown {
   return JSON.parse(text);
 }
 
-function marksOf(field: FieldFact): FieldMarks | undefined {
+function marksOf(field: FieldFact, values: readonly string[] | undefined): FieldMarks | undefined {
   const m = field.m ?? {};
   const keys = m.listMapKey;
   const marks: FieldMarks = {
@@ -48,22 +48,39 @@ function marksOf(field: FieldFact): FieldMarks | undefined {
     ...(keys ? { listKeys: Array.isArray(keys) ? keys.map(String) : [String(keys)] } : {}),
     ...((m.mapType ?? m.structType) ? { mapType: String(m.mapType ?? m.structType) } : {}),
     ...(defaultOf(m.default) === undefined ? {} : { default: defaultOf(m.default) }),
+    ...(values ? { enum: values } : {}),
   };
   return Object.keys(marks).length > 0 ? marks : undefined;
 }
 
-function fieldRow(type: TypeFact, goType: string, name: string, field: FieldFact, zero: ReadonlySet<string>): FieldRow {
+/** What only the Go sources know. */
+export interface GoFacts {
+  /** Per table package (`core.v1`) the fields whose zero value counts, as `Type.field`. */
+  readonly zero: Map<string, Set<string>>;
+  /** The table names of atomic structs. */
+  readonly atomic: Set<string>;
+  /** The values of a field: `core.v1.ServicePort.protocol`. */
+  readonly enums: Map<string, readonly string[]>;
+}
+
+function fieldRow(
+  type: TypeFact,
+  goType: string,
+  name: string,
+  field: FieldFact,
+  zero: ReadonlySet<string>,
+  values: readonly string[] | undefined,
+): FieldRow {
   const flags = [
     type.required?.includes(name) ? 'r' : '',
     zero.has(`${goType}.${name}`) ? 'z' : '',
     field.inline && !field.t.startsWith('[]') ? 'i' : '',
   ].join('');
-  const marks = marksOf(field);
+  const marks = marksOf(field, values);
   return marks ? [name, field.n, tableType(field.t), flags, marks] : [name, field.n, tableType(field.t), flags];
 }
 
-/** `zero` has, per table package such as `core.v1`, the fields whose zero value counts; `atomic` the table names of atomic structs. */
-export function renderTables(facts: Facts, zero: ReadonlyMap<string, ReadonlySet<string>>, atomic: ReadonlySet<string>): string {
+export function renderTables(facts: Facts, { zero, atomic, enums }: GoFacts): string {
   const lines: string[] = [];
   for (const full of Object.keys(facts).toSorted()) {
     const type = facts[full];
@@ -71,7 +88,9 @@ export function renderTables(facts: Facts, zero: ReadonlyMap<string, ReadonlySet
     if (!type || !name) continue;
     const dot = name.lastIndexOf('.');
     const counts = zero.get(name.slice(0, dot)) ?? new Set<string>();
-    const fields = jsonFields(type).map(([json, field]) => fieldRow(type, name.slice(dot + 1), json, field, counts));
+    const fields = jsonFields(type).map(([json, field]) =>
+      fieldRow(type, name.slice(dot + 1), json, field, counts, enums.get(`${name}.${json}`)),
+    );
     // DeleteOptions stand in every group and name themselves; a WatchEvent does not.
     const named = type.gvk !== undefined || (type.gvks !== undefined && 'gracePeriodSeconds' in type.fields);
     const row: TypeRow = { ...(named ? { kind: true } : {}), ...(atomic.has(name) ? { atomic: true } : {}), fields };

@@ -66,6 +66,15 @@ test('merge keys and list types are those of upstream', () => {
   assert.equal(typeNamed('PodSpec')?.field('tolerations')?.marks.strategy, undefined);
 });
 
+test('a text of which upstream knows all values has them, alone, in lists and in maps', () => {
+  const values = (type: string, field: string): readonly string[] | undefined => typeNamed(type)?.field(field)?.marks.enum;
+  assert.deepEqual(values('ServiceSpec', 'type'), ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']);
+  assert.deepEqual(values('NetworkPolicySpec', 'policyTypes'), ['Egress', 'Ingress']);
+  assert.equal(values('PersistentVolumeClaimStatus', 'allocatedResourceStatuses')?.length, 5);
+  assert.deepEqual(values('EndpointSlice', 'addressType'), ['FQDN', 'IPv4', 'IPv6']);
+  assert.equal(values('ServiceSpec', 'clusterIP'), undefined);
+});
+
 test('types that are owned as a whole are those of upstream', () => {
   for (const name of ['LabelSelector', 'LocalObjectReference', 'OwnerReference', 'EndpointAddress'])
     assert.equal(typeNamed(name)?.isAtomic, true);

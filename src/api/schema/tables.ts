@@ -10,6 +10,8 @@ export interface FieldMarks {
   readonly listKeys?: readonly string[];
   readonly mapType?: string;
   readonly default?: unknown;
+  /** All values that upstream knows for the text, or for each text of a list or map. */
+  readonly enum?: readonly string[];
 }
 
 /**
