@@ -25,6 +25,7 @@ import { type Token, tokenText } from '../token/token.ts';
 import { becomeControlPlane, type ControlPlaneWish } from './control-plane.ts';
 import { fitCluster } from './fit-cluster.ts';
 import { waitForRights } from './node-rights.ts';
+import { requireSameCluster } from './same-cluster.ts';
 
 export interface JoinRequest {
   readonly nodeName: string;
@@ -140,7 +141,10 @@ async function trust(context: SetupContext, request: JoinRequest, endpoint: stri
   const { clock, signal, steps, timeoutMs } = context;
   const { token, hashes } = request;
   if ((await readIfThere(layout.kubeletConfig)) !== undefined) {
-    await steps.run('discovery', `Authority of ${endpoint}`, async () => false);
+    await steps.run('discovery', `Authority of ${endpoint}`, async () => {
+      await requireSameCluster(context, await loadKubeconfig(layout.kubeletConfig), endpoint, hashes);
+      return false;
+    });
     return undefined;
   }
   let info: ClusterInfo | undefined;
