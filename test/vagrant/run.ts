@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -44,6 +44,16 @@ Usage: sudo npm run test:vagrant -- [--workers N]
   --workers N  how many workers the lab has (default: 2)
 `;
 
+/** The same sources as a later release, for `fairlead upgrade`. */
+function newerPackage(): string | undefined {
+  const out = join(work, 'newer');
+  rmSync(out, { recursive: true, force: true });
+  const { version } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as { readonly version: string };
+  const release = version.replace(/\d+$/, (patch) => String(Number(patch) + 1));
+  if (run('npm', ['run', '--silent', 'build', '--', '--release', release, '--out', out]) !== 0) return undefined;
+  return join(out, readdirSync(out).find((name) => name.endsWith('.deb')) ?? '');
+}
+
 function main(): number {
   const { values } = parseArgs({ options: { workers: { type: 'string', default: '2' }, help: { type: 'boolean', short: 'h' } } });
   if (values.help) {
@@ -65,6 +75,8 @@ function main(): number {
   const box = join(work, `debian-${content.slice(0, 12)}.box`);
   if (!existsSync(box) && run(join(here, 'build-box.sh'), [box]) !== 0) return 1;
   if (run('npm', ['run', '--silent', 'build']) !== 0) return 1;
+  const newer = newerPackage();
+  if (newer === undefined) return 1;
   // What an earlier run left: machines that no libvirt knows any more.
   for (const name of ['libvirt', 'home', 'dotfiles']) rmSync(join(work, name), { recursive: true, force: true });
   mkdirSync(join(work, 'home'));
@@ -74,7 +86,7 @@ function main(): number {
     join(work, 'libvirt'),
     process.execPath,
     join(here, 'tour.ts'),
-    box,
+    ...[box, newer],
     ...['--workers', values.workers],
   ];
   return run('unshare', [...namespaces, ...command], {

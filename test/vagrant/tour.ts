@@ -1,7 +1,7 @@
 /** What a person does with the lab, from `vagrant up` to `vagrant destroy`. Runs beside a libvirt of its own: see run.ts. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { deployments, nodes, pods, services } from '../../src/api/resource-types.ts';
@@ -14,7 +14,8 @@ import { systemClock } from '../../src/clock/clock.ts';
 import { type Held, hold } from './held-connection.ts';
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { workers: { type: 'string', default: '2' } } });
-const [box = ''] = positionals;
+/** A box, and a package that is newer than what `vagrant up` installs. */
+const [box = '', newer = ''] = positionals;
 const lab = join(dirname(fileURLToPath(import.meta.url)), '../../vagrant');
 const kubeconfig = join(process.env.VAGRANT_DOTFILE_PATH ?? '', 'kubeconfig');
 /** As settings.yaml and Vagrantfile have it: three of them are numbered. */
@@ -161,6 +162,28 @@ async function switchMode(mode: string, scheduler: string): Promise<void> {
   }
 }
 
+/** As an operator does it: the package everywhere, which restarts nothing, then the control plane, then each node. */
+async function upgrade(client: Client, names: readonly string[]): Promise<void> {
+  const versions = async (): Promise<string[]> => {
+    const { items } = await client.list<Node>(nodes, {});
+    return [...new Set(items.map(({ status }) => status?.nodeInfo?.kubeletVersion ?? ''))];
+  };
+  const connection = await hold(node, nodePort.echo);
+  try {
+    const before = await versions();
+    await vagrant(['provision', '--provision-with', 'package,install'], { FAIRLEAD_PACKAGE: newer });
+    assert.deepEqual(await versions(), before);
+    for (const name of names) await on(name, 'sudo fairlead upgrade');
+    const [version = '', ...others] = await versions();
+    assert.deepEqual(others, [], 'nodes of another version');
+    // fairlead_0.1.1_amd64.deb is v1.35.0+fairlead.0.1.1.
+    assert.equal(basename(newer).split('_')[1], version.split('+fairlead.')[1]);
+    assert.equal(await connection.echo('still here'), 'still here', 'the connection broke');
+  } finally {
+    connection.end();
+  }
+}
+
 /** The API is written to at its address, controllers and scheduler act, a kubelet runs what they decide. */
 async function survives(client: Client, names: readonly string[]): Promise<void> {
   const { deployment } = objects();
@@ -231,6 +254,10 @@ async function main(): Promise<void> {
       await tour(externalIp);
       await (scheduler === 'lc' ? leastConnection() : distributes(scheduler));
     });
+  await step('a newer package on every machine, fairlead upgrade: a connection lived on', async () => {
+    await upgrade(client, names);
+    await tour(externalIp);
+  });
   await step('vagrant reload worker-1', async () => {
     await vagrant(['reload', 'worker-1']);
     await nodesReady(client, names);
