@@ -73,6 +73,17 @@ describe('serveWatch()', () => {
     await early;
   });
 
+  test('refuses to go on from a revision that does not come, so that its client lists anew, and waits for one that does', async () => {
+    await using bed = await twoMaps();
+    const lost = assert.rejects(watch(bed, 'resourceVersion=1000'), (err) => isStatusError(err, 'Timeout'));
+    const late = watch(bed, 'resourceVersion=3');
+    await bed.map('c');
+    const res = await late;
+    assert.deepEqual(await eventsAfter(bed, res, 'd'), ['ADDED d']);
+    await bed.clock.advance(10 * second);
+    await lost;
+  });
+
   test('bookmarks within half a minute, again and again, for those who want that', async () => {
     await using bed = await twoMaps();
     const [res, plain] = [await watch(bed, 'allowWatchBookmarks=true&resourceVersion=2'), await watch(bed, 'resourceVersion=2')];

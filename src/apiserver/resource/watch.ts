@@ -16,6 +16,11 @@ import { WatchStream } from './watch-stream.ts';
 const minWatchSeconds = 1800;
 /** Twice as often as upstream: by their absence a client knows within a minute that its watch is dead. */
 const bookmarkMs = 30_000;
+/**
+ * How long a watch waits for the revision that it goes on from: longer than a server of several takes to find another member of its store. What has
+ * not come by then is the revision of a store that is no more: upstream lets such a watch hang, and its client never hears of anything again.
+ */
+const resumeWaitMs = 10_000;
 /** A connection with more than this waiting is full. */
 const fullBytes = 1 << 20;
 
@@ -69,7 +74,10 @@ async function startOf(
   options: ReadOptions,
 ): Promise<{ initial: readonly CachedObject[]; after: number }> {
   const { resourceVersion: revision, sendInitialEvents } = options;
-  if (sendInitialEvents === undefined && revision !== undefined && revision > 0) return { initial: [], after: revision };
+  if (sendInitialEvents === undefined && revision !== undefined && revision > 0) {
+    await waitForRevision(feed, revision, resumeWaitMs);
+    return { initial: [], after: revision };
+  }
   // Without a place to start from a watch begins with what there is: how clients older than WatchList do it in one request.
   await waitForRevision(feed, revision);
   if (sendInitialEvents === false) return { initial: [], after: revision || feed.revision };
