@@ -103,6 +103,13 @@ async function tour(externalIp: string): Promise<void> {
   assert.equal((await sh('dig', ['+short', '+time=20', '@10.96.0.10', 'box.default.svc.cluster.local'])).trim(), '10.96.0.80');
 }
 
+/** After machines were away: until their kubelets have told so, the cluster takes what ran before for ready. */
+async function comesBack(client: Client, names: readonly string[], externalIp: string): Promise<void> {
+  await nodesReady(client, names);
+  await podsReady(client);
+  await waitUntil('everything of the tour', patience, async () => void (await tour(externalIp)));
+}
+
 function isInTurn(answers: readonly string[]): boolean {
   return new Set(answers).size === 3 && answers.every((answer, i) => answer === answers[i % 3]);
 }
@@ -260,22 +267,17 @@ async function main(): Promise<void> {
   });
   await step('vagrant reload worker-1', async () => {
     await vagrant(['reload', 'worker-1']);
-    await nodesReady(client, names);
-    await podsReady(client);
-    await tour(externalIp);
+    await comesBack(client, names, externalIp);
   });
   await step('vagrant snapshot save, restore', async () => {
     await vagrant(['snapshot', 'save', 'tour']);
     await vagrant(['snapshot', 'restore', '--no-provision', 'tour']);
-    await nodesReady(client, names);
-    await tour(externalIp);
+    await comesBack(client, names, externalIp);
   });
   await step('vagrant halt, up', async () => {
     await vagrant(['halt']);
     await vagrant(['up']);
-    await nodesReady(client, names);
-    await podsReady(client);
-    await tour(externalIp);
+    await comesBack(client, names, externalIp);
   });
   client.close();
   progress.note(`All done in ${Math.round((clock.monotonic() - began) / 1000)} s`);
