@@ -49,13 +49,11 @@ export class WorkQueue {
       return;
     }
     if (this.#closed) return;
-    // A timer takes no more than 25 days; whoever waits longer is woken early and waits again.
-    const delay = Math.min(ms, 2 ** 31 - 1);
-    const at = this.#clock.monotonic() + delay;
+    const at = this.#clock.monotonic() + ms;
     const earlier = this.#delayed.get(key);
     if (earlier && earlier.at <= at) return;
     earlier?.cancel();
-    const timer = this.#clock.after(delay, () => {
+    const timer = this.#clock.after(ms, () => {
       this.#delayed.delete(key);
       this.add(key);
     });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { systemClock } from './clock.ts';
 
 /** How long a process with nothing else to do waits before the call, in milliseconds. */
@@ -28,4 +28,24 @@ test('after(0) can be cancelled', async () => {
   systemClock.after(0, () => called.push('called'));
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(called, ['called']);
+});
+
+test('after() of more than a timer can hold is not over at once, but when its time has come, and can be cancelled', () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const called: string[] = [];
+    const day = 24 * 3_600_000;
+    systemClock.after(60 * day, () => called.push('after 60 days'));
+    const later = systemClock.after(90 * day, () => called.push('cancelled'));
+    for (let i = 0; i < 59; i++) mock.timers.tick(day);
+    assert.deepEqual(called, []);
+    // The mock counts from the end of a tick, a part of a day late for each timer.
+    for (let i = 0; i < 3; i++) mock.timers.tick(day);
+    assert.deepEqual(called, ['after 60 days']);
+    later.cancel();
+    for (let i = 0; i < 60; i++) mock.timers.tick(day);
+    assert.deepEqual(called, ['after 60 days']);
+  } finally {
+    mock.timers.reset();
+  }
 });

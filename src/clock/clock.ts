@@ -28,6 +28,9 @@ export function sleepOn(clock: Clock, ms: number, signal: AbortSignal | undefine
   });
 }
 
+/** The longest wait that a timer of Node.js knows, in milliseconds (24.8 days): a longer one is over at once. */
+const longestMs = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -37,8 +40,11 @@ export const systemClock: Clock = {
       const soon = setImmediate(fn);
       return { cancel: () => clearImmediate(soon) };
     }
-    const timer = setTimeout(fn, ms);
-    timer.unref();
+    let timer: NodeJS.Timeout;
+    const wait = (left: number): void => {
+      timer = setTimeout(() => (left > longestMs ? wait(left - longestMs) : fn()), Math.min(left, longestMs)).unref();
+    };
+    wait(ms);
     return { cancel: () => clearTimeout(timer) };
   },
   sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
