@@ -83,6 +83,14 @@ const wrong: readonly (readonly [string, History, RegExp])[] = [
   ['a read of what never was', history({ operations: [...writes, read(111, 114, seen('none', 11))] }), /gave none@11 .* never was there/],
   ['nothing where something stood', history({ operations: [...writes, read(117, 119)] }), /gave nothing, although something stood there/],
   [
+    'a value that comes back after somebody found it deleted',
+    history({
+      operations: [...writes.slice(0, 2), done(13, undefined, { began: 128, ended: 200 }), read(140, 141), read(150, 151, seen('two', 12))],
+      events: [log[0]!, log[1]!, event(13, undefined, seen('two', 12), { at: 210 })],
+    }),
+    /gave two@12 .* which was over, or not yet/,
+  ],
+  [
     'a range that mixes revisions',
     history({
       operations: [...writes, { kind: 'range', revision: 12, found: new Map([['/a', seen('one', 11)]]), began: 122, ended: 124 }],

@@ -3,9 +3,9 @@
  * in order, and no answer is older than what anybody knew when it was asked for. Revisions give the order, so nothing must be guessed. Pure.
  */
 
-import type { History, Range, Read, Seen, Watched, WatchedEvent, Write } from './history.ts';
+import type { History, Operation, Range, Read, Seen, Watched, WatchedEvent, Write } from './history.ts';
 import { Placement } from './placement.ts';
-import { Timeline } from './timeline.ts';
+import { type Sighting, Timeline } from './timeline.ts';
 
 /** What is wrong, a sentence each; none when all is well. */
 export function violations(history: History): string[] {
@@ -16,7 +16,8 @@ export function violations(history: History): string[] {
   // What follows needs an order.
   if (unordered.length > 0) return unordered;
   const { originOf, wrong } = Placement.of(log, writes);
-  const timeline = new Timeline(log, originOf, sightings(history));
+  const seen = sightings(history);
+  const timeline = new Timeline(log, originOf, [...seen, ...absencesSeen(operations, new Timeline(log, originOf, seen))]);
   return [
     ...watchers.slice(1).flatMap((watcher) => otherEvents(watcher, log)),
     ...wrong,
@@ -50,10 +51,20 @@ function otherEvents(watcher: Watched, log: readonly WatchedEvent[]): string[] {
 }
 
 /** When a revision was known to be there: answers and events. */
-function sightings({ operations, watchers }: History): { readonly revision: number; readonly at: number }[] {
+function sightings({ operations, watchers }: History): Sighting[] {
   const events = watchers.flatMap((watcher) => watcher.events.map(({ revision, at }) => ({ revision, at })));
   const answers = operations.flatMap((one) => revisionsIn(one).map((revision) => ({ revision, at: one.ended })));
   return [...events, ...answers];
+}
+
+/** Who found nothing knows of the delete before, where no other absence fits. */
+function absencesSeen(operations: readonly Operation[], timeline: Timeline): Sighting[] {
+  return operations.flatMap((one) => {
+    const isAbsent = one.kind === 'read' ? !one.found : one.kind === 'write' && one.outcome.is === 'refused' && !one.outcome.found;
+    if (one.kind === 'range' || !isAbsent) return [];
+    const [only, ...others] = timeline.absences(one.key).filter(([from, to]) => timeline.isBetween(one.began, one.ended, from, to));
+    return only?.[0] === undefined || others.length > 0 ? [] : [{ revision: only[0], at: one.ended }];
+  });
 }
 
 function revisionsIn(operation: Write | Read | Range): number[] {

@@ -1,7 +1,7 @@
 /** The log of a history: what stood at a key at a revision, and between which times a revision must have begun. */
 import type { Seen, WatchedEvent, Write } from './history.ts';
 
-interface Sighting {
+export interface Sighting {
   readonly revision: number;
   readonly at: number;
 }
