@@ -29,14 +29,22 @@ test('a server goes on when its Redis was killed and is back: nothing is lost, w
     if (type !== 'BOOKMARK') told.push(`${type} ${object.metadata.name}`);
   });
 
+  const isRefused = async (why: RegExp): Promise<void> => {
+    const refused = (err: unknown): boolean => {
+      assert.ok(err instanceof ApiError, String(err));
+      assert.deepEqual([err.code, err.reason, err.status.details?.retryAfterSeconds], [503, 'ServiceUnavailable', 1], err.message);
+      return why.test(err.message);
+    };
+    await assert.rejects(client.create(configMaps, configMap('lost')), refused);
+    await assert.rejects(client.raw('GET', '/readyz?verbose'), /\[-\]store failed/);
+  };
   await redis.kill();
-  await assert.rejects(client.create(configMaps, configMap('lost')), (err) => {
-    assert.ok(err instanceof ApiError, String(err));
-    assert.deepEqual([err.code, err.reason, err.status.details?.retryAfterSeconds], [503, 'ServiceUnavailable', 1], err.message);
-    assert.match(err.message, /ECONNREFUSED/);
-    return true;
-  });
+  await isRefused(/ECONNREFUSED/);
   await redis.restart();
+  await eventually('a server that is ready again', () => client.raw('GET', '/readyz'));
+  await redis.command('RENAME', '{fairlead}meta', '{fairlead}away');
+  await isRefused(/nothing of the store is there/);
+  await redis.command('RENAME', '{fairlead}away', '{fairlead}meta');
 
   await eventually('a write to be taken again', () => client.create(configMaps, configMap('later')));
   await eventually('the watch to go on', () => told.length > 0);

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { hasProtobuf, type KindedObject } from '../../api/codec/protobuf.ts';
-import { isKnownError, messageOf } from '../../errors/known-error.ts';
+import { isKnownError, type KnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import { badRequest, internalError, StatusError, serviceUnavailable } from '../status/status-error.ts';
 import { type Encoding, json } from './encoding.ts';
@@ -77,16 +77,22 @@ function encodingOfErrors(accept: string | undefined): Encoding {
 export function statusErrorOf(err: unknown, log: Log, path: string): StatusError {
   if (err instanceof StatusError) return err;
   if (err instanceof RangeError && err.message.includes('call stack')) return badRequest('the object is nested too deeply');
-  if (isKnownError(err, 'STORE_FULL')) {
-    const hint = err.hint ? `. ${err.hint}` : '';
-    return new StatusError(507, 'InternalError', `The store is full, nothing was changed: ${err.message}${hint}`);
-  }
-  if (isKnownError(err, 'STORE_UNAVAILABLE')) return serviceUnavailable(err.message, 1);
+  if (isKnownError(err, 'STORE_FULL'))
+    return new StatusError(507, 'InternalError', `The store is full, nothing was changed: ${withHint(err)}`);
+  if (isKnownError(err) && storeIsAway.has(err.code)) return serviceUnavailable(withHint(err), 1);
   if (isKnownError(err, 'STORE_CLOSED')) return serviceUnavailable('the server is shutting down');
   log.error('a request failed', { path, error: messageOf(err), stack: err instanceof Error ? err.stack : undefined });
   // A disk that fails says what to do about it.
-  return internalError(isKnownError(err) && err.hint ? `${messageOf(err)}. ${err.hint}` : messageOf(err));
+  return internalError(isKnownError(err) ? withHint(err) : messageOf(err));
 }
+
+/**
+ * Of a store that was well when the server began: it does not answer, its certificate has expired, its user has lost a right, its data are away. All of it
+ * may be mended without this server.
+ */
+const storeIsAway: ReadonlySet<string> = new Set(['STORE_UNAVAILABLE', 'STORE_READ_ONLY', 'STORE_CORRUPT', 'BAD_CONFIG']);
+
+const withHint = ({ message, hint }: KnownError): string => (hint ? `${message}. ${hint}` : message);
 
 /** Clients read no more of a head than this: Node and Python's http.client a few kilobytes or a hundred lines. */
 const maxWarningBytes = 8 << 10;

@@ -26,6 +26,8 @@ export interface RedisSettings {
   readonly confirmMs: number;
   /** How long calls wait for a connection that broke, before they fail at once. */
   readonly patienceMs: number;
+  /** How often a Redis that is used is looked at again: who sets `appendonly no` breaks no connection by it. */
+  readonly lookMs: number;
 }
 
 /** Throws BAD_CONFIG. */
@@ -66,6 +68,7 @@ export function readRedisUrl(url: StoreUrl): RedisSettings {
     answerMs: 10_000,
     confirmMs: 5_000,
     patienceMs: 5_000,
+    lookMs: 10_000,
   };
 }
 

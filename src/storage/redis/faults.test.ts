@@ -31,9 +31,9 @@ async function emptyStore(url = redis.url): Promise<Store> {
 }
 
 /** With less patience than a cluster has. */
-async function impatient(answerMs: number, patienceMs: number): Promise<Store> {
+async function impatient(answerMs: number, patienceMs: number, lookMs = 10_000): Promise<Store> {
   await redis.command('FLUSHALL');
-  return openRedisStore({ ...readRedisUrl(StoreUrl.parse(redis.url, { redis: redis.url })), answerMs, patienceMs });
+  return openRedisStore({ ...readRedisUrl(StoreUrl.parse(redis.url, { redis: redis.url })), answerMs, patienceMs, lookMs });
 }
 
 const lines = (events: readonly StoreEvent[]): string[] => events.map((event) => line(event));
@@ -194,6 +194,44 @@ describe('Redis that is changed while it is used', () => {
     assert.ok(results.every(({ ok }) => ok));
     await redis.command('FUNCTION', 'FLUSH');
     assert.equal((await store.range('/', '0')).count, 2);
+  });
+
+  test('is not taken for a store without records when somebody empties it, whoever asks first', async () => {
+    await using store = await impatient(10_000, 100);
+    const gone = (err: unknown): boolean => isKnownError(err) && /nothing of the store is there|without the data/.test(err.message);
+    const asks: readonly (() => Promise<unknown>)[] = [
+      () => store.get('/missing'),
+      () => store.revision(),
+      () => store.range('/', '0'),
+      () => store.put('/a', bytes('two'), { ifRevision: 1 }),
+      () => store.put('/b', bytes('b')),
+      () => store.delete('/a'),
+      () => store.compact(1),
+    ];
+    await store.put('/a', bytes('one'));
+    for (const ask of asks) {
+      await redis.command('RENAME', '{fairlead}meta', '{fairlead}away');
+      await assert.rejects(ask(), gone);
+      await assert.rejects(ask(), gone);
+      await redis.command('RENAME', '{fairlead}away', '{fairlead}meta');
+      assert.equal(text((await eventually(() => store.get('/a')))?.value), 'one');
+    }
+  });
+
+  test('is left when its settings are changed to what a store must not have, and used again when they are as they were', async () => {
+    await using store = await impatient(10_000, 100, 20);
+    await store.put('/a', bytes('one'));
+    for (const [name, wrong, right, why] of [
+      ['appendonly', 'no', 'yes', /appendonly is off/],
+      ['appendfsync', 'no', 'always', /appendfsync no/],
+      ['maxmemory-policy', 'allkeys-lru', 'noeviction', /evicts keys/],
+    ] as const) {
+      await redis.command('CONFIG', 'SET', name, wrong);
+      const refused = (err: unknown): boolean => isKnownError(err, 'BAD_CONFIG') && why.test(err.message);
+      await eventually(() => assert.rejects(store.put('/b', bytes('b')), refused));
+      await redis.command('CONFIG', 'SET', name, right);
+      await eventually(() => store.put('/b', bytes('b')));
+    }
   });
 
   test('refuses what is new when its memory is full, and still deletes and renews', async () => {

@@ -1,12 +1,13 @@
 /** A server's first words with a Redis that it has just connected to: is it fit, is it the same store, is everything still there. */
 import { randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import type { RedisSettings } from './address.ts';
 import { filling } from './library.ts';
 import type { KnownWrite } from './record.ts';
 import { answerCode } from './redis-error.ts';
-import { parseInfo, refusalOf, wasPromoted } from './requirements.ts';
+import { type Facts, parseInfo, refusalOf, wasPromoted } from './requirements.ts';
 import type { Session } from './session.ts';
 
 /** What the hash `meta` says. */
@@ -27,13 +28,8 @@ export class Greeter {
 
   /** `known` is the newest write that this server has seen. Throws why the Redis cannot be used. */
   async greet(session: Session, known: KnownWrite | undefined): Promise<StoreState> {
-    const info = parseInfo(await session.writes.info());
-    const refusal = refusalOf(
-      { info, appendfsync: await appendfsyncOf(session) },
-      // Later a write says by itself that replicas are missing, and reads go on.
-      { ...this.#settings, waitReplicas: known ? 0 : this.#settings.waitReplicas },
-    );
-    if (refusal) throw this.#refuse('BAD_CONFIG', refusal.why, refusal.hint);
+    // Later a write says by itself that replicas are missing, and reads go on.
+    const info = await this.#mustBeFit(session.writes, known ? 0 : this.#settings.waitReplicas);
     // Without confirmation by replicas a fail-over may have lost acknowledged writes, whoever saw them.
     const doubtful = wasPromoted(info) && this.#settings.waitReplicas === 0;
     const run = info.run_id!;
@@ -42,6 +38,23 @@ export class Greeter {
     this.#storeId = meta.get('id')!.toString('hex');
     this.#run = run;
     return { revision: Number(meta.get('revision')), id: meta.get('last')!, compacted: Number(meta.get('compacted')) };
+  }
+
+  /** Ends the session when its settings are changed to what a store must not have, or when nothing of it is there any more. */
+  keepLooking(session: Session): void {
+    const timer = setInterval(() => {
+      const look = session.mustHoldStore().then(() => this.#mustBeFit(session.reads, 0));
+      look.catch((err: unknown) => session.end(err));
+    }, this.#settings.lookMs).unref();
+    void session.ended.then(() => clearInterval(timer));
+  }
+
+  /** Throws why the Redis must not be used; gives what it says of itself. */
+  async #mustBeFit(client: Redis, waitReplicas: number): Promise<Facts['info']> {
+    const facts = { info: parseInfo(await client.info()), appendfsync: await appendfsyncOf(client) };
+    const refusal = refusalOf(facts, { ...this.#settings, waitReplicas });
+    if (refusal) throw this.#refuse('BAD_CONFIG', refusal.why, refusal.hint);
+    return facts.info;
   }
 
   async #open(session: Session, run: string, doubtful: boolean, known: KnownWrite | undefined): Promise<Map<string, Buffer>> {
@@ -101,9 +114,9 @@ export class Greeter {
 }
 
 /** Undefined when the user may not ask. */
-async function appendfsyncOf(session: Session): Promise<string | undefined> {
+async function appendfsyncOf(client: Redis): Promise<string | undefined> {
   try {
-    const answer = (await session.writes.config('GET', 'appendfsync')) as readonly string[];
+    const answer = (await client.config('GET', 'appendfsync')) as readonly string[];
     return answer[1];
   } catch (err) {
     const code = answerCode(err);

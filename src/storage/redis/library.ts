@@ -304,6 +304,14 @@ local function open(keys, args)
   if lost then jump(keys, math.max(known, 0)) end
   return redis.call('HGETALL', keys[META])
 end
+
+-- Somebody may empty a Redis at any time, and what is gone must not look like a store without records.
+local function guarded(act)
+  return function(keys, args)
+    if redis.call('EXISTS', keys[META]) == 0 then return redis.error_reply('GONE nothing of the store is there') end
+    return act(keys, args)
+  end
+end
 `;
 
 /** Name of the library, and what the names of its functions begin with. */
@@ -332,7 +340,7 @@ export const libraryText: string = [
   body,
   ...Object.entries(functions).map(
     ([name, [call, flag]]) =>
-      `redis.register_function{function_name='${libraryName}_${name}', callback=function(keys, args) return ${call} end, ` +
-      `flags={${flag ? `'${flag}'` : ''}}}`,
+      `redis.register_function{function_name='${libraryName}_${name}', ` +
+      `callback=${name === 'open' ? '' : 'guarded'}(function(keys, args) return ${call} end), flags={${flag ? `'${flag}'` : ''}}}`,
   ),
 ].join('\n');

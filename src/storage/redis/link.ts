@@ -79,7 +79,7 @@ export class Link {
       return session;
     } catch (err) {
       session?.end(err);
-      throw err instanceof KnownError ? err : this.#failure(err);
+      throw this.#failure(err);
     }
   }
 
@@ -144,6 +144,6 @@ export class Link {
   }
 
   #failure(err: unknown): KnownError {
-    return failed('open', this.#options.settings.shown, err);
+    return err instanceof KnownError ? err : failed('open', this.#options.settings.shown, err);
   }
 }

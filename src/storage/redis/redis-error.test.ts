@@ -12,7 +12,7 @@ function broken(code: string): Error {
 
 const cases: readonly (readonly [Error, code: string, hint: RegExp])[] = [
   [reply("OOM command not allowed when used memory > 'maxmemory'."), 'STORE_FULL', /maxmemory/],
-  [reply('MISCONF Errors writing to the AOF file: No space left on device'), 'STORE_IO', /room on the disk/],
+  [reply('MISCONF Errors writing to the AOF file: No space left on device'), 'STORE_UNAVAILABLE', /room on the disk/],
   [reply('NOREPLICAS Not enough good replicas to write.'), 'STORE_UNAVAILABLE', /min-replicas-to-write/],
   [reply("READONLY You can't write against a read only replica."), 'STORE_UNAVAILABLE', /new primary/],
   [reply('LOADING Redis is loading the dataset in memory'), 'STORE_UNAVAILABLE', /from the disk/],

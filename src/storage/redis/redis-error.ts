@@ -12,7 +12,11 @@ const full = 'give Redis more memory (maxmemory) or the disk more room, or delet
 /** By the first word of Redis's answer (an error's code). Nothing was changed in any of these cases. */
 const answers: Readonly<Record<string, readonly [code: 'STORE_FULL' | 'STORE_IO' | 'STORE_UNAVAILABLE' | 'BAD_CONFIG', hint: string]>> = {
   OOM: ['STORE_FULL', full],
-  MISCONF: ['STORE_IO', 'Redis cannot write to its disk: see its log and the room on the disk; what was acknowledged before is safe'],
+  GONE: ['STORE_UNAVAILABLE', 'Somebody has emptied this Redis: bring the data of the cluster back (appendonlydir) and start it again'],
+  MISCONF: [
+    'STORE_UNAVAILABLE',
+    'Redis cannot write to its disk: see its log and the room on the disk; what was acknowledged before is safe',
+  ],
   NOREPLICAS: ['STORE_UNAVAILABLE', 'Redis has fewer replicas than its min-replicas-to-write: start them'],
   READONLY: ['STORE_UNAVAILABLE', 'it became a replica: the next try finds the new primary'],
   LOADING: ['STORE_UNAVAILABLE', 'Redis is reading its data from the disk'],

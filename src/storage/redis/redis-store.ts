@@ -66,6 +66,7 @@ export async function openRedisStore(settings: RedisSettings, options: StoreSett
         note: (write) => newest.note(write),
       });
       feed.follow(session);
+      greeter.keepLooking(session);
     },
   });
   return new RedisStore({ settings, link, newest, feed: feed!, log, clock: options.clock ?? systemClock, options });
@@ -121,12 +122,17 @@ class RedisStore implements Store {
   }
 
   async revision(): Promise<number> {
-    return Number(await this.#read(({ reads }) => reads.hget(keys.meta, 'revision')));
+    return this.#read(async (session) => {
+      const revision = await session.reads.hget(keys.meta, 'revision');
+      if (revision === null) await session.mustHoldStore();
+      return Number(revision);
+    });
   }
 
   async get(key: string): Promise<StoredRecord | undefined> {
     const bytes = await this.#read(async (session) => {
       const found = await session.reads.getBuffer(keys.record(key));
+      if (found === null) await session.mustHoldStore();
       await session.confirm(session.reads);
       return found;
     });

@@ -148,6 +148,14 @@ export class Session {
     return this.#call(this.#writes, 'FCALL', 'open', args);
   }
 
+  /** Throws, and ends the session, when nothing of the store is there: a key that is not there says nothing then. */
+  async mustHoldStore(): Promise<void> {
+    if (await this.#reads.exists(keys.meta)) return;
+    const gone = new Error('nothing of the store is there');
+    this.end(gone);
+    throw gone;
+  }
+
   /** Returns when enough replicas have what the answers before were made of. Throws `Unconfirmed`. */
   async confirm(client: Redis): Promise<void> {
     const { waitReplicas } = this.#settings;
@@ -168,6 +176,7 @@ export class Session {
     try {
       return await call();
     } catch (err) {
+      if (answerCode(err) === 'GONE') this.end(err);
       if (!isMissingFunction(err)) throw err;
       await this.#load(client);
       return call();
@@ -195,6 +204,7 @@ export class Session {
   }
 
   #settle(call: Call, [err, reply]: Result, unconfirmed: Error | undefined): void {
+    if (answerCode(err) === 'GONE') this.end(err);
     if (isMissingFunction(err)) this.#again(call);
     else if (err ?? unconfirmed) call.reject(err ?? unconfirmed);
     else call.resolve(reply);
