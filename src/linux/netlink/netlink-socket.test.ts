@@ -90,8 +90,13 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
     assert.ok(!notices.includes('lost'));
   });
 
-  for (const aside of [false, true]) {
-    describe(aside ? 'beside the event loop' : 'on the event loop', () => {
+  const places = {
+    'on the event loop': false,
+    'beside the event loop': true,
+    'beside the event loop but for what is short': 'if-long',
+  } as const;
+  for (const [place, aside] of Object.entries(places)) {
+    describe(place, () => {
       test('answers each request of a batch, in order, with what the kernel says in words', async () => {
         await using net = new Namespaces();
         await net.add('n');

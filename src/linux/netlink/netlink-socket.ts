@@ -23,8 +23,11 @@ export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
 
 export interface NetlinkSocketOptions {
-  /** Send and read beside the event loop: for requests that keep the kernel busy. Such a socket cannot `subscribe`. */
-  readonly aside?: boolean;
+  /**
+   * Send and read beside the event loop: for requests that keep the kernel busy. `if-long`: short ones on it, in a process where nobody else would be held
+   * up by a kernel that has others to serve first. Such a socket cannot `subscribe`.
+   */
+  readonly aside?: boolean | 'if-long';
   /** Bytes that may wait unread; default 8 MB. The kernel takes memory only for what does wait. */
   readonly room?: number;
 }
@@ -63,6 +66,8 @@ const batchSize = 64;
 /** Requests in one buffer of a stream. */
 const streamSize = 1024;
 const defaultRoom = 8 << 20;
+/** What is shorter keeps the kernel busy for less time than another thread takes to wake up: some dozens of changed elements. */
+const longBytes = 4096;
 /** Sequence numbers have 32 bits, and a batch takes many. */
 const wrapSeqAt = 0xf0000000;
 
@@ -84,7 +89,7 @@ export class NetlinkSocket implements Disposable {
       onDatagram: (bytes, isNotice) => this.#receive(bytes, isNotice),
       onBroken: () => this.#lose(),
     };
-    this.#wire = aside ? new AsideWire(options) : new LoopWire(options);
+    this.#wire = aside ? new AsideWire(options, aside === 'if-long' ? longBytes : 0) : new LoopWire(options);
   }
 
   /** By which the kernel names this socket in notices about what it changed. */

@@ -130,14 +130,17 @@ function inTurn<T>(protocol: number, work: () => Promise<T>): Promise<T> {
 export class AsideWire implements Wire {
   readonly port: number;
   readonly #options: WireOptions;
+  /** Shorter ones are sent on the event loop. */
+  readonly #fromBytes: number;
   readonly #fd: number;
   readonly #buffer = Buffer.allocUnsafe(LONGEST_DATAGRAM);
   #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  constructor(options: WireOptions) {
+  constructor(options: WireOptions, fromBytes = 0) {
     const libc = loadLibc();
     this.#options = options;
+    this.#fromBytes = fromBytes;
     this.#fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, options.protocol);
     if (this.#fd < 0) throw new NetlinkError(errnoName(libc.errno()), `open a netlink socket of protocol ${options.protocol}`);
     try {
@@ -160,7 +163,7 @@ export class AsideWire implements Wire {
 
   async #exchange({ bytes, isDump, isAnswered }: Sending, doing: string): Promise<void> {
     const libc = loadLibc();
-    const sent = await inTurn(this.#options.protocol, async () => (this.#isClosed ? undefined : libc.sendAside(this.#fd, bytes)));
+    const sent = await inTurn(this.#options.protocol, async () => (this.#isClosed ? undefined : this.#send(bytes)));
     if (sent === undefined) throw new NetlinkError('ESHUTDOWN', doing);
     // Its errno stays in the other thread. A kernel that has no room for the bytes is what happens.
     if (sent !== bytes.length) throw new NetlinkError('EMSGSIZE', doing);
@@ -172,6 +175,12 @@ export class AsideWire implements Wire {
       if (length <= 0) throw new NetlinkError('ENOBUFS', doing);
       this.#options.onDatagram(Buffer.from(this.#buffer.subarray(0, length)), false);
     }
+  }
+
+  /** What send(2) returned. */
+  #send(bytes: Uint8Array): number | Promise<number> {
+    const libc = loadLibc();
+    return bytes.length < this.#fromBytes ? libc.send(this.#fd, bytes, bytes.length, 0) : libc.sendAside(this.#fd, bytes);
   }
 
   join(group: number): void {

@@ -34,13 +34,18 @@ const listing = 'list the packet filter';
 
 /** Speaks to the network namespace in which it was made. Calls are served one after the other. */
 export class KernelNftables implements Nftables {
-  readonly #socket = openSocket();
+  readonly #socket: NetlinkSocket;
   /** The namespace's descriptor, for sockets that are opened later. */
   readonly #netns = openSync('/proc/thread-self/ns/net', 'r');
   #open = true;
   #last: Promise<unknown> = Promise.resolve();
   /** Messages sent by `commit` so far, for budgets and metrics. */
   messagesSent = 0;
+
+  /** `aside` is NetlinkSocket's. */
+  constructor(aside: true | 'if-long' = true) {
+    this.#socket = openSocket(aside);
+  }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work, work);
@@ -238,9 +243,9 @@ function readHook(attributes: Map<number, Buffer>): Hook | undefined {
   return { type, hook: name, priority: readU32be(hook.get(2)) | 0 };
 }
 
-function openSocket(): NetlinkSocket {
+function openSocket(aside: true | 'if-long'): NetlinkSocket {
   try {
-    return new NetlinkSocket(NETLINK_NETFILTER, { aside: true, room });
+    return new NetlinkSocket(NETLINK_NETFILTER, { aside, room });
   } catch (err) {
     throw noNftables(err);
   }

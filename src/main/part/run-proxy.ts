@@ -27,8 +27,9 @@ export interface ProxyConfig extends ReadConfiguration {
 }
 
 /** Settings that a proxy can take over while it works; of the others a change is told. */
-function reloadable(configuration: KubeProxyConfiguration): Partial<ProxyOptions> {
-  return { ...proxySettings(configuration), configuration: fileOf(configuration) };
+function reloadable(configuration: KubeProxyConfiguration, isAlone: boolean): Partial<ProxyOptions> {
+  const settings = proxySettings(configuration);
+  return { ...settings, modeOptions: { ...settings.modeOptions, isAlone }, configuration: fileOf(configuration) };
 }
 
 function notices({ given, configuration }: ProxyConfig): string[] {
@@ -47,14 +48,14 @@ export async function runProxy(config: ProxyConfig, { informers: pool, clock, lo
   const informers = pool.open(client, { clock, log, shares: ['services', 'endpointslices'], signal });
   const natHold = new KernelNatHold();
   const fixed = { client, nodeName, serviceCidrs, informers, natHold, readsAlone: isAlone, flags: given, clock, log };
-  const proxy = await ReloadingProxy.start(fixed, reloadable(configuration));
+  const proxy = await ReloadingProxy.start(fixed, reloadable(configuration, isAlone));
   const watching = informers.start(signal);
   if (isAlone) void proxy.synced.then(() => clock.after(afterSyncMs, spareMemory));
   const onChange = async (text: string): Promise<void> => {
     try {
       const changed = configurationOf(given, text);
       applyConntrack(changed.conntrack, log);
-      await proxy.change(reloadable(changed));
+      await proxy.change(reloadable(changed, isAlone));
     } catch (err) {
       log.error(`Cannot use the changed configuration, the last one holds: ${messageOf(err)}`);
     }

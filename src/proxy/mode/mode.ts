@@ -60,6 +60,8 @@ export interface EndpointCount extends Pick<ServiceCount, 'connections' | 'recei
 export interface ModeOptions {
   readonly clock?: Clock;
   readonly log?: Log;
+  /** nftables: whether nothing else in this process would be held up while the kernel makes a short change. Default false. */
+  readonly isAlone?: boolean;
   /** iptables, ipvs: the bit of the packet mark that says "masquerade". Default 14. */
   readonly masqueradeBit?: number;
   /** iptables, IPv4: whether node ports answer at 127.0.0.1. Default true. */

@@ -75,7 +75,8 @@ export class NftablesMode implements Mode {
   /** In the network namespace of this thread. */
   static ofKernel(options: ModeOptions = {}): NftablesMode {
     const settings: Settings = { read: readSysctl, set: ensureSysctl };
-    return new NftablesMode(new KernelNftables(), { ...options, connections: new Conntrack(), settings, closes: true });
+    const nft = new KernelNftables(options.isAlone ? 'if-long' : true);
+    return new NftablesMode(nft, { ...options, connections: new Conntrack(), settings, closes: true });
   }
 
   async probe(): Promise<void> {
