@@ -2,6 +2,7 @@
 import { flushCompileCache } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { giveBackPages } from '../linux/unneeded-pages.ts';
 
 /** The least that V8 waits before it makes the heap of an idle process smaller, several times over. */
 const quietMs = 30_000;
@@ -25,4 +26,5 @@ export function spareMemory(): void {
   // There is nothing to find for those that V8 plans after each collection, two of them by default.
   setFlagsFromString('--memory-reducer-gc-count=0');
   setTimeout(() => setFlagsFromString('--memory-reducer-gc-count=2'), quietMs).unref();
+  giveBackPages();
 }
