@@ -4,10 +4,10 @@
  */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { Machine, type Started, type Weight } from '../../src/package/testing/machine.ts';
+import { buildPackage } from './build-package.ts';
 
 const checkout = join(import.meta.dirname, '../..');
 const rounds = 3;
@@ -44,15 +44,9 @@ function sizeBelow(dir: string): number {
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
+/** Builds it in `dir`, tells its size, and gives where it is installed. */
 async function build(dir: string): Promise<string> {
-  const out = await mustRun(systemExec, process.execPath, [join(checkout, 'src/package/build.ts'), '--out', dir]);
-  const [archive = '', deb = ''] = out
-    .trimEnd()
-    .split('\n')
-    .map((path) => join(process.cwd(), relative(process.cwd(), path)));
-  mkdirSync(join(dir, 'installed'));
-  await mustRun(systemExec, 'tar', ['-xzf', archive, '-C', join(dir, 'installed'), '--strip-components=1']);
-  const installed = join(dir, 'installed');
+  const { archive, deb, installed } = await buildPackage(dir);
   const code = sizeBelow(join(installed, 'lib'));
   say('size', {
     'tar.gz': megabytes(statSync(archive).size),

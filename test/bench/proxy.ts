@@ -2,8 +2,12 @@
  * The service proxy as a process: how long until it serves, how soon a change is in the kernel, what it costs. With `--peer kube-proxy=PATH` the same of
  * kube-proxy in the same mode in the same run, as ratios.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../src/errors/known-error.ts';
+import { buildPackage } from './build-package.ts';
 import { fairlead, type Program } from './proxy/contestant.ts';
 import { type Figures, type Limits, measure } from './proxy/measure.ts';
 import type { Size } from './proxy/objects.ts';
@@ -15,6 +19,7 @@ const usage = `usage: npm run bench -- proxy [OPTIONS]
   --peer kube-proxy=PATH    measures kube-proxy, too
   --peer-most ENDPOINTS     but not where all Services together have more: it takes minutes, later hours; default: 20000
   --size NxM[,NxM…]         Services x endpoints of each; default: 1x2,1000x2
+  --package                 measures the package, which has a Node.js that no other process runs, in place of the sources
   --rounds N                of which medians are told; default: 1
   --changes N               of each kind, of which p99 is told; default: 200
   --idle SECONDS            default: 5
@@ -25,7 +30,8 @@ const usage = `usage: npm run bench -- proxy [OPTIONS]
 
 interface Choice {
   readonly modes: readonly string[];
-  readonly programs: readonly Program[];
+  readonly peers: readonly Program[];
+  readonly isPackage: boolean;
   readonly peerMost: number;
   readonly sizes: readonly Size[];
   readonly rounds: number;
@@ -40,6 +46,7 @@ function readChoice(args: readonly string[]): Choice {
       peer: { type: 'string' },
       'peer-most': { type: 'string', default: '20000' },
       size: { type: 'string', default: '1x2,1000x2' },
+      package: { type: 'boolean', default: false },
       rounds: { type: 'string', default: '1' },
       changes: { type: 'string', default: '200' },
       idle: { type: 'string', default: '5' },
@@ -56,7 +63,8 @@ function readChoice(args: readonly string[]): Choice {
   });
   return {
     modes: values.mode.split(','),
-    programs: [fairlead, ...(path === undefined ? [] : [{ name, command: [path] as const }])],
+    peers: path === undefined ? [] : [{ name, command: [path] }],
+    isPackage: values.package,
     peerMost: Number(values['peer-most']),
     sizes,
     rounds: Number(values.rounds),
@@ -93,10 +101,10 @@ const rows: readonly Row<Figures>[] = [
   { what: 'the same, p99', unit: 'µs', of: (f) => p99(f.firstPacket) * 1000 },
 ];
 
-async function main({ modes, programs: all, peerMost, sizes, rounds, limits }: Choice): Promise<void> {
+async function bench(ours: Program, { modes, peers, peerMost, sizes, rounds, limits }: Choice): Promise<void> {
   for (const mode of modes)
     for (const size of sizes) {
-      const programs = size.services * size.endpoints > peerMost ? [fairlead] : all;
+      const programs = size.services * size.endpoints > peerMost ? [ours] : [ours, ...peers];
       const figures = new Map<string, Figures[]>(programs.map(({ name }) => [name, []]));
       for (let round = 0; round < rounds; round++)
         for (const program of programs) {
@@ -110,6 +118,28 @@ async function main({ modes, programs: all, peerMost, sizes, rounds, limits }: C
         }
       process.stdout.write(table(`mode ${mode}, ${size.services} Services x ${size.endpoints} endpoints`, rows, figures));
     }
+}
+
+/** The program of a package that is built in `dir`, with compiled code that a first start has left. */
+async function packaged(dir: string, [mode = '']: readonly string[], limits: Limits): Promise<Program> {
+  process.stderr.write('building the package …\n');
+  const { installed } = await buildPackage(dir);
+  const program: Program = { name: fairlead.name, command: [join(installed, 'bin/fairlead'), 'proxy'] };
+  await measure(program, mode, { services: 1, endpoints: 2 }, { ...limits, changes: 0, idleMs: 0, trafficMs: 1 });
+  return program;
+}
+
+async function main(choice: Choice): Promise<void> {
+  if (!choice.isPackage) {
+    await bench(fairlead, choice);
+    return;
+  }
+  const dir = mkdtempSync(join(tmpdir(), 'bench-proxy-'));
+  try {
+    await bench(await packaged(dir, choice.modes, choice.limits), choice);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 }
 
 try {

@@ -173,7 +173,7 @@ export async function measure(program: Program, mode: string, size: Size, limits
   const { memory } = contestant;
   const traffic = measurement.traffic(size.services);
   await contestant.stop();
-  const knowsTable = program === fairlead && mode === 'nftables';
+  const knowsTable = program.name === fairlead.name && mode === 'nftables';
   if (limits.isFirst) await contestant.schedule('fifo');
   const share = knowsTable ? await kernelShare(movingIp, limits.changes) : [];
   if (limits.isFirst) await contestant.schedule('other');
