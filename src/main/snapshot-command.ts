@@ -4,6 +4,7 @@ import { outputFormat, outputOption, renderOutput } from '../cli/output.ts';
 import { standardProgress } from '../cli/progress.ts';
 import { systemClock } from '../clock/clock.ts';
 import { KnownError } from '../errors/known-error.ts';
+import { withoutPassword } from '../errors/without-password.ts';
 import type { SnapshotStatus } from '../storage/snapshot/snapshot.ts';
 
 const store = textFlag('URL', 'the store, as the server has it in its own --store', 'sqlite:///var/lib/fairlead/server/state.db');
@@ -76,7 +77,7 @@ const restore = defineCommand({
     await using image = await progress.step('Snapshot checked', () => openSnapshot(source));
     const { revision } = await progress.step('Store made', () => fillStore(values.store, image, restoredRevision(image, gap)));
     progress.note('Revisions go on above all that clients have seen: watches end with 410 Gone, and everybody lists anew');
-    const restored = { store: values.store, records: image.count, snapshotRevision: image.revision, revision };
+    const restored = { store: withoutPassword(values.store), records: image.count, snapshotRevision: image.revision, revision };
     process.stdout.write(
       renderOutput(
         outputFormat(values.output),

@@ -4,6 +4,7 @@ import { outputFormat, outputOption, renderOutput } from '../cli/output.ts';
 import { standardProgress } from '../cli/progress.ts';
 import { systemClock } from '../clock/clock.ts';
 import { KnownError } from '../errors/known-error.ts';
+import { withoutPassword } from '../errors/without-password.ts';
 
 const copy = defineCommand({
   name: 'copy',
@@ -19,7 +20,9 @@ const copy = defineCommand({
     const [from, to] = endsOf(positionals);
     const { copyStore } = await import('../storage/snapshot/copy.ts');
     const progress = standardProgress(systemClock);
-    const copied = await progress.step(`Copied to ${to}`, () => copyStore(from, to, (done) => progress.note(`${done} records`)));
+    const copied = await progress.step(`Copied to ${withoutPassword(to)}`, () =>
+      copyStore(from, to, (done) => progress.note(`${done} records`)),
+    );
     progress.note(
       copied.keepsRevisions
         ? 'Every resourceVersion is kept: clients that were up to date go on where they were'
@@ -30,7 +33,7 @@ const copy = defineCommand({
       { title: 'OLD REVISION', cell: ({ oldRevision }: typeof copied) => String(oldRevision) },
       { title: 'REVISION', cell: ({ revision }: typeof copied) => String(revision) },
     ];
-    process.stdout.write(renderOutput(outputFormat(values.output), copied, [copied], columns, () => to));
+    process.stdout.write(renderOutput(outputFormat(values.output), copied, [copied], columns, () => withoutPassword(to)));
     return 0;
   },
 });

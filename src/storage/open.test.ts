@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
+import { withoutPassword } from '../errors/without-password.ts';
 import { openStore } from './open.ts';
 import { Compacted, type Store } from './store.ts';
 import { bytes, take, text } from './testing/events.ts';
@@ -28,6 +29,7 @@ const refused: Readonly<Record<string, readonly [url: string, why: RegExp, hint:
     /one of cert-file and key-file/,
     /both or none/,
   ],
+  'etcd with a user': ['etcd=https://root:pw@h', /has a user, and etcd knows this one by its certificate/, /cert-file=FILE&key-file=FILE/],
   'etcd with a path': ['etcd=http://h:2379/registry', /it has a path/, /\?prefix=\/NAME/],
   'etcd with a prefix that is none': ['etcd=http://h:2379?prefix=a b', /"a b" is no prefix/, /prefix=\/registry/],
   'etcd with and without TLS': ['etcd=https://a:2379,http://b:2379', /it is no URL/, /"etcd=https:/],
@@ -83,6 +85,12 @@ describe('openStore()', () => {
       isKnownError(err, 'BAD_CONFIG') && !err.message.includes('hunter2') && err.message.includes('://');
     const urls = ['other://:hunter2@127.0.0.1:6379', 'redis://me:hunter2@a,b/0', 'redis://me:hunter2@a:999999/0', 'redis://:hunter2@a/x'];
     for (const url of urls) await assert.rejects(openStore(url, {}), secret);
+    for (const url of [...urls, 'redis+sentinel://:hunter2:hunter2@a:1,b:2/main', 'redis:hunter2@a']) {
+      assert.doesNotMatch(withoutPassword(url), /hunter2/);
+      assert.match(withoutPassword(url), /:\*\*\*@/);
+    }
+    for (const url of ['sqlite:///var/lib/a@b.db', 'etcd=https://a:2379,https://b:2379?ca-file=/a:b@c'])
+      assert.equal(withoutPassword(url), url);
   });
 
   test('keeps a file where the URL says, with the reserve and the log that it says', async () => {

@@ -1,5 +1,6 @@
 /** The URL of a store and its parts: `sqlite:///var/lib/fairlead/state.db?reserve-bytes=0`. A URL that cannot be used throws BAD_CONFIG. */
 import { KnownError } from '../errors/known-error.ts';
+import { withoutPassword } from '../errors/without-password.ts';
 
 /** Hosts after the first one, which URL does not know. */
 const moreHosts = /^([a-z+]+:\/\/(?:[^/?#@]*@)?[^/?#,]*)((?:,[^/?#,]+)+)/;
@@ -122,9 +123,4 @@ function readable(url: URL): string {
   const shown = new URL(url);
   if (shown.password) shown.password = '***';
   return shown.href.replace(/^etcd\+/, 'etcd=');
-}
-
-/** The same for a text that is no URL. */
-function withoutPassword(text: string): string {
-  return text.replace(/:[^/?#@:]*@/, ':***@');
 }

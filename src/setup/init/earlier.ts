@@ -2,6 +2,7 @@
 import { readIfThere } from '../../bootstrap/secret-file.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
+import { withoutPassword } from '../../errors/without-password.ts';
 import { joinHostPort } from '../../ip/ip.ts';
 import type { ClusterPlan, ClusterWish } from '../config/cluster-plan.ts';
 import type { Documents } from '../config/documents.ts';
@@ -80,5 +81,5 @@ function notCopied(to: string, from: string): KnownError {
 
 /** How the objects of a cluster come to another store. */
 export function copyCommands(from: string, to: string): string {
-  return `systemctl stop fairlead-server; fairlead store copy '${from}' '${to}'`;
+  return `systemctl stop fairlead-server; fairlead store copy '${withoutPassword(from)}' '${withoutPassword(to)}'`;
 }

@@ -7,6 +7,7 @@ import type { Node } from '../../api/schema/types.ts';
 import { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { messageOf } from '../../errors/known-error.ts';
+import { withoutPassword } from '../../errors/without-password.ts';
 import { gitVersion } from '../../observability/version.ts';
 import { type Env, envOf, lookAtCertificates, lookAtServices } from '../doctor/gather.ts';
 import { layout } from '../layout.ts';
@@ -122,16 +123,8 @@ function nodeVersion({ metadata, status }: Node): UpgradeFacts['nodes'][number] 
 
 function storeOf(env: Env, { look }: Pick<StoreTools, 'look'>): StoreFact {
   const url = env.FAIRLEAD_STORE;
-  if (url !== undefined && !url.startsWith('sqlite:')) return { kind: 'elsewhere', url: withoutSecret(url) };
+  if (url !== undefined && !url.startsWith('sqlite:')) return { kind: 'elsewhere', url: withoutPassword(url) };
   const path = url === undefined ? join(env.FAIRLEAD_DATA_DIR ?? layout.serverDir, 'state.db') : decodeURIComponent(new URL(url).pathname);
   const found = look(path);
   return found ? { kind: 'file', ...found } : { kind: 'unreadable', path };
-}
-
-/** A store's URL may have a password in it. */
-function withoutSecret(text: string): string {
-  if (!URL.canParse(text)) return text;
-  const url = new URL(text);
-  url.password = '';
-  return url.href;
 }

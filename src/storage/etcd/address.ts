@@ -26,6 +26,8 @@ export function readEtcdUrl(url: StoreUrl): EtcdSettings {
   const given = url.options([...files, 'prefix'], ['compaction-interval']);
   if (url.segments.length > 0)
     throw url.refuse('it has a path, which this store does not take', 'Give another prefix than /registry as ?prefix=/NAME');
+  if (url.user !== '' || url.password !== '')
+    throw url.refuse('it has a user, and etcd knows this one by its certificate alone', 'Give cert-file=FILE&key-file=FILE');
   const isSecure = url.scheme === 'etcd+https';
   const [option] = files.filter((name) => given[name] !== undefined);
   if (!isSecure && option)

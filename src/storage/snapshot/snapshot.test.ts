@@ -274,6 +274,12 @@ describe('a damaged snapshot', () => {
     });
 });
 
+test('what is no file is no snapshot', async () => {
+  const refused = (err: unknown): boolean => isKnownError(err, 'BAD_CONFIG') && /it is no file$/.test(err.message);
+  await assert.rejects(readStatus(dir), refused);
+  await assert.rejects(openSnapshot(dir), refused);
+});
+
 describe('saving', () => {
   test('leaves an older snapshot as it was when it fails, and nothing beside it', async () => {
     const file = join(dir, 'kept.snapshot');

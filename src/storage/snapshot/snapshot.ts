@@ -43,7 +43,7 @@ export type OwnStatus = SnapshotStatus & SnapshotHeader;
 
 /** What the file says of itself, and whether it is as it was written. Throws SNAPSHOT_DAMAGED when it cannot even say that. */
 export async function readStatus(file: string): Promise<SnapshotStatus> {
-  await using handle = await open(file, 'r');
+  await using handle = await openFile(file);
   if (isEtcdFile(await readAt(handle, 0, headBytes))) return await etcdStatus(file, handle);
   const { status } = await inspect(file, handle);
   return status;
@@ -58,7 +58,7 @@ async function etcdStatus(file: string, handle: FileHandle): Promise<SnapshotSta
 
 /** Gives a snapshot as what it is of. All of it is checked first: throws SNAPSHOT_DAMAGED, and nothing was restored, when it is not as it was written. */
 export async function openSnapshot(file: string): Promise<StoreImage & { readonly count: number }> {
-  const handle = await open(file, 'r');
+  const handle = await openFile(file);
   try {
     if (isEtcdFile(await readAt(handle, 0, headBytes))) throw ofEtcd(file);
     const { status, recordsAt } = await inspect(file, handle);
@@ -81,6 +81,16 @@ export async function openSnapshot(file: string): Promise<StoreImage & { readonl
 /** The revision with which a store begins that is made of a snapshot. */
 export function restoredRevision({ revision }: StoreImage, gap: number = restoredGap): number {
   return revision + gap;
+}
+
+async function openFile(file: string): Promise<FileHandle> {
+  const handle = await open(file, 'r');
+  // A device or a pipe has no end that could be checked.
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw new KnownError('BAD_CONFIG', `Cannot read snapshot "${file}": it is no file`, {
+    hint: 'Name the file itself, as "fairlead snapshot save FILE" wrote it',
+  });
 }
 
 interface Inspected {
