@@ -85,4 +85,5 @@ describe('servePages()', () => {
 test('boundAddress() tells where a client on this machine finds it', () => {
   assert.equal(boundAddress(':0', 8080), '127.0.0.1:8080');
   assert.equal(boundAddress('192.0.2.1:80', 80), '192.0.2.1:80');
+  assert.equal(boundAddress('[::1]:0', 8080), '[::1]:8080');
 });

@@ -86,7 +86,7 @@ export async function servePages(
 
 /** `HOST:PORT` with the port that was taken; a loopback address where it listens everywhere. */
 export function boundAddress(address: string, port: number): string {
-  return `${split(address).host || '127.0.0.1'}:${port}`;
+  return `${address.slice(0, address.lastIndexOf(':')) || '127.0.0.1'}:${port}`;
 }
 
 function split(address: string): { readonly host: string; readonly port: number } {

@@ -69,20 +69,34 @@ export class Liveness {
     return this.#families.size > 0 && [...this.#families.values()].every((one) => this.#isAlive(one));
   }
 
-  /** `eligible`: whether traffic should come to this node counts too. */
+  /** kube-proxy's words. `eligible`: whether traffic should come to this node counts too. Source: pkg/proxy/healthcheck/proxy_health.go */
   answer(eligible: boolean, node: Node | undefined): Page {
-    const leaving =
-      node !== undefined &&
-      (node.metadata.deletionTimestamp !== undefined || (node.spec?.taints ?? []).some((taint) => taint.key === deletedByAutoscaler));
+    const now = this.#clock.now();
     const healthy = this.isAlive;
-    const lastSync = Math.max(0, ...[...this.#families.values()].map((one) => one.lastSync));
-    const status = [...this.#families].map(([family, one]) => [familyNames[family], { healthy: this.#isAlive(one) }] as const);
+    const nodeEligible = isEligible(node);
+    const isWell = healthy && (nodeEligible || !eligible);
+    const families = [...this.#families];
+    const status = families.map(([family, one]) => {
+      return [familyNames[family], { lastUpdated: timeOf(one.lastSync), healthy: this.#isAlive(one) }] as const;
+    });
     const body = {
-      lastUpdated: new Date(lastSync).toISOString(),
-      currentTime: new Date(this.#clock.now()).toISOString(),
-      ...(eligible ? { nodeEligible: !leaving } : {}),
+      // Of one that is well it is never long ago: probes of old look at its age, and a quiet cluster has no syncs.
+      lastUpdated: timeOf(isWell ? now : Math.max(0, ...families.map(([, { lastSync }]) => lastSync))),
+      currentTime: timeOf(now),
+      ...(eligible ? { nodeEligible } : {}),
+      healthy,
       status: Object.fromEntries(status),
     };
-    return { code: healthy && !(eligible && leaving) ? 200 : 503, type: 'application/json', body: `${JSON.stringify(body)}\n` };
+    return { code: isWell ? 200 : 503, type: 'application/json', body: JSON.stringify(body) };
   }
+}
+
+function isEligible(node: Node | undefined): boolean {
+  if (!node || node.metadata.deletionTimestamp !== undefined) return false;
+  return !(node.spec?.taints ?? []).some(({ key }) => key === deletedByAutoscaler);
+}
+
+/** Go's zero time for what never was. */
+function timeOf(ms: number): string {
+  return ms === 0 ? '0001-01-01T00:00:00Z' : new Date(ms).toISOString();
 }

@@ -32,9 +32,10 @@ export async function serveProxyPages(options: ProxyOptions, told: Told): Promis
   };
   const others = [...statusPages(options, told.clock), ...metricsPages(metrics.registry, serviceCounters ? told.counts : undefined)];
   const pages = await servePages([
+    // That it answers is all that kube-proxy says there. Where both addresses are one, the next line holds.
+    [metricsAddress, '/healthz', () => ({ code: 200, body: 'ok' })],
     [healthzAddress, '/healthz', health(true)],
     [healthzAddress, '/livez', health(false)],
-    [metricsAddress, '/healthz', health(true)],
     [metricsAddress, '/proxyMode', () => ({ code: 200, body: mode })],
     ...others.map(([path, page]) => [metricsAddress, path, page] as const),
   ]);

@@ -523,7 +523,8 @@ describe('startProxy()', () => {
 
   test('answers health checks of a Service and of itself', async () => {
     const cluster = new HandmadeCluster();
-    const proxy = await start(cluster, new FakeNftables(), { healthzAddress: '127.0.0.1:0', metricsAddress: '127.0.0.1:0' });
+    cluster.nodes.put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node1' } });
+    const proxy = await start(cluster, new FakeNftables(), { healthzAddress: '127.0.0.1:0', metricsAddress: '[::1]:0' });
     const healthz = await fetch(`http://${proxy.healthzAddress}/healthz`);
     assert.equal(healthz.status, 200);
     cluster.nodes.put({
@@ -534,9 +535,11 @@ describe('startProxy()', () => {
     });
     assert.equal((await fetch(`http://${proxy.healthzAddress}/healthz`)).status, 503);
     assert.equal((await fetch(`http://${proxy.healthzAddress}/livez`)).status, 200);
+    assert.equal(await (await fetch(`http://${proxy.metricsAddress}/healthz`)).text(), 'ok');
     assert.equal(await (await fetch(`http://${proxy.metricsAddress}/proxyMode`)).text(), 'nftables');
     const metrics = await (await fetch(`http://${proxy.metricsAddress}/metrics`)).text();
     assert.match(metrics, /kubeproxy_sync_full_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} \d/);
+    assert.match(metrics, /kubeproxy_proxy_healthz_total\{code="200"\} 1\n/);
     assert.match(metrics, /fairlead_watch_age_seconds\{resource="services"\} 1\.5/);
   });
 
