@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { createPublicKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
+import { issueCertificate, loadAuthority } from '../x509/authority.ts';
 import { clusterKubeconfigs, ensureClusterPki, ensureNodeCredential, ensureNodePki } from './pki.ts';
 
 describe('pki', () => {
@@ -72,6 +73,70 @@ describe('pki', () => {
       await ensureClusterPki({ ...options, server: 'https://cluster.example:6443' });
       assert.match(await read('admin.conf'), /https:\/\/cluster\.example:6443/);
       assert.equal(await read('ca.crt'), ca);
+    } finally {
+      await rm(own, { recursive: true });
+    }
+  });
+
+  test('what somebody was killed over is mended: a key without its certificate, half of a pair, one half of the ServiceAccount key', async () => {
+    const own = await mkdtemp(join(tmpdir(), 'pki-'));
+    try {
+      const options = { ...cluster, dir: own, clusterDomain: 'cluster.local', now };
+      const read = async (name: string): Promise<string> => readFile(join(own, name), 'utf8');
+      await ensureClusterPki(options);
+      const pub = await read('sa.pub');
+      await Promise.all(['sa.pub', 'front-proxy-ca.crt'].map((name) => rm(join(own, name))));
+      await writeFile(join(own, 'apiserver.key'), await read('apiserver-kubelet-client.key'));
+      await ensureClusterPki(options);
+      assert.equal(await read('sa.pub'), pub);
+      for (const name of ['front-proxy-ca', 'apiserver'])
+        assert.ok(new X509Certificate(await read(`${name}.crt`)).checkPrivateKey(createPrivateKey(await read(`${name}.key`))), name);
+    } finally {
+      await rm(own, { recursive: true });
+    }
+  });
+
+  test('an authority whose key is kept elsewhere stays, all that it has signed too, and nothing is made in its name', async () => {
+    const own = await mkdtemp(join(tmpdir(), 'pki-'));
+    try {
+      const options = { ...cluster, dir: own, clusterDomain: 'cluster.local', now };
+      const read = async (): Promise<string[]> => Promise.all((await readdir(own)).toSorted().map((n) => readFile(join(own, n), 'utf8')));
+      await ensureClusterPki(options);
+      // As kubeadm makes it for an external CA.
+      const authority = await loadAuthority({
+        certPem: await readFile(join(own, 'ca.crt'), 'utf8'),
+        keyPem: await readFile(join(own, 'ca.key'), 'utf8'),
+      });
+      const request = {
+        commonName: 'kube-apiserver-kubelet-client',
+        organizations: ['kubeadm:cluster-admins'],
+        usages: ['client'],
+      } as const;
+      const pair = await issueCertificate(authority, request, now);
+      await writeFile(join(own, 'apiserver-kubelet-client.crt'), pair.certPem);
+      await writeFile(join(own, 'apiserver-kubelet-client.key'), pair.keyPem);
+      await rm(join(own, 'ca.key'));
+      const whole = await read();
+      await ensureClusterPki(options);
+      assert.deepEqual(await read(), whole);
+      const refused = (path: string): object => ({
+        code: 'BAD_CONFIG',
+        message: new RegExp(`^Cannot make ${path}.*ca\\.key`),
+        hint: /fairlead reset/,
+      });
+      await assert.rejects(ensureClusterPki({ ...options, addresses: ['192.168.120.9'] }), refused(join(own, 'apiserver.crt')));
+      await assert.rejects(ensureClusterPki({ ...options, server: 'https://elsewhere:6443' }), refused(join(own, '.*conf')));
+      const node = {
+        pkiDir: own,
+        kubeconfig: join(own, 'kubelet.conf'),
+        certDir: join(own, 'kubelet'),
+        cluster: 'k',
+        server,
+        node: 'one',
+        now,
+      };
+      await assert.rejects(ensureNodeCredential(node), refused(node.kubeconfig));
+      assert.deepEqual(await read(), whole);
     } finally {
       await rm(own, { recursive: true });
     }

@@ -1,13 +1,14 @@
 /**
  * The files of a cluster's public-key infrastructure, with kubeadm's names. What is already there is kept, so that a second
- * run never locks anybody out; only what is missing is made, and what was made for another user, server or address than now. Every file is 0600.
+ * run never locks anybody out; only what is missing is made, and what was made for another user, server or address than now. Where the key of the
+ * authority is kept elsewhere, as with kubeadm's external CA, nothing can be made, and all must be there. Every file is 0600.
  */
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { nodePartGroup, nodeParts, nodePartUser } from '../api/node-parts.ts';
 import { CertificateStore } from '../client/certificate/certificate-store.ts';
+import { KnownError } from '../errors/known-error.ts';
 import {
-  type Authority,
   type CertificateRequest,
   createAuthority,
   createServiceAccountKey,
@@ -46,40 +47,72 @@ export interface NodePkiOptions {
   readonly now: number;
 }
 
-async function readPair(dir: string, name: string): Promise<KeyPair | undefined> {
+async function readParts(dir: string, name: string): Promise<Partial<KeyPair>> {
   const [certPem, keyPem] = await Promise.all([readIfThere(join(dir, `${name}.crt`)), readIfThere(join(dir, `${name}.key`))]);
-  return certPem !== undefined && keyPem !== undefined ? { certPem, keyPem } : undefined;
+  return { ...(certPem === undefined ? {} : { certPem }), ...(keyPem === undefined ? {} : { keyPem }) };
 }
 
+/** The key first: a certificate without its key is that of an authority which is kept elsewhere, and not what somebody was killed over. */
 async function writePair(dir: string, name: string, pair: KeyPair): Promise<void> {
-  await Promise.all([writeSecret(join(dir, `${name}.crt`), pair.certPem), writeSecret(join(dir, `${name}.key`), pair.keyPem)]);
+  await writeSecret(join(dir, `${name}.key`), pair.keyPem);
+  await writeSecret(join(dir, `${name}.crt`), pair.certPem);
+}
+
+/** Who signs what is missing. */
+export interface Issuer {
+  readonly certPem: string;
+  /** What is there was made by somebody else, who may have named more groups. */
+  readonly isExternal: boolean;
+  /** Throws BAD_CONFIG where the key is not here, naming the file that could not be made. */
+  readonly issue: (request: CertificateRequest, path: string, now: number) => Promise<KeyPair>;
 }
 
 /** The authority kept in FILE.crt and FILE.key, made when it is not there. */
-export async function ensureAuthority(dir: string, file: string, commonName: string, now: number): Promise<Authority> {
-  const pair = await readPair(dir, file);
-  if (pair) return await loadAuthority(pair);
-  const authority = await createAuthority(commonName, now);
-  await writePair(dir, file, authority);
-  return authority;
+export async function ensureAuthority(dir: string, file: string, commonName: string, now: number): Promise<Issuer> {
+  const { certPem, keyPem } = await readParts(dir, file);
+  if (certPem !== undefined && keyPem === undefined) return externalAuthority(certPem, join(dir, `${file}.key`));
+  const isThere = certPem !== undefined && keyPem !== undefined;
+  const authority = isThere ? await loadAuthority({ certPem, keyPem }) : await createAuthority(commonName, now);
+  if (!isThere) await writePair(dir, file, authority);
+  return {
+    certPem: authority.certPem,
+    isExternal: false,
+    issue: (request, _path, at) => issueCertificate(authority, request, at),
+  };
 }
 
-/** Whether a certificate names this user and these groups, and every name and address; it may name more of the latter. */
-function isFor(certPem: string | Buffer, { commonName, organizations = [], dnsNames = [], ips = [] }: CertificateRequest): boolean {
+function externalAuthority(certPem: string, keyPath: string): Issuer {
+  const issue: Issuer['issue'] = async ({ commonName }, path) => {
+    throw new KnownError('BAD_CONFIG', `Cannot make ${path} for "${commonName}": ${keyPath}, the key of the authority, is not there`, {
+      hint: `Put the key back, or bring ${path} from where it is kept; or take away what is here: fairlead reset`,
+    });
+  };
+  return { certPem, isExternal: true, issue };
+}
+
+/** Whether a certificate names this user and these groups, and every name and address; it may name more of the latter, and of groups where `mayHaveMore`. */
+function isFor(
+  certPem: string | Buffer,
+  { commonName, organizations = [], dnsNames = [], ips = [] }: CertificateRequest,
+  mayHaveMore: boolean,
+): boolean {
   const certificate = new X509Certificate(certPem);
+  const named = certificate.subject.split('\n');
   const wanted = [`CN=${commonName}`, ...organizations.map((o) => `O=${o}`)];
   return (
-    certificate.subject.split('\n').toSorted().join() === wanted.toSorted().join() &&
+    wanted.every((one) => named.includes(one)) &&
+    (mayHaveMore || named.length === wanted.length) &&
     dnsNames.every((name) => certificate.checkHost(name) !== undefined) &&
     ips.every((ip) => certificate.checkIP(ip) !== undefined)
   );
 }
 
-/** NAME.crt and NAME.key, made when they are not there or are for somebody else. */
-export async function ensurePair(authority: Authority, dir: string, name: string, request: CertificateRequest, now: number): Promise<void> {
-  const pair = await readPair(dir, name);
-  if (pair && isFor(pair.certPem, request)) return;
-  await writePair(dir, name, await issueCertificate(authority, request, now));
+/** NAME.crt and NAME.key, made when they are not there, do not fit each other, or are for somebody else. */
+export async function ensurePair(issuer: Issuer, dir: string, name: string, request: CertificateRequest, now: number): Promise<void> {
+  const { certPem, keyPem } = await readParts(dir, name);
+  const isPair = certPem !== undefined && keyPem !== undefined && new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem));
+  if (isPair && isFor(certPem, request, issuer.isExternal)) return;
+  await writePair(dir, name, await issuer.issue(request, join(dir, `${name}.crt`), now));
 }
 
 interface Subject {
@@ -88,7 +121,7 @@ interface Subject {
 }
 
 async function ensureKubeconfig(
-  authority: Authority,
+  issuer: Issuer,
   path: string,
   where: { readonly cluster: string; readonly server: string; readonly now: number },
   subject: Subject,
@@ -96,14 +129,14 @@ async function ensureKubeconfig(
   const request: CertificateRequest = { commonName: subject.user, organizations: subject.groups ?? [], usages: ['client'] };
   const present = await readIfThere(path);
   if (present !== undefined && isConfigFor(present, where.server, request)) return;
-  const pair = await issueCertificate(authority, request, where.now);
+  const pair = await issuer.issue(request, path, where.now);
   await writeSecret(
     path,
     kubeconfigText({
       cluster: where.cluster,
       server: where.server,
       user: subject.user,
-      caPem: authority.certPem,
+      caPem: issuer.certPem,
       credential: embedded(pair),
     }),
   );
@@ -118,13 +151,15 @@ function isConfigFor(text: string, server: string, request: CertificateRequest):
   };
   const data = config.users?.[0]?.user['client-certificate-data'];
   const isThere = config.clusters?.[0]?.cluster.server === server;
-  return data === undefined || (isThere && isFor(Buffer.from(data, 'base64'), request));
+  return data === undefined || (isThere && isFor(Buffer.from(data, 'base64'), request, false));
 }
 
 async function ensureServiceAccountKey(dir: string): Promise<void> {
-  if ((await readIfThere(join(dir, 'sa.key'))) !== undefined) return;
-  const key = await createServiceAccountKey();
-  await Promise.all([writeSecret(join(dir, 'sa.pub'), key.pubPem), writeSecret(join(dir, 'sa.key'), key.keyPem)]);
+  const [keyPem, pubPem] = await Promise.all(['sa.key', 'sa.pub'].map((name) => readIfThere(join(dir, name))));
+  if (keyPem !== undefined && pubPem !== undefined) return;
+  const made = keyPem ?? (await createServiceAccountKey());
+  if (keyPem === undefined) await writeSecret(join(dir, 'sa.key'), made);
+  await writeSecret(join(dir, 'sa.pub'), String(createPublicKey(made).export({ type: 'spki', format: 'pem' })));
 }
 
 /** Who each kubeconfig of a control plane is for. */
@@ -207,10 +242,8 @@ export async function ensureNodeCredential(options: NodeCredentialOptions): Prom
   if ((await readIfThere(kubeconfig)) !== undefined && (await store.current())) return;
   const authority = await ensureAuthority(options.pkiDir, 'ca', 'kubernetes', now);
   const user = `system:node:${node}`;
-  await store.update(
-    await issueCertificate(authority, { commonName: user, organizations: ['system:nodes'], usages: ['client'] }, now),
-    now,
-  );
+  const request: CertificateRequest = { commonName: user, organizations: ['system:nodes'], usages: ['client'] };
+  await store.update(await authority.issue(request, kubeconfig, now), now);
   const credential = keptIn(store.currentPath);
   await writeSecret(kubeconfig, kubeconfigText({ cluster, server, user, caPem: authority.certPem, credential }));
 }

@@ -5,7 +5,7 @@
 import 'reflect-metadata';
 import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
-import { algorithmsOf, newKeys, pem, type SigningAlgorithm, signingAlgorithm } from './keys.ts';
+import { algorithmsOf, newKeys, type SigningAlgorithm, signingAlgorithm } from './keys.ts';
 
 const dayMs = 86_400_000;
 
@@ -105,8 +105,7 @@ export async function issueCertificate(authority: Authority, request: Certificat
   return { certPem: `${certificate.toString('pem')}\n`, keyPem };
 }
 
-/** The key that signs ServiceAccount tokens: private PKCS #8 and public SPKI, both PEM. */
-export async function createServiceAccountKey(): Promise<{ readonly keyPem: string; readonly pubPem: string }> {
-  const { keys, keyPem } = await newKeys();
-  return { keyPem, pubPem: pem('PUBLIC KEY', await webcrypto.subtle.exportKey('spki', keys.publicKey)) };
+/** The key that signs ServiceAccount tokens: PKCS #8, PEM. */
+export async function createServiceAccountKey(): Promise<string> {
+  return (await newKeys()).keyPem;
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Node, Taint } from '../../api/schema/types.ts';
 import { systemClock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { controlPlaneTaint, markControlPlane } from './control-plane.ts';
+import { controlPlaneTaint, markControlPlane, refuseEnded } from './control-plane.ts';
 
 const { signal } = new AbortController();
 const context = { clock: systemClock, signal, timeoutMs: 60_000, steps: { note: () => {} } } as unknown as Parameters<
@@ -48,4 +48,20 @@ test('leaves a Node that is marked, also one whose taint somebody took away', as
   const marked = { metadata: { name: 'cp-2', labels } } as unknown as Node;
   const never = (): never => assert.fail();
   assert.equal(await markControlPlane(context, { get: never, patch: never }, marked, [controlPlaneTaint]), false);
+});
+
+test('refuses a certificate that has ended, and says how to renew it; not one that others use', () => {
+  const now = Date.UTC(2030, 0, 1);
+  const one = (name: string, validToDate: number): Parameters<typeof refuseEnded>[0][number] => ({
+    name,
+    path: `/x/${name}`,
+    leaf: { validToDate: new Date(validToDate) } as never,
+  });
+  refuseEnded([one('apiserver', now + 1), one('of-others', 0), { name: 'admin.conf', path: '/x/admin.conf' }], now);
+  for (const name of ['apiserver', 'admin.conf'])
+    assert.throws(() => refuseEnded([one('scheduler.conf', now + 1), one(name, now)], now), {
+      code: 'BAD_CONFIG',
+      message: `Cannot use /x/${name}: it ended on 2030-01-01T00:00:00.000Z`,
+      hint: `fairlead certs renew ${name}; then this command again`,
+    });
 });

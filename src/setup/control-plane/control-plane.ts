@@ -2,12 +2,14 @@
 import { join } from 'node:path';
 import { nodes } from '../../api/resource-types.ts';
 import type { Node, Taint } from '../../api/schema/types.ts';
-import { ensureClusterPki } from '../../bootstrap/pki.ts';
+import { clusterKubeconfigs, ensureClusterPki } from '../../bootstrap/pki.ts';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
 import { waitUntil } from '../../cli/wait-until.ts';
 import { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
+import { KnownError } from '../../errors/known-error.ts';
 import { isIp, joinHostPort } from '../../ip/ip.ts';
+import { type FoundCertificate, findCertificates } from '../certs/certs.ts';
 import type { ClusterPlan } from '../config/cluster-plan.ts';
 import { layout } from '../layout.ts';
 import { ensureService, type ServiceFlags } from '../service/service.ts';
@@ -32,7 +34,17 @@ export function serverFlags(plan: ClusterPlan): ServiceFlags {
   };
 }
 
-/** Whether the certificate of the API server was made, or made anew. */
+/** Throws BAD_CONFIG for the first that the control plane cannot work with any more: nothing but its end is wrong with it, so it was not made anew. */
+export function refuseEnded(found: readonly Pick<FoundCertificate, 'name' | 'path' | 'leaf'>[], now: number): void {
+  const needed = ['apiserver', 'apiserver-kubelet-client', ...Object.keys(clusterKubeconfigs)];
+  const ended = found.find(({ name, leaf }) => needed.includes(name) && leaf !== undefined && leaf.validToDate.getTime() <= now);
+  if (!ended) return;
+  throw new KnownError('BAD_CONFIG', `Cannot use ${ended.path}: it ended on ${ended.leaf?.validToDate.toISOString()}`, {
+    hint: `fairlead certs renew ${ended.name}; then this command again`,
+  });
+}
+
+/** Whether the certificate of the API server was made, or made anew. Throws BAD_CONFIG for one that has ended. */
 export async function makeCertificates({ clock }: SetupContext, plan: ClusterPlan, nodeName: string): Promise<boolean> {
   const read = (): Promise<string | undefined> => readIfThere(join(layout.pkiDir, 'apiserver.crt'));
   const [before, hasConfig] = [await read(), (await readIfThere(layout.adminConfig)) !== undefined];
@@ -49,6 +61,8 @@ export async function makeCertificates({ clock }: SetupContext, plan: ClusterPla
     clusterDomain: plan.dnsDomain,
     now: clock.now(),
   });
+  const { pkiDir, kubernetesDir: kubeconfigDir, certDir } = layout;
+  refuseEnded(await findCertificates({ pkiDir, kubeconfigDir, certDir }), clock.now());
   return !hasConfig || before !== (await read());
 }
 

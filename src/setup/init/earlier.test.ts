@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { createAuthority } from '../../x509/authority.ts';
 import { planCluster } from '../config/cluster-plan.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { envText } from '../service/service.ts';
-import { askStore, type Earlier, refuseChanges, withEarlier } from './earlier.ts';
+import { askStore, type Earlier, isOwnAuthority, refuseChanges, withEarlier } from './earlier.ts';
 
 const own = '192.168.56.10';
 const etcd = 'etcd=https://10.0.0.1:2379';
@@ -58,6 +59,22 @@ describe('a second run', () => {
     assert.match(String(refused(etcd, after('redis://a'))), /store copy 'redis:\/\/a' /);
     assert.equal(refused(etcd, after(undefined), { isEmpty: false }), undefined);
   });
+});
+
+test('the authority of kubelet.conf is that of a control plane only where more of it is here than its certificate', async () => {
+  const [own, other] = (await Promise.all([createAuthority('kubernetes', 0), createAuthority('kubernetes', 0)])).map(
+    ({ certPem }) => certPem,
+  );
+  assert.ok(own !== undefined && other !== undefined);
+  for (const [kubelet, ca, mark, wanted] of [
+    [own, own, 'a key', true],
+    [`${other}${own}`, own, 'a key', true],
+    [own, own, undefined, false],
+    [other, own, 'a key', false],
+    [own, undefined, 'a key', false],
+    ['', own, 'a key', false],
+  ] as const)
+    assert.equal(isOwnAuthority(kubelet, ca, mark), wanted);
 });
 
 test('a store is asked unless it is on this machine alone, or in use already', async () => {

@@ -1,4 +1,5 @@
 /** What an earlier "fairlead init" has settled on this machine, and what of it may be another now. */
+import { join } from 'node:path';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
@@ -8,6 +9,7 @@ import type { ClusterPlan, ClusterWish } from '../config/cluster-plan.ts';
 import type { Documents } from '../config/documents.ts';
 import { isShared } from '../config/shared-store.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
+import { pinned, publicKeyHash } from '../discovery/public-key-hash.ts';
 import { layout } from '../layout.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { changedFlags, envFile, readEnv } from '../service/service.ts';
@@ -26,6 +28,24 @@ export async function readEarlier(): Promise<Earlier> {
   const hasConfig = (await readIfThere(layout.adminConfig)) !== undefined;
   const endpoint = hasConfig ? new URL((await loadKubeconfig(layout.adminConfig)).server).host : undefined;
   return { server, store: server === undefined ? undefined : readEnv(server).FAIRLEAD_STORE, endpoint };
+}
+
+/** The server of the cluster that this machine is a node of, where that is not the one that is, or is to be, here. */
+export async function readOtherCluster(): Promise<string | undefined> {
+  if ((await readIfThere(layout.kubeletConfig)) === undefined) return undefined;
+  const { ca = '', server } = await loadKubeconfig(layout.kubeletConfig);
+  const [own, key, apiserver] = await Promise.all(
+    [layout.caFile, join(layout.pkiDir, 'ca.key'), join(layout.pkiDir, 'apiserver.crt')].map(readIfThere),
+  );
+  return isOwnAuthority(ca, own, key ?? apiserver) ? undefined : server;
+}
+
+/**
+ * Whether the authority of kubelet.conf is that of a control plane here. A node that has joined has the certificate of its cluster's authority, too; what only
+ * a control plane has are the key of it, or, where that is kept elsewhere, what was signed with it. Pure.
+ */
+export function isOwnAuthority(kubeletCa: string, ca: string | undefined, mark: string | undefined): boolean {
+  return ca !== undefined && mark !== undefined && pinned(kubeletCa, [publicKeyHash(ca)]).length > 0;
 }
 
 /** What is not said again stays. */

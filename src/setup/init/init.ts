@@ -32,7 +32,7 @@ import type { StepRecord } from '../steps.ts';
 import { controlPlaneJoin } from '../token/cluster-tokens.ts';
 import { newToken, type Token, tokenText } from '../token/token.ts';
 import { changeClusterInfo, changeClusterSettings } from './cluster-settings.ts';
-import { askStore, readEarlier, refuseChanges, withEarlier } from './earlier.ts';
+import { askStore, readEarlier, readOtherCluster, refuseChanges, withEarlier } from './earlier.ts';
 import { ensureObjects } from './ensure-objects.ts';
 import { changeProxySettings } from './proxy-settings.ts';
 import { joinRoles } from './roles.ts';
@@ -145,6 +145,7 @@ async function preflight(context: SetupContext, request: InitRequest, runtime: R
     runtime,
     skewMs: undefined,
     nodes: [],
+    otherCluster: await readOtherCluster(),
     // Whose cluster is in it is the question of the first run alone.
     store: earlier.server !== undefined && store && 'isEmpty' in store ? undefined : store,
     ownsEtcd: storeKind(plan.store) === 'etcd',

@@ -89,6 +89,7 @@ const cases: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   ['no iptables in mode iptables', { proxyMode: 'iptables', programs: ['containerd', 'runc'] }, ['error FileExisting-iptables-restore']],
   ['no iptables in mode nftables', { programs: ['containerd', 'runc'] }, []],
   ['another Kubernetes', { others: ['k3s (/etc/rancher/k3s)'] }, ['error AnotherKubernetes']],
+  ['a node of another cluster', { otherCluster: 'https://a:6443' }, ['error FileAvailable--etc-kubernetes-kubelet.conf']],
   ['a firewall', { firewalls: ['ufw'] }, ['warning Firewalld']],
   ['a clock 4 s off', { skewMs: 4_400 }, []],
   ['a clock 5 s off', { skewMs: -5_000 }, ['warning ClockSkew']],

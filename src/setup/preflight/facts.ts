@@ -42,6 +42,8 @@ export interface Facts extends Identity {
   readonly skewMs: number | undefined;
   /** It has the certificate of a node: its address may be another since. */
   readonly isMember: boolean;
+  /** The API server of a cluster that the machine is a node of, and that is not the one to be made. */
+  readonly otherCluster?: string | undefined;
   /** What the store that was named answers; undefined when none was, or it is in use already. */
   readonly store?: StoreFact | undefined;
   /** Other nodes, as far as they may be seen. */

@@ -32,6 +32,7 @@ export interface GatherOptions {
   readonly runtime: RuntimeFacts;
   readonly skewMs: number | undefined;
   readonly nodes: readonly KnownNode[];
+  readonly otherCluster?: string | undefined;
   readonly store?: StoreFact | undefined;
   /** An etcd on this machine is nothing of another cluster's. */
   readonly ownsEtcd?: boolean;

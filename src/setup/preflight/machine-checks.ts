@@ -88,4 +88,13 @@ const others: Check = ({ others: found }) => [
     ),
 ];
 
-export const machineChecks: readonly Check[] = [isPrivileged, memory, swap, cgroups, programs, runtimeAnswers, others];
+const otherCluster: Check = ({ otherCluster: server }) => [
+  server !== undefined &&
+    error(
+      'FileAvailable--etc-kubernetes-kubelet.conf',
+      `this machine is a node of the cluster at ${server}`,
+      'Take away what is here, then make the cluster: fairlead reset',
+    ),
+];
+
+export const machineChecks: readonly Check[] = [isPrivileged, memory, swap, cgroups, programs, runtimeAnswers, others, otherCluster];
