@@ -31,6 +31,17 @@ describe('PageServer', () => {
     }
   });
 
+  for (const everywhere of [':0', '0.0.0.0:0', '[::]:0'])
+    test(`answers at ${everywhere} in both families`, async () => {
+      const server = new PageServer({ '*': () => ({ code: 200, body: 'here' }) });
+      const port = await server.listen(everywhere);
+      try {
+        for (const host of ['127.0.0.1', '[::1]']) assert.deepEqual(await answer(`http://${host}:${port}/`), [200, plain, 'here'], host);
+      } finally {
+        await server.close();
+      }
+    });
+
   test('answers every path with one page when that is all it has', async () => {
     const server = new PageServer({ '*': () => ({ code: 200, body: 'here' }) });
     const port = await server.listen('[::1]:0');

@@ -39,13 +39,15 @@ export class PageServer {
     this.#server.unref();
   }
 
-  /** Listens at `HOST:PORT` (`:8080` everywhere, `127.0.0.1:0`, `[::1]:8080`). Gives the port. Throws PORT_TAKEN. */
+  /** Listens at `HOST:PORT` (`:8080` and, as Go's servers do, `0.0.0.0:8080` in both families, `127.0.0.1:0`, `[::1]:8080`). Gives the port. Throws PORT_TAKEN. */
   listen(address: string): Promise<number> {
     const { host, port } = split(address);
     return new Promise((resolve, reject) => {
       // Also later, when there is nobody to tell: an error without a listener would end the process.
       this.#server.on('error', (err) => reject(systemCode(err) === 'EADDRINUSE' ? portTaken(address, err) : err));
-      this.#server.listen(port, host || undefined, () => resolve((this.#server.address() as AddressInfo).port));
+      this.#server.listen(port, host === '' || host === '0.0.0.0' ? undefined : host, () =>
+        resolve((this.#server.address() as AddressInfo).port),
+      );
     });
   }
 

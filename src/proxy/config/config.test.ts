@@ -47,6 +47,20 @@ describe('readProxyConfig()', () => {
     assert.deepEqual(completed(readProxyConfig(JSON.stringify(fileOf(configDefaults)))), configDefaults);
   });
 
+  const addresses = ({ healthzBindAddress, metricsBindAddress }: KubeProxyConfiguration): string[] => [
+    healthzBindAddress,
+    metricsBindAddress,
+  ];
+  const listening: [fields: string, healthz: string, metrics: string][] = [
+    ['bindAddress: "::"', '[::]:10256', '[::1]:10249'],
+    ['bindAddress: fd00::11\nhealthzBindAddress: ""', '[::]:10256', '[::1]:10249'],
+    ['bindAddress: "::"\nmetricsBindAddress: 127.0.0.1:10249', '[::]:10256', '127.0.0.1:10249'],
+    ['bindAddress: 192.0.2.11', '0.0.0.0:10256', '127.0.0.1:10249'],
+  ];
+  for (const [fields, ...wanted] of listening)
+    test(`has as addresses of a file with ${JSON.stringify(fields)} what kube-proxy has`, () =>
+      assert.deepEqual(addresses(completed(readProxyConfig(head + fields))), wanted));
+
   const wrong: [name: string, text: string, message: string][] = [
     ['another kind', 'kind: Service', 'kind is "Service", and not "KubeProxyConfiguration"'],
     [

@@ -1,4 +1,5 @@
 /** KubeProxyConfiguration, whole: from its file and from flags to what a proxy is told. A field has its effect, is named as one that has none, or is refused by name. */
+import { isIPv6 } from 'node:net';
 import { parse } from 'yaml';
 import { KnownError } from '../../errors/known-error.ts';
 import { checks, ofOtherSystems, withoutEffect } from './check.ts';
@@ -54,6 +55,9 @@ function givenIn(tree: Tree, presets: Tree, at = ''): Tree {
   return given;
 }
 
+/** Addresses that a file does not name follow the family of its bindAddress, as in kube-proxy. */
+const ofIPv6: Given<KubeProxyConfiguration> = { healthzBindAddress: '[::]:10256', metricsBindAddress: '[::1]:10249' };
+
 /** Reads a file's text, YAML or JSON. Throws BAD_CONFIG, naming the field. */
 export function readProxyConfig(text: string): Given<KubeProxyConfiguration> {
   let file: unknown;
@@ -69,7 +73,8 @@ export function readProxyConfig(text: string): Given<KubeProxyConfiguration> {
   const { apiVersion, kind, ...fields } = file;
   if (kind !== configKind) throw bad(`kind is "${kind ?? ''}", and not "${configKind}"`);
   if (apiVersion !== configApiVersion) throw bad(`apiVersion is "${apiVersion ?? ''}", and not "${configApiVersion}"`);
-  return givenIn(fields, configDefaults as unknown as Tree) as Given<KubeProxyConfiguration>;
+  const given = givenIn(fields, configDefaults as unknown as Tree) as Given<KubeProxyConfiguration>;
+  return { ...(isIPv6(given.bindAddress ?? '') ? ofIPv6 : {}), ...given };
 }
 
 function merged(below: Tree, above: Tree): Tree {

@@ -51,7 +51,6 @@ function isLoopbackRange(text: string): boolean {
 
 type Settings = Omit<ProxyOptions, 'client' | 'nodeName'>;
 
-/** Addresses of a node that is given no addresses of its own follow the family of bindAddress, as in kube-proxy. */
 export function proxySettings(config: KubeProxyConfiguration): Settings {
   const { bindAddress, healthzBindAddress, metricsBindAddress, detectLocal, iptables, ipvs } = config;
   const periods = config.mode === 'ipvs' ? ipvs : config.mode === 'iptables' ? iptables : config.nftables;
