@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EndpointSlice, Service } from '../api/schema/types.ts';
+import { joinHostPort } from '../ip/ip.ts';
 import { FakeIptables } from '../linux/iptables/testing/fake-iptables.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import { FamilyProxy } from './family.ts';
@@ -15,6 +16,8 @@ import type { Mode } from './mode/mode.ts';
 import { NftablesMode } from './mode/nftables/nftables-mode.ts';
 import { FakeRelayHost } from './mode/userspace/testing/fake-relay-host.ts';
 import { UserspaceMode } from './mode/userspace/userspace-mode.ts';
+import type { NodeContext } from './plan/node-context.ts';
+import { frontendName, type PortPlan, type ServicePlan } from './plan/service-plan.ts';
 import { contexts, Hostile, reserved } from './testing/hostile.ts';
 
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 32);
@@ -41,7 +44,11 @@ const benches: Readonly<Record<string, () => { readonly mode: Mode; readonly dum
   },
 };
 
-const good = { ip: { ip: '10.96.200.1', endpoint: '10.244.200.1' }, ip6: { ip: 'fd00:96::200', endpoint: 'fd00:244::200' } } as const;
+/** The Service that is served whatever happens: older than the others, and allocated what it has. */
+const good = {
+  ip: { ip: '10.96.200.1', endpoint: '10.244.200.1', written: ['198.51.100.200'], balanced: '198.51.100.201' },
+  ip6: { ip: 'fd00:96::200', endpoint: 'fd00:244::200', written: ['fd00:c6::200'], balanced: 'fd00:c6::201' },
+} as const;
 
 function service(name: string, ip: string, spec: Partial<NonNullable<Service['spec']>> = {}): Service {
   const ports = [{ name: '', port: 80, protocol: 'TCP' }];
@@ -60,13 +67,49 @@ function slice(name: string, addressType: 'IPv4' | 'IPv6', ips: readonly string[
   };
 }
 
+function goodService(family: 'ip' | 'ip6'): Service {
+  const { ip, written, balanced } = good[family];
+  const one = service('good', ip, {
+    type: 'LoadBalancer',
+    externalIPs: [...written],
+    ports: [{ name: '', port: 80, protocol: 'TCP', nodePort: 30_080 }],
+  });
+  const metadata = { ...one.metadata, creationTimestamp: '2025-01-01T00:00:00Z' };
+  return { ...one, metadata, status: { loadBalancer: { ingress: [{ ip: balanced }] } } };
+}
+
+/** Lines about the good Service, in the tongue of whatever tool; elements of a set alone. */
+function linesOf(family: 'ip' | 'ip6', held: string): string[] {
+  const { ip, endpoint, written, balanced } = good[family];
+  const places = [ip, ...written, balanced].flatMap((one) => [`${one} . tcp . 80 `, `-t ${joinHostPort(one, 80)} `, `${one},tcp:80`]);
+  const marks = ['fuzz/good', `${endpoint} `, joinHostPort(endpoint, 8080), ...places];
+  const lines = held.split('\n').map((line) => ` ${line.replaceAll(/^\s*(?:elements = \{ )?|(?:,| \})$/g, '')} `);
+  return lines.filter((line) => marks.some((mark) => line.includes(` ${mark}`) || line.includes(`"${mark}`))).sort();
+}
+
+/** Every address, protocol and port at which a Service is, node ports at each address that serves them. */
+function placesOf(plan: ServicePlan, { nodePortIps }: NodeContext): Set<string> {
+  const everywhere = nodePortIps === 'all' ? [...reserved.hostIps] : nodePortIps;
+  const placesIn = (port: PortPlan): string[] =>
+    port.frontends.flatMap((f) => (f.ip === undefined ? everywhere : [f.ip]).map((ip) => frontendName({ ip, port: f.port }, port)));
+  return new Set(plan.ports.flatMap(placesIn));
+}
+
+function assertNoneMeet({ planner }: FamilyProxy, at: string): void {
+  const holders = new Map<string, string>();
+  for (const plan of planner.plans.values())
+    for (const place of placesOf(plan, planner.node)) {
+      assert.equal(holders.get(place), undefined, `${at}: ${place} is of ${plan.key}, too`);
+      holders.set(place, plan.key);
+    }
+}
+
 /** The proxy of a family whose one good Service is there. */
 async function opened(mode: Mode, family: 'ip' | 'ip6'): Promise<FamilyProxy> {
   await mode.probe();
   const proxy = await FamilyProxy.open(mode, contexts[family]);
   proxy.planner.reserve(reserved);
-  const { ip, endpoint } = good[family];
-  proxy.put('fuzz/good', service('good', ip), [slice('good', family === 'ip' ? 'IPv4' : 'IPv6', [endpoint])]);
+  proxy.put('fuzz/good', goodService(family), [slice('good', family === 'ip' ? 'IPv4' : 'IPv6', [good[family].endpoint])]);
   proxy.settle();
   await proxy.sync();
   return proxy;
@@ -117,11 +160,12 @@ const extremes: readonly (readonly [what: string, service: Service, slices: read
 for (const [name, bench] of Object.entries(benches))
   describe(`mode ${name}`, () => {
     for (const family of ['ip', 'ip6'] as const) {
-      const { ip, endpoint } = good[family];
-      test(`serves others, and comes to the same by changes, whatever users write (${family}, FUZZ_SEED=${seed})`, async () => {
-        const random = new Hostile(seed);
+      test(`serves a Service as if it were alone, and comes to the same by changes, whatever users write (${family}, FUZZ_SEED=${seed})`, async () => {
+        const { ip, written, balanced } = good[family];
+        const random = new Hostile(seed, [ip, ...written, balanced]);
         const { mode, dump } = bench();
         const proxy = await opened(mode, family);
+        const alone = { plan: proxy.planner.plans.get('fuzz/good'), lines: linesOf(family, dump()) };
         const names = Array.from({ length: 8 }, (_, i) => `s${i}`);
         for (let step = 0; step < steps; step++) {
           const at = `step ${step} of FUZZ_SEED=${seed}`;
@@ -132,7 +176,9 @@ for (const [name, bench] of Object.entries(benches))
           }
           proxy.settle();
           await proxy.sync().catch((err: unknown) => assert.fail(`${at}: ${String(err)}`));
-          assert.ok(dump().includes(ip) && dump().includes(endpoint), at);
+          assert.deepEqual(proxy.planner.plans.get('fuzz/good'), alone.plan, at);
+          assertNoneMeet(proxy, at);
+          assert.deepEqual(linesOf(family, dump()), alone.lines, at);
           proxy.distrust();
           assert.deepEqual(await proxy.sync(), { full: true, steps: 0 }, at);
         }

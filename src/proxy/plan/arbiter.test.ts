@@ -25,12 +25,13 @@ function taken(arbiter: FrontendArbiter): Record<string, string[]> {
   return Object.fromEntries([...arbiter.take()].map(([key, granted]) => [key, names(granted)]));
 }
 
+const anyNode = { nodeName: 'node1', serviceCidrs: [], nodePortIps: 'all' } as const;
 const ip = '198.51.100.1';
 const name = `${ip} . tcp . 80`;
 
 describe('FrontendArbiter', () => {
   test('gives a plan back as it is when nobody contests it', () => {
-    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    const arbiter = new FrontendArbiter(anyNode);
     const wanted = plan('n/a', 1, '10.96.0.1', [ip, '']);
     arbiter.put('n/a', wanted);
     assert.equal(arbiter.take().get('n/a'), wanted);
@@ -38,7 +39,7 @@ describe('FrontendArbiter', () => {
   });
 
   test('gives a frontend to the oldest, and to the next when that lets go', () => {
-    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    const arbiter = new FrontendArbiter(anyNode);
     arbiter.put('n/young', plan('n/young', 2, '10.96.0.2', [ip]));
     assert.deepEqual(taken(arbiter), { 'n/young': [name] });
     arbiter.put('n/old', plan('n/old', 1, '10.96.0.1', [ip]));
@@ -50,7 +51,7 @@ describe('FrontendArbiter', () => {
   });
 
   test('lets a Service that was made anew go behind those that are older now', () => {
-    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    const arbiter = new FrontendArbiter(anyNode);
     arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', [ip]));
     arbiter.put('n/b', plan('n/b', 2, '10.96.0.2', [ip]));
     assert.deepEqual(taken(arbiter), { 'n/a': [name], 'n/b': [] });
@@ -59,7 +60,7 @@ describe('FrontendArbiter', () => {
   });
 
   test('keeps what one has when another comes and goes', () => {
-    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    const arbiter = new FrontendArbiter(anyNode);
     arbiter.put('n/old', plan('n/old', 1, '10.96.0.1', [ip]));
     arbiter.take();
     arbiter.put('n/young', plan('n/young', 2, '10.96.0.2', [ip]));
@@ -70,7 +71,7 @@ describe('FrontendArbiter', () => {
   });
 
   test('gives nobody the cluster IP of another Service, on any port, while that Service has it', () => {
-    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    const arbiter = new FrontendArbiter(anyNode);
     arbiter.put('n/thief', plan('n/thief', 1, '10.96.0.1', ['10.96.0.2'], 81));
     assert.deepEqual(taken(arbiter), { 'n/thief': ['10.96.0.2 . tcp . 81'] });
     arbiter.put('n/victim', plan('n/victim', 2, '10.96.0.2'));
@@ -84,14 +85,56 @@ describe('FrontendArbiter', () => {
   });
 
   test('lets a Service name its own cluster IP', () => {
-    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    const arbiter = new FrontendArbiter(anyNode);
     arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', ['10.96.0.1']));
     arbiter.take();
     assert.deepEqual(arbiter.refusals, []);
   });
 
+  test('leaves a node port to its Service at every address that serves it, however old who writes that address is', () => {
+    const arbiter = new FrontendArbiter({ ...anyNode, nodePortIps: ['192.0.2.1'] });
+    arbiter.put('n/thief', plan('n/thief', 1, '10.96.0.1', ['192.0.2.1', '192.0.2.9'], 30_080));
+    assert.deepEqual(taken(arbiter), { 'n/thief': ['192.0.2.1 . tcp . 30080', '192.0.2.9 . tcp . 30080'] });
+    arbiter.put('n/victim', plan('n/victim', 2, '10.96.0.2', ['']));
+    assert.deepEqual(taken(arbiter), { 'n/victim': ['tcp . 30080'], 'n/thief': ['192.0.2.9 . tcp . 30080'] });
+    const [refusal] = arbiter.refusals;
+    assert.deepEqual([refusal?.reason, refusal?.why], ['FrontendReserved', 'it is the node port of Service "n/victim"']);
+    arbiter.put('n/victim', undefined);
+    assert.deepEqual(taken(arbiter), { 'n/victim': [], 'n/thief': ['192.0.2.1 . tcp . 30080', '192.0.2.9 . tcp . 30080'] });
+  });
+
+  test('follows the addresses of this node and of others that serve node ports', () => {
+    const arbiter = new FrontendArbiter(anyNode);
+    const thief = (): string[] | undefined => taken(arbiter)['n/thief'];
+    arbiter.put('n/thief', plan('n/thief', 1, '10.96.0.1', ['192.0.2.1', '192.0.2.2'], 30_080));
+    arbiter.put('n/victim', plan('n/victim', 2, '10.96.0.2', ['']));
+    assert.deepEqual(thief(), ['192.0.2.1 . tcp . 30080', '192.0.2.2 . tcp . 30080']);
+    arbiter.reserve({ ...nothingReserved, hostIps: new Set(['192.0.2.1']) });
+    assert.deepEqual(thief(), ['192.0.2.2 . tcp . 30080']);
+    const node2 = { name: 'node2', kubeletPort: 10_250, controls: false };
+    arbiter.reserve({ ...nothingReserved, hostIps: new Set(['192.0.2.1']), nodes: new Map([['192.0.2.2', node2]]) });
+    assert.deepEqual(thief(), []);
+    arbiter.reserve(nothingReserved);
+    assert.deepEqual(thief(), ['192.0.2.1 . tcp . 30080', '192.0.2.2 . tcp . 30080']);
+  });
+
+  test('gives an address whose node port nobody may have to who wrote it', () => {
+    const arbiter = new FrontendArbiter({ ...anyNode, nodePortIps: ['192.0.2.1'] });
+    arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', ['192.0.2.1'], 30_080));
+    arbiter.put('n/b', plan('n/b', 2, '10.96.0.2', ['']));
+    arbiter.reserve({ ...nothingReserved, listening: new Set(['tcp . 30080']) });
+    assert.deepEqual(taken(arbiter), { 'n/a': ['192.0.2.1 . tcp . 30080'], 'n/b': [] });
+  });
+
+  test('lets a Service write the addresses at which its own node port is', () => {
+    const arbiter = new FrontendArbiter({ ...anyNode, nodePortIps: ['192.0.2.1'] });
+    arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', ['192.0.2.1', ''], 30_080));
+    arbiter.take();
+    assert.deepEqual(arbiter.refusals, []);
+  });
+
   test('takes a frontend away when it becomes reserved, and gives it back', () => {
-    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    const arbiter = new FrontendArbiter(anyNode);
     arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', ['192.0.2.1', '']));
     arbiter.take();
     arbiter.reserve({ ...nothingReserved, ownIps: new Set(['192.0.2.1']), listening: new Set(['tcp . 80', 'tcp . 30080']) });
@@ -106,7 +149,7 @@ describe('FrontendArbiter', () => {
   });
 
   test('gives what is reserved to nobody, however many claim it', () => {
-    const arbiter = new FrontendArbiter({ serviceCidrs: ['10.96.0.0/16'] });
+    const arbiter = new FrontendArbiter({ ...anyNode, serviceCidrs: ['10.96.0.0/16'] });
     arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', ['10.96.7.7']));
     arbiter.put('n/b', plan('n/b', 2, '10.96.0.2', ['10.96.7.7']));
     assert.deepEqual(taken(arbiter), { 'n/a': [], 'n/b': [] });
@@ -117,7 +160,7 @@ describe('FrontendArbiter', () => {
   });
 
   test('says of which addresses nodes and parts of the cluster have other ports, as of now', () => {
-    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    const arbiter = new FrontendArbiter(anyNode);
     const shared = (): (string | undefined)[] | undefined =>
       arbiter
         .take()

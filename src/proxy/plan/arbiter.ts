@@ -1,9 +1,11 @@
 /**
  * Who has a frontend. A frontend serves one Service, whole: endpoints of one under the source ranges of another would open what was
  * closed. Of several that claim it, the one whose cluster IP it is has it, else the oldest; the next has it when that lets go. What is
- * reserved nobody gets, and another Service's cluster IP neither, on whatever port. Plain memory.
+ * reserved nobody gets, and neither another Service's cluster IP, on whatever port, nor another's node port at an address that serves node ports:
+ * the API server gave those to one Service alone, while an address is what somebody wrote. Plain memory.
  */
 import { type Cidr, parseCidr } from '../../ip/ip.ts';
+import { NameIndex } from './name-index.ts';
 import type { NodeContext } from './node-context.ts';
 import { nothingReserved, type Reserved, whyReserved } from './reserved.ts';
 import { type Frontend, frontendName, type PortPlan, type Protocol, type ServicePlan } from './service-plan.ts';
@@ -26,8 +28,11 @@ export interface Refusal {
   readonly why: string;
 }
 
+type ArbitratedNode = Pick<NodeContext, 'nodeName' | 'nodePortIps' | 'serviceCidrs'>;
+
 export class FrontendArbiter {
   readonly #serviceRanges: readonly Cidr[];
+  readonly #node: ArbitratedNode;
   #reserved: Reserved = nothingReserved;
   #sharedIps: ReadonlySet<string> = new Set();
   readonly #plans = new Map<string, ServicePlan>();
@@ -35,12 +40,15 @@ export class FrontendArbiter {
   readonly #claims = new Map<string, readonly Claim[]>();
   readonly #clusterIps = new Map<string, ReadonlySet<string>>();
   /** Frontends that somebody wrote, by address; node ports under ''. */
-  readonly #written = new Map<string, Set<string>>();
+  readonly #written = new NameIndex();
+  /** Frontends at addresses, by the name of the node port that may be there. */
+  readonly #besideNodePort = new NameIndex();
   /** By frontend, then by Service. */
   readonly #refused = new Map<string, ReadonlyMap<string, Refusal>>();
   readonly #changed = new Set<string>();
 
-  constructor(node: Pick<NodeContext, 'serviceCidrs'>) {
+  constructor(node: ArbitratedNode) {
+    this.#node = node;
     this.#serviceRanges = node.serviceCidrs.map((text) => parseCidr(text)).filter((cidr) => cidr !== undefined);
   }
 
@@ -64,7 +72,7 @@ export class FrontendArbiter {
       else this.#clusterIps.delete(from);
     }
     if (to !== undefined) this.#clusterIps.set(to, without(this.#clusterIps.get(to)).add(key));
-    for (const ip of [from, to]) if (ip !== undefined) for (const name of this.#written.get(ip) ?? []) this.#decide(name);
+    for (const ip of [from, to]) if (ip !== undefined) for (const name of this.#written.under(ip)) this.#decide(name, ip);
   }
 
   #claim(name: string, key: string, mine: Claim | undefined): void {
@@ -76,19 +84,22 @@ export class FrontendArbiter {
     if (after.length > 1) after.sort((a, b) => (a.rank < b.rank ? -1 : 1));
     if (after.length === 0) this.#claims.delete(name);
     else this.#claims.set(name, after);
-    this.#noteWritten(name, after[0]?.frontend.ip ?? before[0]?.frontend.ip ?? '', after);
-    this.#decide(name);
+    const ip = after[0]?.frontend.ip ?? before[0]?.frontend.ip ?? '';
+    this.#written.set(
+      ip,
+      name,
+      after.some(({ frontend }) => frontend.kind !== 'cluster-ip'),
+    );
+    if (ip !== '') this.#besideNodePort.set(name.slice(`${ip} . `.length), name, after.length > 0);
+    this.#decide(name, ip);
   }
 
-  #noteWritten(name: string, ip: string, claims: readonly Claim[]): void {
-    const names = this.#written.get(ip);
-    if (claims.some(({ frontend }) => frontend.kind !== 'cluster-ip')) {
-      if (names) names.add(name);
-      else this.#written.set(ip, new Set([name]));
-    } else if (names?.delete(name) && names.size === 0) this.#written.delete(ip);
+  #decide(name: string, ip: string): void {
+    this.#settle(name);
+    if (ip === '') for (const other of this.#besideNodePort.under(name)) this.#settle(other);
   }
 
-  #decide(name: string): void {
+  #settle(name: string): void {
     const claims = this.#claims.get(name) ?? [];
     const refused = new Map<string, Refusal>();
     let winner: string | undefined;
@@ -107,11 +118,29 @@ export class FrontendArbiter {
   #refusal(name: string, { key, frontend, protocol }: Claim, winner: string | undefined): Refusal | undefined {
     const refuse = (reason: Refusal['reason'], why: string): Refusal => ({ service: key, frontend: name, reason, why });
     const taken = winner === undefined ? undefined : refuse('FrontendTaken', `Service "${winner}" has it`);
+    const holder = this.#holderOfNodePort(frontend, protocol);
+    if (holder !== undefined && holder !== key) return refuse('FrontendReserved', `it is the node port of Service "${holder}"`);
     if (frontend.kind === 'cluster-ip') return taken;
     const owner = [...(this.#clusterIps.get(frontend.ip ?? '') ?? [])].find((other) => other !== key);
     if (owner !== undefined) return refuse('FrontendReserved', `it is the cluster IP of Service "${owner}"`);
     const why = whyReserved(frontend, protocol, this.#reserved, this.#serviceRanges);
     return why === undefined ? taken : refuse('FrontendReserved', why);
+  }
+
+  /** The Service whose node port is at that address. */
+  #holderOfNodePort({ ip, port }: Frontend, protocol: Protocol): string | undefined {
+    if (ip === undefined || !this.#servesNodePorts(ip)) return undefined;
+    const name = frontendName({ port }, { protocol });
+    return this.#claims.get(name)?.find(({ key }) => !this.#refused.get(name)?.has(key))?.key;
+  }
+
+  /** Those of other nodes serve them there, and whoever asks from here means that node. */
+  #servesNodePorts(ip: string): boolean {
+    const { nodePortIps, nodeName } = this.#node;
+    if (nodePortIps !== 'all' && nodePortIps.includes(ip)) return true;
+    if (this.#reserved.hostIps.has(ip)) return nodePortIps === 'all';
+    const place = this.#reserved.nodes.get(ip);
+    return place !== undefined && place.name !== nodeName;
   }
 
   /** Says what is reserved from now on. */
@@ -121,7 +150,7 @@ export class FrontendArbiter {
     this.#sharedIps = sharedIpsOf(reserved);
     for (const [ip, names] of this.#written)
       for (const name of names) {
-        this.#decide(name);
+        this.#decide(name, ip);
         if (sharedBefore.has(ip) === this.#sharedIps.has(ip)) continue;
         for (const { key } of this.#claims.get(name) ?? []) this.#changed.add(key);
       }

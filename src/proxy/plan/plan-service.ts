@@ -171,16 +171,22 @@ function localReady(slices: readonly EndpointSlice[], node: NodeContext): number
   return ips.size;
 }
 
+/** Who listens there listens on every address; the API server gives it to nobody. */
+const anyAddress: readonly string[] = ['0.0.0.0', '::'];
+
+/** Sorts a Service whose age nobody knows after all others. */
+const withoutAge = '~';
+
 /** Plans one Service. Undefined when there is nothing to do for it in this address family. */
 export function planService(service: Service, slices: readonly EndpointSlice[], node: NodeContext): ServicePlan | undefined {
   if (!isProxied(service)) return undefined;
   const { metadata, spec } = service;
   const [clusterIp] = inFamily([spec?.clusterIP, ...(spec?.clusterIPs ?? [])], node);
-  if (clusterIp === undefined) return undefined;
+  if (clusterIp === undefined || anyAddress.includes(clusterIp)) return undefined;
   const checks = spec?.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local' && spec.healthCheckNodePort;
   return {
     key: objectKey(service),
-    rank: `${metadata.creationTimestamp ?? ''} ${objectKey(service)}`,
+    rank: `${metadata.creationTimestamp || withoutAge} ${objectKey(service)}`,
     clusterIp,
     ports: withoutDoubles((spec?.ports ?? []).filter(isProgrammable).map((port) => planPort(service, slices, port, clusterIp, node))),
     ...(checks ? { health: { port: checks, localReady: localReady(slices, node) } } : {}),

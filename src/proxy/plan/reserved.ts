@@ -33,13 +33,21 @@ export interface Reserved {
   readonly nodes: ReadonlyMap<string, NodePlace>;
   /** What listens at a frontend (`10.0.0.1 . tcp . 6443`), wherever that is. */
   readonly servers: ReadonlyMap<string, string>;
-  /** Addresses that are this node's own for good. */
+  /** Every address of this node at which others may reach it. */
+  readonly hostIps: ReadonlySet<string>;
+  /** Those of them that are its own for good, and those that every host has. */
   readonly ownIps: ReadonlySet<string>;
   /** Names of frontends: `192.0.2.1 . tcp . 22`, or `tcp . 22` for a socket on every address. */
   readonly listening: ReadonlySet<string>;
 }
 
-export const nothingReserved: Reserved = { nodes: new Map(), servers: new Map(), ownIps: new Set(), listening: new Set() };
+export const nothingReserved: Reserved = {
+  nodes: new Map(),
+  servers: new Map(),
+  hostIps: new Set(),
+  ownIps: new Set(),
+  listening: new Set(),
+};
 
 const defaultKubeletPort = 10_250;
 /** Of kube-proxy's health checks. Source: kubernetes.io/docs/reference/networking/ports-and-protocols */
@@ -117,6 +125,7 @@ export function reservedOf(sources: ReservedSources): Reserved {
   return {
     nodes,
     servers,
+    hostIps: new Set(sources.addresses.map(({ ip }) => ip).filter((ip) => !isOfEveryHost(ip))),
     ownIps: new Set(sources.addresses.filter((a) => nodes.has(a.ip) || !isFloating(a)).map(({ ip }) => ip)),
     listening: new Set(sources.listeners.map((listener) => frontendName(listener, listener))),
   };

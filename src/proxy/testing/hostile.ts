@@ -53,9 +53,12 @@ const nodePorts = [30_080, 30_080, 30_081, 80, 0, 70_000];
 
 export class Hostile {
   readonly below: (n: number) => number;
+  readonly #addresses: readonly string[];
 
-  constructor(seed: number) {
+  /** `coveted` are addresses of others that it writes, too. */
+  constructor(seed: number, coveted: readonly string[] = []) {
     this.below = seededRandom(seed);
+    this.#addresses = [...addresses, ...coveted];
   }
 
   one<T>(list: readonly T[]): T {
@@ -87,7 +90,7 @@ export class Hostile {
         type: this.one(['ClusterIP', 'NodePort', 'LoadBalancer', 'LoadBalancer']),
         clusterIP: this.one(addresses),
         clusterIPs: this.some(addresses, 3),
-        externalIPs: this.some(addresses, 4),
+        externalIPs: this.some(this.#addresses, 4),
         loadBalancerSourceRanges: this.some(ranges, 5),
         externalTrafficPolicy: this.one(['Local', 'Cluster', undefined]),
         internalTrafficPolicy: this.one(['Local', 'Cluster', undefined]),
@@ -96,7 +99,9 @@ export class Hostile {
         sessionAffinityConfig: { clientIP: { timeoutSeconds: this.one([1, 10_800, 86_400, 0, -5, 2 ** 31, Number.NaN]) } },
         ports: servicePorts,
       },
-      status: { loadBalancer: { ingress: this.some(addresses, 4).map((ip) => ({ ip, ipMode: this.one(['VIP', 'Proxy', undefined]) })) } },
+      status: {
+        loadBalancer: { ingress: this.some(this.#addresses, 4).map((ip) => ({ ip, ipMode: this.one(['VIP', 'Proxy', undefined]) })) },
+      },
     } as Service;
   }
 
