@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { impersonate } from './impersonation.ts';
+import { impersonate, isImpersonating } from './impersonation.ts';
 import { authorizerWith, person } from './testing/fake-objects.ts';
 import { clusterBinding, clusterRole, rule, user } from './testing/policy-builder.ts';
 
@@ -15,6 +15,12 @@ const authorizer = authorizerWith([
   clusterBinding('actor', [user('jane')]),
 ]);
 const jane = person('jane');
+
+test('isImpersonating() says whether a request names somebody else, or a part of one', () => {
+  const asked = ['impersonate-user', 'impersonate-group', 'impersonate-uid', 'impersonate-extra-scopes'];
+  for (const name of asked) assert.equal(isImpersonating({ accept: '*/*', [name]: 'joe' }), true, name);
+  assert.equal(isImpersonating({ accept: '*/*', 'x-impersonate-user': 'joe' }), false);
+});
 
 describe('impersonate()', () => {
   test('leaves the user when nobody else is asked for', () => {

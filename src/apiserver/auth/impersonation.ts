@@ -8,8 +8,14 @@ type Impersonation =
   | { readonly ok: true; readonly user: UserInfo }
   | { readonly ok: false; readonly code: 400 | 403; readonly message: string };
 
-const extraPrefix = 'impersonate-extra-';
+const prefix = 'impersonate-';
+const extraPrefix = `${prefix}extra-`;
 const authentication = 'authentication.k8s.io';
+
+/** Whether a request asks for `impersonate` at all. */
+export function isImpersonating(headers: IncomingHttpHeaders): boolean {
+  return Object.keys(headers).some((name) => name.startsWith(prefix));
+}
 
 /**
  * The user to act as: `user` itself when the request asks for nobody else. `headers` are Node's `headersDistinct`; in `headers` several

@@ -6,7 +6,7 @@ import { type Attributes, forbiddenMessage } from '../auth/attributes.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Authorizer } from '../auth/authorizer.ts';
 import { userOfCertificate } from '../auth/client-certificate.ts';
-import { impersonate } from '../auth/impersonation.ts';
+import { impersonate, isImpersonating } from '../auth/impersonation.ts';
 import type { UserInfo } from '../auth/user-info.ts';
 import { badRequest, StatusError, unauthorized } from '../status/status-error.ts';
 import { type RequestInfo, requestInfo } from './request-info.ts';
@@ -55,6 +55,7 @@ export class RequestAuth {
     const certificate = userOfCertificate(socket);
     const user = await this.authenticator.authenticate({ path, headers: req.headers, certificate });
     if (!user) throw unauthorized(whyNot(socket, certificate));
+    if (!isImpersonating(req.headers)) return user;
     const acting = impersonate(user, req.headersDistinct, this.authorizer);
     if (acting.ok) return acting.user;
     throw acting.code === 400 ? badRequest(acting.message) : new StatusError(403, 'Forbidden', acting.message);

@@ -83,7 +83,8 @@ export class Http2Response extends Http2ServerResponse {
   override writeHead(code: number, given: unknown = {}): this {
     const { stream } = this;
     if (this.destroyed) return this;
-    const headers: OutgoingHttpHeaders = { ':status': code, ...this.getHeaders() };
+    const headers: OutgoingHttpHeaders = { ':status': code };
+    for (const name of this.getHeaderNames()) headers[name] = this.getHeader(name);
     for (const [name, value] of Object.entries(given as OutgoingHttpHeaders))
       if (!connectionHeaders.has(name.toLowerCase())) headers[name] = value;
     this.statusCode = code;

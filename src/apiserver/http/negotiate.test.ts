@@ -43,6 +43,11 @@ const asked: readonly [string, string | undefined, string][] = [
 
 for (const [who, accept, form] of asked) test(`${who} gets ${form}`, () => assert.equal(formOf(accept), form));
 
+test('what many clients make up changes nothing for the others', () => {
+  for (let i = 0; i < 1000; i++) formOf(`application/json;q=0.${i}`);
+  for (const [who, accept, form] of asked) assert.equal(formOf(accept), form, who);
+});
+
 test('what has no protobuf is JSON for who takes that, and refused to who takes nothing else', () => {
   assert.equal(formOf(`${protobuf},application/json`, { protobuf: false }), 'json object');
   assert.equal(formOf(protobuf, { protobuf: false }), '406 application/json, application/yaml');

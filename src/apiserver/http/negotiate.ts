@@ -25,9 +25,24 @@ interface MediaRange {
   readonly params: ReadonlyMap<string, string>;
 }
 
+/** Clients have few ways to ask. Of those that somebody makes up no more is kept than this. */
+const maxKnown = 100;
+const maxKnownLength = 500;
+const known = new Map<string, readonly MediaRange[]>();
+
 /** The ranges of an Accept header, the preferred first; among equals in the client's order. */
-export function mediaRanges(accept: string | undefined): MediaRange[] {
-  const ranges = (accept ?? '').split(',').map((part) => {
+export function mediaRanges(accept = ''): readonly MediaRange[] {
+  const found = known.get(accept);
+  if (found) return found;
+  const ranges = readRanges(accept);
+  if (accept.length > maxKnownLength) return ranges;
+  if (known.size === maxKnown) known.clear();
+  known.set(accept, ranges);
+  return ranges;
+}
+
+function readRanges(accept: string): MediaRange[] {
+  const ranges = accept.split(',').map((part) => {
     const [type = '', ...params] = part.split(';').map((s) => s.trim());
     return { type: type.toLowerCase(), params: new Map(params.map(splitParam)) };
   });

@@ -31,29 +31,28 @@ const verbs: Readonly<Record<string, string>> = {
   DELETE: 'delete',
 };
 
+const noResource = {
+  isResource: false,
+  prefix: '',
+  group: '',
+  version: '',
+  namespace: '',
+  resource: '',
+  subresource: '',
+  name: '',
+  rest: '',
+};
+
 /** Throws URIError when the path holds a broken escape. */
 export function requestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
-  const none: RequestInfo = {
-    isResource: false,
-    path,
-    verb: method.toLowerCase(),
-    prefix: '',
-    group: '',
-    version: '',
-    namespace: '',
-    resource: '',
-    subresource: '',
-    name: '',
-    rest: '',
-  };
   const raw = path.split('/').filter((p) => p !== '');
   const prefix = raw[0] ?? '';
-  if (prefix !== 'api' && prefix !== 'apis') return none;
-  const parts = raw.map(decodeURIComponent);
+  if (prefix !== 'api' && prefix !== 'apis') return { ...noResource, path, verb: method.toLowerCase() };
+  const parts = decoded(raw);
   const head = prefix === 'api' ? 2 : 3;
   const group = prefix === 'api' ? '' : (parts[1] ?? '');
   const version = parts[head - 1] ?? '';
-  if (parts.length <= head) return { ...none, prefix, group, version };
+  if (parts.length <= head) return { ...noResource, path, verb: method.toLowerCase(), prefix, group, version };
 
   const asked = verbs[method] ?? '';
   // The deprecated /watch/ prefix: an old way to write ?watch=true. Nothing but a read is one.
@@ -65,6 +64,10 @@ export function requestInfo(method: string, path: string, query: URLSearchParams
   const rest = raw.slice(at + 3).join('/');
   const verb = verbOf(asked, { name, subresource, watches: old || isWatch(query) });
   return { isResource: true, path, verb, prefix, group, version, namespace, resource, subresource, name, rest };
+}
+
+function decoded(parts: readonly string[]): readonly string[] {
+  return parts.some((part) => part.includes('%')) ? parts.map(decodeURIComponent) : parts;
 }
 
 /** Whether the path goes on below a namespace; `namespaces/NAME/status` is of the namespace itself. */

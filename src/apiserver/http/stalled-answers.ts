@@ -26,7 +26,6 @@ export class StalledAnswers {
 
   add(res: ServerResponse): void {
     this.#open.set(res, undefined);
-    res.on('drain', () => this.#open.has(res) && this.#open.set(res, undefined));
     res.once('close', () => this.#open.delete(res));
   }
 
@@ -45,11 +44,17 @@ export class StalledAnswers {
     const stalled: ServerResponse[] = [];
     for (const [res, since] of this.#open) {
       if (!res.writableNeedDrain) continue;
-      if (since === undefined) this.#open.set(res, now);
+      if (since === undefined) this.#notice(res, now);
       else if (now - since >= patienceMs) res.destroy();
       else stalled.push(res);
     }
     this.#relieve(stalled);
+  }
+
+  /** Most answers never wait: only who does is listened to. */
+  #notice(res: ServerResponse, now: number): void {
+    this.#open.set(res, now);
+    res.once('drain', () => this.#open.has(res) && this.#open.set(res, undefined));
   }
 
   /** Ends those that hold most, until the rest is little enough. */

@@ -10,11 +10,26 @@ import { metadataPresentation, plainPresentation, tablePresentation } from './js
 import type { Presentation } from './presentation.ts';
 import { protobufMetadata, protobufPresentation } from './protobuf-presentation.ts';
 
+/** Of what depends on the row alone there is one for all requests. */
+function onceForRow(make: (row: ResourceRow) => Presentation): (row: ResourceRow) => Presentation {
+  const made = new WeakMap<ResourceRow, Presentation>();
+  return (row) => {
+    const known = made.get(row) ?? make(row);
+    made.set(row, known);
+    return known;
+  };
+}
+
+const plain = onceForRow(plainPresentation);
+const metadata = onceForRow(metadataPresentation);
+const message = onceForRow(protobufPresentation);
+const messageMetadata = onceForRow(protobufMetadata);
+
 /** Throws 406, and 400 for a Table of something that there is not. */
 export function presentationOf({ req, query }: RequestContext, row: ResourceRow, clock: Clock): Presentation {
   const offer = { protobuf: hasProtobuf(apiVersionOf(row.type), row.type.kind), shapes: true };
   const { encoding, shape } = answerForm(req.headers.accept, offer);
   if (shape === 'table') return tablePresentation(row, query.get('includeObject') ?? 'Metadata', clock);
-  if (encoding === protobuf) return shape === 'metadata' ? protobufMetadata(row) : protobufPresentation(row);
-  return shape === 'metadata' ? metadataPresentation(row) : plainPresentation(row);
+  if (encoding === protobuf) return shape === 'metadata' ? messageMetadata(row) : message(row);
+  return shape === 'metadata' ? metadata(row) : plain(row);
 }

@@ -61,7 +61,7 @@ export async function serveWatch(
     close();
     stream.stop();
   });
-  await stream.sendInitial(begin.initial, () => drained(res));
+  if (begin.initial.length > 0) await stream.sendInitial(begin.initial, () => drained(res));
   if (options.sendInitialEvents && options.allowBookmarks) stream.bookmark({ [initialEventsAnnotationKey]: 'true' });
   stream.start();
 }
