@@ -165,7 +165,7 @@ describe('bad input', () => {
       undefined,
       undefined,
       422,
-      /^DeleteOptions\.meta\.k8s\.io "" is invalid: dryRun: Unsupported value: "Some": supported values: "All"$/,
+      /^DeleteOptions\.meta\.k8s\.io "" is invalid: dryRun: Unsupported value: \["Some"\]: supported values: "All"$/,
     ],
     [
       'a field validation that is none',
@@ -174,7 +174,7 @@ describe('bad input', () => {
       {},
       undefined,
       422,
-      /^CreateOptions\..*fieldValidation: Unsupported value: "No": supported values: "Ignore", "Strict", "Warn"$/,
+      /^CreateOptions\..*fieldValidation: Unsupported value: "No": supported values: "", "Ignore", "Strict", "Warn"$/,
     ],
   ];
   for (const [what, method, path, body, type, status, message] of cases) {

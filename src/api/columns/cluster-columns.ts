@@ -1,6 +1,6 @@
 /** Tables of nodes, namespaces, events and the small resources of the core group. */
 import type { Columns } from '../registry/resource-row.ts';
-import type { ConfigMap, Lease, Namespace, Node, PodTemplate, ResourceQuota, Secret, ServiceAccount } from '../schema/types.ts';
+import type { ConfigMap, Lease, Namespace, Node, PodTemplate, ResourceQuota, Secret } from '../schema/types.ts';
 import { age, column, columnsOf, labelsText, wide } from './columns.ts';
 import { templateColumns } from './workload-columns.ts';
 
@@ -21,18 +21,13 @@ export const nodeColumns: Columns<Node> = columnsOf<Node>([
 export const namespaceColumns: Columns<Namespace> = columnsOf<Namespace>([column('Status', ({ status }) => status?.phase ?? ''), age()]);
 
 export const configMapColumns: Columns<ConfigMap> = columnsOf<ConfigMap>([
-  column('Data', ({ data, binaryData }) => count(data) + count(binaryData), { type: 'integer' }),
+  column('Data', ({ data, binaryData }) => count(data) + count(binaryData)),
   age(),
 ]);
 
 export const secretColumns: Columns<Secret> = columnsOf<Secret>([
   column('Type', (secret) => secret.type ?? ''),
-  column('Data', ({ data }) => count(data), { type: 'integer' }),
-  age(),
-]);
-
-export const serviceAccountColumns: Columns<ServiceAccount> = columnsOf<ServiceAccount>([
-  column('Secrets', ({ secrets }) => secrets?.length ?? 0, { type: 'integer' }),
+  column('Data', ({ data }) => count(data)),
   age(),
 ]);
 

@@ -1,7 +1,20 @@
 /** Tables of rbac, policy, scheduling and node. */
 import type { Columns } from '../registry/resource-row.ts';
-import type { ClusterRoleBinding, PodDisruptionBudget, PriorityClass, RoleBinding, RuntimeClass } from '../schema/types.ts';
+import type {
+  ClusterRoleBinding,
+  PodDisruptionBudget,
+  PriorityClass,
+  RoleBinding,
+  RuntimeClass,
+  ValidatingAdmissionPolicy,
+} from '../schema/types.ts';
 import { age, column, columnsOf, wide } from './columns.ts';
+
+export const admissionPolicyColumns: Columns<ValidatingAdmissionPolicy> = columnsOf<ValidatingAdmissionPolicy>([
+  column('Validations', ({ spec }) => spec?.validations?.length ?? 0, { type: 'integer' }),
+  column('ParamKind', ({ spec }) => (spec?.paramKind ? `${spec.paramKind.apiVersion}/${spec.paramKind.kind}` : '<unset>')),
+  age(),
+]);
 
 export const bindingColumns: Columns<RoleBinding | ClusterRoleBinding> = columnsOf<RoleBinding | ClusterRoleBinding>([
   column('Role', ({ roleRef }) => `${roleRef.kind}/${roleRef.name}`),

@@ -1,13 +1,21 @@
 /** Tables of volumes and their classes. */
 import type { Columns } from '../registry/resource-row.ts';
-import type { CSIDriver, PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeAttributesClass } from '../schema/types.ts';
+import type {
+  CSIDriver,
+  CSINode,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  StorageClass,
+  VolumeAttachment,
+  VolumeAttributesClass,
+} from '../schema/types.ts';
 import { age, column, columnsOf, wide } from './columns.ts';
 
 const storageClasses = columnsOf<StorageClass>([
   column('Provisioner', (one) => one.provisioner),
   column('ReclaimPolicy', (one) => one.reclaimPolicy ?? 'Delete'),
   column('VolumeBindingMode', (one) => one.volumeBindingMode ?? '<unset>'),
-  column('AllowVolumeExpansion', (one) => one.allowVolumeExpansion ?? false, { type: 'boolean' }),
+  column('AllowVolumeExpansion', (one) => one.allowVolumeExpansion ?? false),
   age(),
 ]);
 
@@ -24,6 +32,23 @@ export const storageClassColumns: Columns<StorageClass> = {
 export const csiDriverColumns: Columns<CSIDriver> = columnsOf<CSIDriver>([
   column('AttachRequired', ({ spec }) => spec?.attachRequired ?? true, { type: 'boolean' }),
   column('PodInfoOnMount', ({ spec }) => spec?.podInfoOnMount ?? false, { type: 'boolean' }),
+  column('StorageCapacity', ({ spec }) => spec?.storageCapacity ?? false, { type: 'boolean' }),
+  column('TokenRequests', ({ spec }) => spec?.tokenRequests?.map(({ audience }) => audience).join(',') ?? '<unset>'),
+  column('RequiresRepublish', ({ spec }) => spec?.requiresRepublish ?? false, { type: 'boolean' }),
+  column('Modes', ({ spec }) => spec?.volumeLifecycleModes?.join(',') || '<none>'),
+  age(),
+]);
+
+export const csiNodeColumns: Columns<CSINode> = columnsOf<CSINode>([
+  column('Drivers', ({ spec }) => spec?.drivers?.length ?? 0, { type: 'integer' }),
+  age(),
+]);
+
+export const volumeAttachmentColumns: Columns<VolumeAttachment> = columnsOf<VolumeAttachment>([
+  column('Attacher', ({ spec }) => spec?.attacher ?? ''),
+  column('PV', ({ spec }) => spec?.source?.persistentVolumeName ?? ''),
+  column('Node', ({ spec }) => spec?.nodeName ?? ''),
+  column('Attached', ({ status }) => status?.attached ?? false, { type: 'boolean' }),
   age(),
 ]);
 

@@ -28,6 +28,45 @@ const template = {
 const http = { port: 80, protocol: 'TCP', targetPort: 8080 };
 
 const cases: readonly TableCase[] = [
+  { name: 'a ServiceAccount', kind: 'ServiceAccount', object: { secrets: [{ name: 's' }] }, cells: 'web | 10m' },
+  { name: 'a DeviceClass', apiVersion: 'resource.k8s.io/v1', kind: 'DeviceClass', object: { spec: {} }, cells: 'web | 10m' },
+  {
+    name: 'a CSIDriver',
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'CSIDriver',
+    object: {
+      spec: { attachRequired: false, tokenRequests: [{ audience: 'a' }, { audience: 'b' }], volumeLifecycleModes: ['Persistent'] },
+    },
+    cells: 'web | false | false | false | a,b | false | Persistent | 10m',
+  },
+  {
+    name: 'a CSIDriver that says nothing',
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'CSIDriver',
+    object: { spec: {} },
+    cells: 'web | true | false | false | <unset> | false | <none> | 10m',
+  },
+  {
+    name: 'a CSINode counts its drivers',
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'CSINode',
+    object: { spec: { drivers: [{ name: 'a', nodeID: 'n' }] } },
+    cells: 'web | 1 | 10m',
+  },
+  {
+    name: 'a VolumeAttachment',
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'VolumeAttachment',
+    object: { spec: { attacher: 'csi.example.com', nodeName: 'n1', source: { persistentVolumeName: 'v1' } }, status: { attached: true } },
+    cells: 'web | csi.example.com | v1 | n1 | true | 10m',
+  },
+  {
+    name: 'a ValidatingAdmissionPolicy',
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingAdmissionPolicy',
+    object: { spec: { validations: [{ expression: 'true' }], paramKind: { apiVersion: 'v1', kind: 'ConfigMap' } } },
+    cells: 'web | 1 | v1/ConfigMap | 10m',
+  },
   {
     name: 'a ClusterIP Service',
     kind: 'Service',

@@ -15,6 +15,7 @@ import type {
   Secret,
   StorageClass,
 } from '../schema/types.ts';
+import { defaultSource } from './volume.ts';
 
 const rbacGroup = 'rbac.authorization.k8s.io';
 
@@ -59,6 +60,7 @@ export function defaultClaim({ spec, status }: PersistentVolumeClaim): void {
 export function defaultPersistentVolume({ spec, status }: PersistentVolume): void {
   if (status) status.phase ||= 'Pending';
   if (!spec) return;
+  defaultSource(spec);
   spec.persistentVolumeReclaimPolicy ||= 'Retain';
   spec.volumeMode ??= 'Filesystem';
 }

@@ -209,6 +209,23 @@ test('other kinds get what upstream gives them', () => {
   assert.deepEqual(defaulted('v1', 'Namespace', {}).metadata, { name: 'web', labels: { 'kubernetes.io/metadata.name': 'web' } });
 });
 
+test('sources of volumes are completed, in pods and in PersistentVolumes alike', () => {
+  const given = { rbd: { monitors: ['m'], image: 'i' }, azureDisk: { diskName: 'd', diskURI: 'u' }, scaleIO: { fsType: '' }, iscsi: {} };
+  const wanted = {
+    rbd: { monitors: ['m'], image: 'i', pool: 'rbd', user: 'admin', keyring: '/etc/ceph/keyring' },
+    azureDisk: { diskName: 'd', diskURI: 'u', cachingMode: 'ReadWrite', fsType: 'ext4', readOnly: false, kind: 'Shared' },
+    scaleIO: { storageMode: 'ThinProvisioned', fsType: 'xfs' },
+    iscsi: { iscsiInterface: 'default' },
+  };
+  for (const [name, source] of Object.entries(given)) {
+    const want = wanted[name as keyof typeof wanted];
+    const { spec: volume } = defaulted('v1', 'PersistentVolume', { spec: { [name]: structuredClone(source) } });
+    assert.deepEqual((volume as Record<string, unknown>)[name], want, name);
+    const { spec } = defaulted('v1', 'Pod', { spec: { containers: [], volumes: [{ name: 'v', [name]: structuredClone(source) }] } });
+    assert.deepEqual((spec as { volumes: unknown[] }).volumes, [{ name: 'v', [name]: want }], name);
+  }
+});
+
 test('a StatefulSet is updated one by one unless it says otherwise, and on demand not at all', () => {
   const of = (updateStrategy?: object): unknown =>
     (defaulted('apps/v1', 'StatefulSet', { spec: { updateStrategy } }).spec as { updateStrategy: unknown }).updateStrategy;

@@ -4,6 +4,7 @@ import { apiVersionOf, type KubeObject } from '../../api/resource-types.ts';
 import type { Schema } from '../../api/schema/schema.ts';
 import { notSupported } from '../../api/validation/field-error.ts';
 import { messageOf } from '../../errors/known-error.ts';
+import { optionsKind } from '../resource/field-manager.ts';
 import { badRequest, invalidOptions } from '../status/status-error.ts';
 import { checkObject as check, type Expected, type FieldValidation, limitOr, parseJson } from './decode-body.ts';
 import type { RequestContext } from './request-context.ts';
@@ -15,11 +16,11 @@ export function mediaTypeOf(contentType: string | undefined): string {
 }
 
 /** Throws 422. */
-export function fieldValidationOf(query: URLSearchParams): FieldValidation {
-  const text = query.get('fieldValidation') ?? '';
+export function fieldValidationOf(ctx: RequestContext): FieldValidation {
+  const text = ctx.query.get('fieldValidation') ?? '';
   if (text === '') return 'Warn';
   if (text === 'Ignore' || text === 'Warn' || text === 'Strict') return text;
-  throw invalidOptions('CreateOptions', notSupported('fieldValidation', text, ['Ignore', 'Strict', 'Warn']));
+  throw invalidOptions(optionsKind(ctx), notSupported('fieldValidation', text, ['', 'Ignore', 'Strict', 'Warn']));
 }
 
 /** What the body of a write to the resource is. */
@@ -31,7 +32,7 @@ export function expectedOf({ type, schema }: ResourceRow): Expected {
 export async function decodeObject(
   ctx: RequestContext,
   expected: Expected,
-  validation: FieldValidation = fieldValidationOf(ctx.query),
+  validation: FieldValidation = fieldValidationOf(ctx),
 ): Promise<KubeObject> {
   const mediaType = mediaTypeOf(ctx.req.headers['content-type']);
   const { object, warnings } = await ctx.decode({ kind: 'object', body: ctx.body, mediaType, expected, validation });
@@ -41,7 +42,7 @@ export async function decodeObject(
 
 /** Brings what a patch has made into the form of its type. */
 export function checkObject(ctx: RequestContext, object: KubeObject, schema: Schema): void {
-  ctx.warnings.push(...check(object, schema, fieldValidationOf(ctx.query)));
+  ctx.warnings.push(...check(object, schema, fieldValidationOf(ctx)));
 }
 
 /**

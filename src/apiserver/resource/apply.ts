@@ -30,7 +30,7 @@ interface ApplyRequest {
 export async function readApply(ctx: RequestContext, place: Place, kind: string, now: number): Promise<ApplyRequest> {
   const manager = givenManager(ctx);
   if (manager === '') throw invalidOptions('PatchOptions', required('fieldManager', 'is required for apply patch'));
-  const { object, warnings } = await ctx.decode({ kind: 'configuration', body: ctx.body, validation: fieldValidationOf(ctx.query) });
+  const { object, warnings } = await ctx.decode({ kind: 'configuration', body: ctx.body, validation: fieldValidationOf(ctx) });
   const config = object as Json;
   const metadata = isObject(config.metadata) ? config.metadata : {};
   if (config.apiVersion !== place.apiVersion || config.kind !== kind) throw badRequest(`invalid object type: ${kindText(config)}`);

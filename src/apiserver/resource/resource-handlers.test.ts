@@ -148,7 +148,10 @@ describe('PUT', () => {
     const body = { metadata: { name: 'l', resourceVersion: '7' }, spec: { holderIdentity: 'me' } };
     await using bed = await ResourceBed.start();
     assert.equal((await bed.call('PUT', `${leases}/l`, { body })).res.statusCode, 201);
-    assert.equal((await bed.call('PUT', `${leases}/m`, { body: { spec: {} } })).res.body.metadata.name, 'm');
+    await assert.rejects(bed.call('PUT', `${leases}/m`, { body: { spec: {} } }), refused('BadRequest', /name must be provided/));
+    await assert.rejects(bed.call('PUT', `${leases}/m`, { body }), refused('BadRequest', /\(l\) does not match the name on the URL \(m\)/));
+    const elsewhere = { metadata: { name: 'm', namespace: 'shop' } };
+    await assert.rejects(bed.call('PUT', `${leases}/m`, { body: elsewhere }), refused('BadRequest', /namespace of the provided object/));
     await assert.rejects(bed.call('PUT', `${leases}/l`, { body }), refused('Conflict', /has been modified/));
     await using closed = await ResourceBed.start({ mayCreate: false });
     await assert.rejects(closed.call('PUT', `${leases}/l`, { body }), refused('Forbidden', /may not create/));

@@ -23,7 +23,7 @@ import { presentationOf } from './presentation-of.ts';
 import { serverSideApply } from './server-side-apply.ts';
 import { serveWatch } from './watch.ts';
 import { writeContextOf } from './write-context.ts';
-import type { Writer } from './writer.ts';
+import { checkName, placeIn, type Writer } from './writer.ts';
 
 export interface ResourceDeps {
   readonly objects: ObjectStore;
@@ -89,6 +89,8 @@ export class ResourceHandlers {
   async update(ctx: RequestContext, row: ResourceRow, part?: PartSubresource): Promise<void> {
     const { namespace, name } = ctx.info;
     const object = await decodeObject(ctx, expectedOf(row));
+    checkName(object.metadata.name, name);
+    placeIn(row, namespace, object);
     const context = writeContextOf(ctx);
     const target = { row, namespace, name, part };
     try {
@@ -98,7 +100,6 @@ export class ResourceHandlers {
       if (part || !row.createsOnUpdate || !isStatusError(err, 'NotFound') || (await this.#d.objects.get(row, namespace, name))) throw err;
       this.#d.mayCreate(ctx);
       delete object.metadata.resourceVersion;
-      object.metadata.name ??= name;
       this.sendObject(ctx, row, 201, await this.#d.writer.create(row, namespace, object, context));
     }
   }

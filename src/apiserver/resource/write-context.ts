@@ -24,7 +24,7 @@ export interface WriteContext extends WriteMode {
 /** `dryRun` has the values of a body that has its own. Throws 400, 422. */
 export function writeContextOf(ctx: RequestContext, dryRun: readonly string[] = ctx.query.getAll('dryRun')): WriteContext {
   const wrong = dryRun.find((value) => value !== 'All' && value !== '');
-  if (wrong !== undefined) throw invalidOptions(optionsKind(ctx), notSupported('dryRun', wrong, ['All']));
+  if (wrong !== undefined) throw invalidOptions(optionsKind(ctx), notSupported('dryRun', dryRun, ['All']));
   return { user: ctx.user, warnings: ctx.warnings, dryRun: dryRun.includes('All'), term: termAsked(ctx), manager: managerOf(ctx) };
 }
 

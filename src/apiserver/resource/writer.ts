@@ -215,7 +215,7 @@ export function refuse(row: ResourceRow, name: string, errors: readonly FieldErr
 export function placeIn(row: ResourceRow, namespace: string, object: KubeObject): void {
   const { metadata } = object;
   if (!row.type.namespaced) {
-    if (metadata.namespace === '') delete metadata.namespace;
+    delete metadata.namespace;
     return;
   }
   if (metadata.namespace && metadata.namespace !== namespace) {

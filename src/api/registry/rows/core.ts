@@ -1,13 +1,7 @@
 /** The core group, v1. Pods, Services, Endpoints and Events have files of their own. */
 import { takeOver } from '../../codec/json-clone.ts';
-import {
-  configMapColumns,
-  namespaceColumns,
-  nodeColumns,
-  resourceQuotaColumns,
-  secretColumns,
-  serviceAccountColumns,
-} from '../../columns/cluster-columns.ts';
+import { configMapColumns, namespaceColumns, nodeColumns, resourceQuotaColumns, secretColumns } from '../../columns/cluster-columns.ts';
+import { ageColumns } from '../../columns/default-columns.ts';
 import { claimColumns, volumeColumns } from '../../columns/storage-columns.ts';
 import { replicationControllerColumns } from '../../columns/workload-columns.ts';
 import {
@@ -32,7 +26,7 @@ import {
   secrets,
   serviceAccounts,
 } from '../../resource-types.ts';
-import type { Namespace, ReplicationController } from '../../schema/types.ts';
+import type { Namespace, ReplicationController, ServiceAccount } from '../../schema/types.ts';
 import { formatLabelSelector, selectorOfMap } from '../../selector/label.ts';
 import { claimErrors, claimStatusErrors, claimUpdateErrors } from '../../validation/claim.ts';
 import { configMapErrors, configMapUpdateErrors, secretErrors, secretUpdateErrors } from '../../validation/config-data.ts';
@@ -176,7 +170,14 @@ export const coreRows: readonly ResourceRow[] = [
     returnsDeleted: true,
     shortNames: ['sa'],
     subresources: [special('token', ['create'], 'authentication.k8s.io/v1', 'TokenRequest')],
-    columns: serviceAccountColumns,
+    columns: ageColumns(),
+    prepareCreate: keepSecretNames,
+    prepareUpdate: keepSecretNames,
     warnings: serviceAccountWarnings,
   }),
 ];
+
+/** Nothing but the name of a secret means anything there. */
+function keepSecretNames(account: ServiceAccount): void {
+  if (account.secrets) account.secrets = account.secrets.map(({ name }) => (name === undefined ? {} : { name }));
+}

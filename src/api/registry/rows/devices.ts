@@ -1,16 +1,25 @@
 /** resource.k8s.io/v1 (DRA). Devices are allocated by kube-scheduler and prepared by a DRA driver; only their objects are kept here. */
+import { ageColumns } from '../../columns/default-columns.ts';
 import { deviceClaimColumns, resourceSliceColumns } from '../../columns/device-columns.ts';
 import { defaultDeviceClaim } from '../../defaults/device.ts';
 import { deviceClasses, resourceClaims, resourceClaimTemplates, resourceSlices } from '../../resource-types.ts';
+import type { DeviceClass, ResourceClaimTemplate } from '../../schema/types.ts';
 import { claimTemplateObjectErrors, deviceClassErrors, resourceClaimErrors, resourceSliceErrors } from '../../validation/device.ts';
 import { immutable } from '../../validation/object-meta.ts';
 import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
 export const deviceRows: readonly ResourceRow[] = [
-  defineRow({ type: deviceClasses, returnsDeleted: true, generationOf: ({ spec }) => spec, validate: deviceClassErrors }),
+  defineRow({
+    type: deviceClasses,
+    returnsDeleted: true,
+    columns: ageColumns<DeviceClass>(),
+    generationOf: ({ spec }) => spec,
+    validate: deviceClassErrors,
+  }),
   defineRow({
     type: resourceClaims,
+    statusKeepsLabels: true,
     returnsDeleted: true,
     schema: 'ResourceV1ResourceClaim',
     hasStatus: true,
@@ -23,6 +32,7 @@ export const deviceRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: resourceClaimTemplates,
+    columns: ageColumns<ResourceClaimTemplate>(),
     returnsDeleted: true,
     applyDefaults: ({ spec }) => defaultDeviceClaim(spec?.spec?.devices),
     validate: claimTemplateObjectErrors,

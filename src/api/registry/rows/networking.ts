@@ -36,7 +36,8 @@ export const networkingRows: readonly ResourceRow[] = [
     warnings: endpointSliceWarnings,
     validate: endpointSliceErrors,
     immutable: ['addressType'],
-    generationOf: ({ endpoints, ports, addressType }) => ({ endpoints, ports, addressType }),
+    // Labels say what a slice is for, and whose it is.
+    generationOf: ({ metadata: { labels }, endpoints, ports, addressType }) => ({ labels, endpoints, ports, addressType }),
   }),
   defineRow({
     type: ingressClasses,
@@ -74,6 +75,7 @@ export const networkingRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: serviceCidrs,
+    statusKeepsLabels: true,
     hasStatus: true,
     generationOf: undefined,
     columns: serviceCidrColumns,

@@ -3,8 +3,19 @@
 import { timestamp } from '../../../clock/timestamp.ts';
 import { takeOver } from '../../codec/json-clone.ts';
 import { certificateColumns } from '../../columns/certificate-columns.ts';
-import { disruptionBudgetColumns, priorityClassColumns, runtimeClassColumns } from '../../columns/policy-columns.ts';
-import { csiDriverColumns, storageClassColumns, volumeAttributesClassColumns } from '../../columns/storage-columns.ts';
+import {
+  admissionPolicyColumns,
+  disruptionBudgetColumns,
+  priorityClassColumns,
+  runtimeClassColumns,
+} from '../../columns/policy-columns.ts';
+import {
+  csiDriverColumns,
+  csiNodeColumns,
+  storageClassColumns,
+  volumeAttachmentColumns,
+  volumeAttributesClassColumns,
+} from '../../columns/storage-columns.ts';
 import { defaultPriorityClass, defaultStorageClass } from '../../defaults/core.ts';
 import {
   certificateSigningRequests,
@@ -43,7 +54,12 @@ import type { ResourceRow } from '../resource-row.ts';
 
 export const smallGroupRows: readonly ResourceRow[] = [
   // kube-controller-manager fails without a list of them. It stays empty: nothing here enforces a policy, so none can be made.
-  defineRow({ type: validatingAdmissionPolicies, verbs: ['get', 'list', 'watch'], generationOf: undefined }),
+  defineRow({
+    type: validatingAdmissionPolicies,
+    verbs: ['get', 'list', 'watch'],
+    columns: admissionPolicyColumns,
+    generationOf: undefined,
+  }),
   defineRow({
     type: certificateSigningRequests,
     shortNames: ['csr'],
@@ -75,6 +91,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: runtimeClasses,
+    updatesUnconditionally: false,
     columns: runtimeClassColumns,
     warnings: runtimeClassWarnings,
     validate: runtimeClassErrors,
@@ -101,6 +118,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: csiDrivers,
+    updatesUnconditionally: false,
     returnsDeleted: true,
     columns: csiDriverColumns,
     applyDefaults: ({ spec }) => {
@@ -117,9 +135,17 @@ export const smallGroupRows: readonly ResourceRow[] = [
     validate: csiDriverErrors,
     validateUpdate: csiDriverUpdateErrors,
   }),
-  defineRow({ type: csiNodes, returnsDeleted: true, validate: csiNodeErrors, validateUpdate: csiNodeUpdateErrors }),
+  defineRow({
+    type: csiNodes,
+    updatesUnconditionally: false,
+    returnsDeleted: true,
+    columns: csiNodeColumns,
+    validate: csiNodeErrors,
+    validateUpdate: csiNodeUpdateErrors,
+  }),
   defineRow({
     type: csiStorageCapacities,
+    updatesUnconditionally: false,
     validate: storageCapacityErrors,
     validateUpdate: (next, old) => immutableFields(next, old, ['nodeTopology', 'storageClassName']),
   }),
@@ -143,6 +169,9 @@ export const smallGroupRows: readonly ResourceRow[] = [
   }),
   defineRow({
     type: volumeAttachments,
+    statusKeepsLabels: true,
+    columns: volumeAttachmentColumns,
+    updatesUnconditionally: false,
     returnsDeleted: true,
     hasStatus: true,
     generationOf: undefined,
