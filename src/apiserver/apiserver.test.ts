@@ -160,6 +160,13 @@ describe('the API server', () => {
     assert.equal(partial.body.items.at(-1).data, undefined);
   });
 
+  test('says what it warns of with a refusal, too', async () => {
+    const endpoints = '/api/v1/namespaces/default/endpoints';
+    const { status, headers } = await s.call('PUT', `${endpoints}/a`, { metadata: { name: 'b' } });
+    assert.equal(status, 400);
+    assert.match(String(headers.warning), /v1 Endpoints is deprecated/);
+  });
+
   test('selects by labels and fields, and refuses fields that cannot be selected', async () => {
     await s.call('POST', maps, configMap('chosen'));
     const { body } = await s.call('GET', `${maps}?fieldSelector=metadata.name%3Dchosen`);

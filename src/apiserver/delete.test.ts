@@ -41,6 +41,15 @@ describe('delete', () => {
     ]);
   });
 
+  test('warns who deletes a Job without a word on its pods, which stay then', async () => {
+    const jobs = '/apis/batch/v1/namespaces/default/jobs';
+    await s.call('POST', jobs, { metadata: { name: 'once' }, spec: { template: { spec: { ...podSpec, restartPolicy: 'Never' } } } });
+    const silent = await s.call('DELETE', `${jobs}/once?dryRun=All`);
+    assert.match(String(silent.headers.warning), /child pods are preserved by default when jobs are deleted/);
+    const said = await s.call('DELETE', `${jobs}/once?dryRun=All&propagationPolicy=Background`);
+    assert.deepEqual([said.status, said.headers.warning], [200, undefined]);
+  });
+
   test('marks a pod that runs, lets its end come nearer only, and removes it on the word of the kubelet', async () => {
     await s.call('POST', pods, { metadata: { name: 'runs' }, spec: { ...podSpec, nodeName: 'n1' } });
     const first = await s.call('DELETE', `${pods}/runs`, { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: 'Background' });

@@ -58,6 +58,7 @@ export function defineRow<T extends KubeObject>(spec: RowSpec<T>): ResourceRow {
     updatesUnconditionally: true,
     gracePeriod: undefined,
     defaultPropagation: 'Background',
+    deletionWarning: undefined,
     holdsDeletion: undefined,
     returnsDeleted: given.gracePeriod !== undefined,
     ...given,

@@ -63,6 +63,13 @@ test('a change of the spec counts the generation up and keeps the status', () =>
   assert.deepEqual(next.status, { replicas: 3 });
 });
 
+test('annotations of a Deployment go on to its ReplicaSets, and count', () => {
+  const next = updated(deployment(), (object) => {
+    object.metadata.annotations = { note: 'x' };
+  });
+  assert.equal(next.metadata.generation, 2);
+});
+
 test('a change of labels alone counts nothing', () => {
   const next = updated(deployment(), (object) => {
     object.metadata.labels = { a: 'b' };

@@ -158,6 +158,8 @@ export interface ResourceRow<T extends KubeObject = KubeObject> {
   gracePeriod: ((object: T, requested: number | undefined) => number) | undefined;
   /** What becomes of dependents when DeleteOptions do not say. */
   readonly defaultPropagation: 'Background' | 'Orphan';
+  /** Told to who deletes without a word on the dependents. */
+  readonly deletionWarning: string | undefined;
   /**
    * Whether something besides `metadata.finalizers` keeps a deleted object in place: a Namespace stays while
    * `spec.finalizers` holds a name. The update that leaves a deleted object with neither removes it.

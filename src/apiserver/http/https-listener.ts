@@ -23,7 +23,7 @@ import { Handshakes } from './handshakes.ts';
 import { endHttp2 } from './http2-exchange.ts';
 import { Http2Sessions } from './http2-sessions.ts';
 import { notAllowed, refusalOf, refuse } from './refusal.ts';
-import { sendError } from './reply.ts';
+import { sendError, setWarnings } from './reply.ts';
 import type { RequestContext } from './request-context.ts';
 import { checkHead, checkMethod, maxHeaderSize, maxHeaders } from './request-head.ts';
 import type { RequestInfo } from './request-info.ts';
@@ -188,6 +188,7 @@ async function answer(o: HttpOptions, decoder: BodyDecoder, req: FastifyRequest,
   const { raw } = req;
   const started = o.clock.monotonic();
   const { known, turn } = begun.get(raw) ?? {};
+  const warnings: string[] = [];
   try {
     if (!known) throw unauthorized();
     if (turn) {
@@ -199,8 +200,9 @@ async function answer(o: HttpOptions, decoder: BodyDecoder, req: FastifyRequest,
       }
     }
     const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
-    await o.serve({ req: raw, res, body, warnings: [], decode: (job) => decoder.decode(job, known.user.name), ...known });
+    await o.serve({ req: raw, res, body, warnings, decode: (job) => decoder.decode(job, known.user.name), ...known });
   } catch (err) {
+    setWarnings({ res, warnings });
     sendError(res, err, o.log, raw.url ?? '');
   }
   turn?.pause();

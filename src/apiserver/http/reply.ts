@@ -99,7 +99,7 @@ const maxWarningBytes = 8 << 10;
 const maxWarnings = 50;
 
 /** RFC 7234's Warning header as upstream writes it: `299 - "text"`. The first ones, where there are more than a client would read. */
-function setWarnings(ctx: RequestContext): void {
+export function setWarnings(ctx: Pick<RequestContext, 'res' | 'warnings'>): void {
   if (ctx.warnings.length === 0 || ctx.res.headersSent) return;
   const values: string[] = [];
   let bytes = 0;

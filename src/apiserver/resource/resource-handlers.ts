@@ -1,8 +1,10 @@
 /** The verbs of a resource: GET, LIST, WATCH, POST, PUT, PATCH, DELETE, and the part subresources (status) that share them. */
+
 import { cloneJson } from '../../api/codec/json-clone.ts';
 import type { Registry } from '../../api/registry/registry.ts';
 import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
+import type { DeleteOptions } from '../../api/schema/types.ts';
 import { forbidden } from '../../api/validation/field-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
@@ -126,7 +128,7 @@ export class ResourceHandlers {
 
   async delete(ctx: RequestContext, row: ResourceRow): Promise<void> {
     const { namespace, name } = ctx.info;
-    const options = await deleteOptionsOf(ctx);
+    const options = await this.#deleteOptions(ctx, row);
     const changed = await this.#d.deleter.delete(row, namespace, name, options, writeContextOf(ctx, options.dryRun));
     if (!changed.deleted || row.returnsDeleted) return this.sendObject(ctx, row, 200, changed.object);
     const { uid } = changed.object.object.metadata;
@@ -134,8 +136,15 @@ export class ResourceHandlers {
     sendObject(ctx, 200, success({ name, ...(group ? { group } : {}), kind: resource, ...(uid ? { uid } : {}) }));
   }
 
-  async deleteCollection(ctx: RequestContext, row: ResourceRow): Promise<void> {
+  async #deleteOptions(ctx: RequestContext, row: ResourceRow): Promise<DeleteOptions> {
     const options = await deleteOptionsOf(ctx);
+    const isSilent = options.propagationPolicy === undefined && options.orphanDependents === undefined;
+    if (row.deletionWarning && isSilent) ctx.warnings.push(row.deletionWarning);
+    return options;
+  }
+
+  async deleteCollection(ctx: RequestContext, row: ResourceRow): Promise<void> {
+    const options = await this.#deleteOptions(ctx, row);
     const context = writeContextOf(ctx, options.dryRun);
     const { objects, feed } = this.#d;
     const read = this.#readOptions(ctx, row, false);

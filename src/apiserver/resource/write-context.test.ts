@@ -17,7 +17,7 @@ describe('writeContextOf()', () => {
   ] as const)
     test(`of ${JSON.stringify(query)} is ${dryRun ? 'a dry run' : 'no dry run'} of ${manager}`, () => {
       const ctx = request(query);
-      assert.deepEqual(writeContextOf(ctx), { user: ctx.user, warnings: ctx.warnings, dryRun, manager });
+      assert.deepEqual(writeContextOf(ctx), { user: ctx.user, warnings: ctx.warnings, dryRun, term: undefined, manager });
       assert.equal(writeContextOf(ctx).warnings, ctx.warnings);
     });
 
@@ -30,7 +30,8 @@ describe('writeContextOf()', () => {
     for (const given of [request('dryRun=Some'), request('dryRun=All&dryRun=all')])
       assert.throws(
         () => writeContextOf(given),
-        (err) => isStatusError(err, 'Invalid') && /dryRun: Unsupported value: "(Some|all)": supported values: "All"/.test(err.message),
+        (err) =>
+          isStatusError(err, 'Invalid') && /dryRun: Unsupported value: \["(Some|All","all)"\]: supported values: "All"/.test(err.message),
       );
   });
 });

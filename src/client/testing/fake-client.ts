@@ -213,7 +213,7 @@ export class FakeClient extends Client {
     this.#write(`update ${withSubresource(type, options)} ${key}`, object);
     const there = this.#must(type, key);
     this.#check(there, object.metadata);
-    return this.#keep(type, options.subresource === 'status' ? { ...there, status: (object as { status?: unknown }).status } : object);
+    return this.#keep(type, options.subresource === 'status' ? withStatusOf(there, object) : object);
   }
 
   override async patch<T extends KubeObject>(type: ResourceType<T>, name: string, patch: object, options: PatchOptions = {}): Promise<T> {
@@ -375,4 +375,11 @@ function wire<T>(value: T): T {
 
 function text(value: object): string {
   return JSON.stringify(value);
+}
+
+/** An update of the status takes the annotations, too. */
+function withStatusOf<T extends KubeObject>(there: T, object: T): T {
+  const { annotations } = object.metadata;
+  const metadata = { ...there.metadata, ...(annotations ? { annotations } : {}) };
+  return { ...there, metadata, status: (object as { status?: unknown }).status };
 }

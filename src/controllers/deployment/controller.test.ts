@@ -14,7 +14,7 @@ import { draftReplicaSet } from './new-replica-set.ts';
 const key = 'default/web';
 const hash = templateHash(template);
 const status = 'update deployments/status default/web';
-const patchSelf = 'update deployments default/web';
+const patchSelf = 'update deployments/status default/web';
 
 function deployment(spec: Partial<NonNullable<Deployment['spec']>> = {}, metadata: Partial<Deployment['metadata']> = {}): Deployment {
   return {

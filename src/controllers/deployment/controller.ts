@@ -107,7 +107,9 @@ export class DeploymentController extends KeyedController {
     const annotations = { [revisionAnnotation]: String(revision) };
     if (deployment.metadata.annotations?.[revisionAnnotation] === annotations[revisionAnnotation]) return deployment;
     const all = { ...deployment.metadata.annotations, ...annotations };
-    const { metadata } = await this.client.update(deployments, { ...deployment, metadata: { ...deployment.metadata, annotations: all } });
+    const revised = { ...deployment, metadata: { ...deployment.metadata, annotations: all } };
+    // Not as a change of what is wanted, which would count the generation up.
+    const { metadata } = await this.client.update(deployments, revised, { subresource: 'status' });
     return { ...deployment, metadata };
   }
 

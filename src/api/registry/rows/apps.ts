@@ -55,6 +55,8 @@ export const appsRows: readonly ResourceRow[] = [
     categories: ['all'],
     hasStatus: true,
     statusKeepsLabels: true,
+    // Annotations go on to the ReplicaSets.
+    generationOf: ({ metadata: { annotations }, spec }) => ({ annotations, spec }),
     subresources: [scale(({ spec }: Deployment) => formatLabelSelector(spec?.selector))],
     columns: deploymentColumns,
     applyDefaults: defaultDeployment,

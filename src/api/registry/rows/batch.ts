@@ -35,6 +35,8 @@ export const batchRows: readonly ResourceRow[] = [
     prepareCreate: selectOwnPods,
     // Kept for clients that were written before garbage collection.
     defaultPropagation: 'Orphan',
+    deletionWarning:
+      'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   }),
 ];
 
