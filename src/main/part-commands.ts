@@ -87,7 +87,7 @@ export const partCommands: Readonly<Record<string, () => Promise<Command>>> = {
         'write-config-to': textFlag('FILE', 'write the configuration that the other flags and the presets come to, and end'),
       },
       instead: (read) => {
-        if (read.isSet('cleanup')) return cleanUp;
+        if (read.isSet('cleanup')) return async () => (await proxyTasks()).cleanUp(read);
         const path = read.optional('write-config-to');
         if (path !== undefined) return async () => (await proxyTasks()).writeConfiguration(read, path);
         return read.isSet('init-only') ? async () => (await proxyTasks()).initialize(read) : undefined;
@@ -137,10 +137,4 @@ export const partCommands: Readonly<Record<string, () => Promise<Command>>> = {
 
 function proxyTasks(): Promise<typeof import('./part/proxy-tasks.ts')> {
   return import('./part/proxy-tasks.ts');
-}
-
-async function cleanUp(): Promise<number> {
-  const { cleanUpProxy } = await import('../proxy/other-modes.ts');
-  await cleanUpProxy();
-  return 0;
 }

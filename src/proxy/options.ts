@@ -55,7 +55,7 @@ export interface ProxyOptions {
   /** The mode at work; tests give others. Whoever gives it closes it. */
   readonly rules?: Mode;
   /** Takes away the rules of all modes but one, once ours are in place; false when it is to be called again. Default, without `rules`: in every way known. */
-  readonly cleanOthers?: (own: string, log: Log) => Promise<boolean>;
+  readonly cleanOthers?: (own: string, log: Log, modeOptions?: ModeOptions) => Promise<boolean>;
   /** Default, without `rules`: the kernel's. */
   readonly natHold?: NatHold;
   readonly flows?: Flows;

@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { KnownError } from '../errors/known-error.ts';
 import { silentLog } from '../observability/log.ts';
 import type { Mode } from './mode/mode.ts';
-import { cleanOtherModes } from './other-modes.ts';
+import { cleanOtherModes, cleanUpProxy } from './other-modes.ts';
 
 test('cleanOtherModes() has something left to do while a mode carries connections', async () => {
   let open = 2;
   const carrying = { name: 'carrying', drain: async () => --open === 0, close() {} } as unknown as Mode;
   const all = { carrying: async () => carrying };
-  assert.deepEqual([await cleanOtherModes('own', silentLog, all), await cleanOtherModes('own', silentLog, all)], [false, true]);
+  assert.deepEqual([await cleanOtherModes('own', silentLog, {}, all), await cleanOtherModes('own', silentLog, {}, all)], [false, true]);
 });
 
 test('cleanOtherModes() takes away what others left, whatever one of them cannot', async () => {
@@ -25,8 +25,22 @@ test('cleanOtherModes() takes away what others left, whatever one of them cannot
   const said: string[] = [];
   const log = { ...silentLog, warn: (text: string) => said.push(text) };
   const all = Object.fromEntries([mode('own'), ['lacking', lacking] as const, mode('first', refused), mode('second')]);
-  assert.equal(await cleanOtherModes('own', log, all), false);
+  assert.equal(await cleanOtherModes('own', log, {}, all), false);
   assert.deepEqual(done, ['first closed', 'second', 'second closed']);
   assert.match(said.join(), /"first", will try again: no/);
-  assert.equal(await cleanOtherModes('first', log, all), true);
+  assert.equal(await cleanOtherModes('first', log, {}, all), true);
+});
+
+test('cleanUpProxy() goes through every mode, and tells of the one that cannot', async () => {
+  const done: unknown[] = [];
+  const mode = (cleanUp: () => Promise<void>) => async (options: unknown) => {
+    done.push(options);
+    return { cleanUp, close() {} } as unknown as Mode;
+  };
+  const refused = async (): Promise<void> => {
+    throw new KnownError('KERNEL_REFUSED', 'busy');
+  };
+  const options = { ipvs: { excludeCidrs: ['192.0.2.0/24'] } };
+  await assert.rejects(cleanUpProxy(options, { first: mode(refused), second: mode(async () => void done.push('second')) }), /busy/);
+  assert.deepEqual(done, [options, options, 'second']);
 });

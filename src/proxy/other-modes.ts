@@ -1,7 +1,7 @@
 /** Rules of other modes, of whichever proxy: beside ours they would answer for Services as these were once. */
 import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
-import type { Mode } from './mode/mode.ts';
+import type { Mode, ModeOptions } from './mode/mode.ts';
 import { modes } from './mode/modes.ts';
 import { isLack } from './usable-modes.ts';
 
@@ -26,13 +26,16 @@ async function drain(mode: Mode): Promise<boolean> {
   return true;
 }
 
-/** Takes away the rules of every mode but one, in the network namespace of this process. Gives whether that is done: what failed is told, and what still carries connections is left for the next time. */
-export async function cleanOtherModes(own: string, log: Log, all: typeof modes = modes): Promise<boolean> {
+/**
+ * Takes away the rules of every mode but one, in the network namespace of this process; what the options exclude from a mode is not touched. Gives whether
+ * that is done: what failed is told, and what still carries connections is left for the next time.
+ */
+export async function cleanOtherModes(own: string, log: Log, options?: ModeOptions, all: typeof modes = modes): Promise<boolean> {
   let isDone = true;
   for (const [name, open] of Object.entries(all)) {
     if (name === own) continue;
     try {
-      if (!(await withMode(open, true, drain))) isDone = false;
+      if (!(await withMode(() => open(options), true, drain))) isDone = false;
     } catch (err) {
       log.warn(`Cannot take away what is left of proxy mode "${name}", will try again: ${messageOf(err)}`);
       isDone = false;
@@ -41,7 +44,14 @@ export async function cleanOtherModes(own: string, log: Log, all: typeof modes =
   return isDone;
 }
 
-/** Removes every rule that a proxy left behind, in whatever mode, in the network namespace of this process. */
-export async function cleanUpProxy(): Promise<void> {
-  for (const open of Object.values(modes)) await withMode(open, undefined, (mode) => mode.cleanUp());
+/** Removes every rule that a proxy left behind, in whatever mode, in the network namespace of this process. Throws the first refusal, after all was tried. */
+export async function cleanUpProxy(options?: ModeOptions, all: typeof modes = modes): Promise<void> {
+  const failures: unknown[] = [];
+  for (const open of Object.values(all))
+    await withMode(
+      () => open(options),
+      undefined,
+      (mode) => mode.cleanUp(),
+    ).catch((err: unknown) => failures.push(err));
+  if (failures.length > 0) throw failures[0];
 }

@@ -103,7 +103,7 @@ export class ServiceProxy {
     const { cleanOthers = rules ? async () => true : cleanOtherModes } = options;
     this.#takeOver = new TakeOver(async () => {
       await mode.cleanUpElsewhere?.();
-      return await cleanOthers(mode.name, log);
+      return await cleanOthers(mode.name, log, options.modeOptions);
     }, log);
     this.#loop = this.#newLoop(syncPeriodMs);
   }

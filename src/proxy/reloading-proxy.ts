@@ -36,7 +36,8 @@ export class ReloadingProxy {
     const isStaying = ([name]: readonly [string, unknown]): boolean => !this.#leaving.has(name);
     const { rules, cleanOthers = rules ? async () => true : undefined } = fixed;
     this.#cleanOthers =
-      cleanOthers ?? ((own, log) => cleanOtherModes(own, log, Object.fromEntries(Object.entries(modes).filter(isStaying))));
+      cleanOthers ??
+      ((own, log, options) => cleanOtherModes(own, log, options, Object.fromEntries(Object.entries(modes).filter(isStaying))));
     const otherListeners = (): Listener[] => this.#former.flatMap((mode) => mode.listeners?.() ?? []);
     this.#start = (now) => start({ ...fixed, otherListeners, cleanOthers: this.#cleanOthers, ...now });
   }
@@ -79,7 +80,7 @@ export class ReloadingProxy {
     if (this.#isClosed) return;
     former.retire?.();
     this.#leaving.delete(former.name);
-    if (former.name !== this.#proxy.modeName) await this.#cleanOthers(this.#proxy.modeName, this.#log);
+    if (former.name !== this.#proxy.modeName) await this.#cleanOthers(this.#proxy.modeName, this.#log, this.#settings.modeOptions);
   }
 
   async close(): Promise<void> {

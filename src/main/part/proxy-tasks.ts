@@ -7,6 +7,7 @@ import { fileOf } from '../../proxy/config/config.ts';
 import { proxySettings } from '../../proxy/config/proxy-settings.ts';
 import { applyConntrack } from '../../proxy/host-settings.ts';
 import { openMode } from '../../proxy/open-mode.ts';
+import { cleanUpProxy } from '../../proxy/other-modes.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import type { LogChoice } from '../process-log.ts';
 import { readConfiguration } from './proxy-configuration.ts';
@@ -28,6 +29,13 @@ export async function initialize(read: FlagReader): Promise<number> {
   } finally {
     mode.close();
   }
+  return 0;
+}
+
+/** Takes away what a proxy left behind; what flags or the configuration exclude from IPVS stays. */
+export async function cleanUp(read: FlagReader): Promise<number> {
+  const { configuration } = await readConfiguration(read);
+  await cleanUpProxy(proxySettings(configuration).modeOptions);
   return 0;
 }
 

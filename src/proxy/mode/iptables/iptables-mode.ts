@@ -2,7 +2,6 @@
 import { type Clock, systemClock } from '../../../clock/clock.ts';
 import { isKnownError } from '../../../errors/known-error.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
-import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
 import { Conntrack } from '../../../linux/netlink/conntrack.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
@@ -11,7 +10,7 @@ import type { NodeContext } from '../../plan/node-context.ts';
 import { FlowAccounting, type Settings } from '../flow-accounting.ts';
 import type { Connections } from '../least-connection.ts';
 import type { Mode, ModeFigure, ModeOptions, ModeRules } from '../mode.ts';
-import { chooseTools } from './backend.ts';
+import { openTools, ownPrefix } from './backend.ts';
 import { cleanUpSections } from './clean-up.ts';
 import { iptablesFigures } from './figures.ts';
 import { canary, canaryTables, kubeletFirewall } from './layout.ts';
@@ -21,7 +20,6 @@ import { ServiceChains } from './service-chains.ts';
 export const iptablesAlgorithms: readonly Algorithm[] = ['random', 'round-robin', 'least-connection', 'source-hash'];
 
 const deepVerifyPeriodMs = 3_600_000;
-const ownPrefix = 'KUBE-';
 const trialChain = 'KUBE-PROXY-TRIAL';
 const routeLocalnet = 'net/ipv4/conf/all/route_localnet';
 const beLiberal = 'net/netfilter/nf_conntrack_tcp_be_liberal';
@@ -70,15 +68,7 @@ export class IptablesMode implements Mode {
 
   /** In the network namespace of this process. */
   static async ofKernel(options: ModeOptions = {}): Promise<IptablesMode> {
-    const iptables = new KernelIptables(await chooseTools((variant) => new KernelIptables(variant)));
-    const otherBackend = async (): Promise<Iptables | undefined> => {
-      // Most machines have rules in one backend or none, and then no program needs to say which.
-      using both = new KernelIptables();
-      if (!(await both.mayHold(ownPrefix))) return undefined;
-      const { backend } = await iptables.features('ip');
-      return new KernelIptables(backend === 'nft' ? '-legacy' : '-nft');
-    };
-    return new IptablesMode({ ...options, iptables, otherBackend, connections: new Conntrack(), closes: true });
+    return new IptablesMode({ ...options, ...(await openTools()), connections: new Conntrack(), closes: true });
   }
 
   get algorithms(): readonly Algorithm[] {

@@ -2,6 +2,7 @@
 import type { Clock } from '../../../clock/clock.ts';
 import { isKnownError } from '../../../errors/known-error.ts';
 import { type Cidr, cidrContains } from '../../../ip/ip.ts';
+import type { Iptables } from '../../../linux/iptables/iptables.ts';
 import type { Ruleset, TableName } from '../../../linux/iptables/ruleset.ts';
 import {
   connectionsOf,
@@ -12,6 +13,7 @@ import {
   type VirtualAddress,
 } from '../../../linux/ipvs/ipvs.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
+import { ownPrefix } from '../iptables/backend.ts';
 import { detourChains } from './glue.ts';
 import { isOfIptables, removeGlue } from './glue-sections.ts';
 import type { IpvsKernel } from './ipvs-kernel.ts';
@@ -40,13 +42,33 @@ export function chainsToRemove(held: Ruleset): Map<TableName, Set<string>> {
   return new Map(tables.map((table) => [table, new Set([...own[table], ...(isShared ? [] : shared[table])])]));
 }
 
-async function cleanChains({ iptables }: IpvsKernel): Promise<void> {
-  if (!(await iptables.mayHold('KUBE-'))) return;
+async function cleanChains(iptables: Iptables): Promise<void> {
+  if (!(await iptables.mayHold(ownPrefix))) return;
   for (const family of families) {
     const held = await iptables.save(family);
     const sections = removeGlue(held, chainsToRemove(held));
     if (sections.length > 0) await iptables.restore(family, sections);
   }
+}
+
+/** In the backend that the tools of this machine do not use, as a proxy in an image may have used it. */
+export async function cleanOtherBackend(kernel: IpvsKernel): Promise<void> {
+  await ifAble(async () => {
+    const other = await kernel.otherBackend?.();
+    if (!other) return;
+    try {
+      await cleanChains(other);
+    } finally {
+      other.close();
+    }
+  });
+}
+
+/** Rules, and what they ask: a set goes when no rule of either backend asks it. */
+async function cleanGlue(kernel: IpvsKernel, clock: Clock): Promise<void> {
+  await ifAble(() => cleanChains(kernel.iptables));
+  await cleanOtherBackend(kernel);
+  await ifAble(() => cleanSets(kernel, clock));
 }
 
 /** Rules of the nft backend let go of a set a moment after they are gone. */
@@ -104,8 +126,7 @@ export async function cleanUpIpvs(kernel: IpvsKernel, excluded: readonly Cidr[],
   if (!(await wasHere(kernel, hasDevice))) return;
   await kernel.ipvs.apply((await serversOf(kernel, excluded)).map(deletionOf));
   if (hasDevice) await kernel.device.remove();
-  await ifAble(() => cleanChains(kernel));
-  await ifAble(() => cleanSets(kernel, clock));
+  await cleanGlue(kernel, clock);
 }
 
 /** Whether a real server is the virtual server's own address. */
@@ -151,8 +172,7 @@ export async function drainIpvs(kernel: IpvsKernel, excluded: readonly Cidr[], c
   if (retiring.length > 0) servers = await serversOf(kernel, excluded);
   const kept = servers.filter(isCarrying);
   await ipvs.apply(servers.filter((server) => !isCarrying(server)).map(deletionOf));
-  await ifAble(() => cleanChains(kernel));
-  await ifAble(() => cleanSets(kernel, clock));
+  await cleanGlue(kernel, clock);
   const ips = new Set(kept.map(({ address }) => (address.kind === 'address' ? address.ip : '')));
   if (kept.length > 0) await device.unbind([...bound].filter((ip) => !ips.has(ip)));
   else if (hasDevice) await device.remove();

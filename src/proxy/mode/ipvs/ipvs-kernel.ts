@@ -8,5 +8,7 @@ export interface IpvsKernel {
   readonly ipvs: Ipvs;
   readonly ipset: Ipset;
   readonly iptables: Iptables;
+  /** The backend of iptables in which a proxy may have left rules that these tools do not see; whoever asks closes it. */
+  otherBackend?(): Promise<Iptables | undefined>;
   readonly device: ServiceDevice;
 }

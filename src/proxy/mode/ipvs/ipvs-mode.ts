@@ -3,7 +3,6 @@ import { type Clock, systemClock } from '../../../clock/clock.ts';
 import { isKnownError, KnownError } from '../../../errors/known-error.ts';
 import { type Cidr, parseCidr } from '../../../ip/ip.ts';
 import { KernelIpset } from '../../../linux/ipset/kernel-ipset.ts';
-import type { Iptables } from '../../../linux/iptables/iptables.ts';
 import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
 import type { IpvsOp, VirtualAddress } from '../../../linux/ipvs/ipvs.ts';
 import { KernelIpvs } from '../../../linux/ipvs/kernel-ipvs.ts';
@@ -13,8 +12,9 @@ import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
 import { type Log, silentLog } from '../../../observability/log.ts';
 import { type Algorithm, schedulers } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
+import { openTools, type Tools } from '../iptables/backend.ts';
 import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
-import { cleanUpIpvs, drainIpvs } from './clean-up.ts';
+import { cleanOtherBackend, cleanUpIpvs, drainIpvs } from './clean-up.ts';
 import { allParts, type Part } from './comparison.ts';
 import type { IpvsKernel } from './ipvs-kernel.ts';
 import { defaultMasqueradeBit } from './ipvs-node.ts';
@@ -71,8 +71,17 @@ export class IpvsMode implements Mode {
     this.#log = options.log ?? silentLog;
   }
 
-  /** In the network namespace of this process; `within` makes it another one's, and must call at once what it is given. */
-  static ofKernel(options: ModeOptions = {}, within: <T>(work: () => T) => T = (work) => work(), iptables?: Iptables): IpvsMode {
+  /** In the network namespace of this process. */
+  static async open(options?: ModeOptions): Promise<IpvsMode> {
+    return IpvsMode.ofKernel(options, await openTools());
+  }
+
+  /** With these tools, whose network namespace `within` leads to; it must call at once what it is given. */
+  static ofKernel(
+    options: ModeOptions = {},
+    { iptables, otherBackend }: Partial<Tools> = {},
+    within: <T>(work: () => T) => T = (work) => work(),
+  ): IpvsMode {
     const kernel = within(() => ({
       ipvs: new KernelIpvs(),
       ipset: new KernelIpset(),
@@ -84,7 +93,7 @@ export class IpvsMode implements Mode {
     };
     const setSysctl = (name: string, value: string): boolean | undefined =>
       within(() => (readSysctl(name) === undefined ? undefined : ensureSysctl(name, value)));
-    return new IpvsMode({ ...kernel, setSysctl, close }, options);
+    return new IpvsMode({ ...kernel, ...(otherBackend && { otherBackend }), setSysctl, close }, options);
   }
 
   get algorithms(): readonly Algorithm[] {
@@ -193,6 +202,10 @@ export class IpvsMode implements Mode {
 
   async cleanUp(): Promise<void> {
     await cleanUpIpvs(this.#kernel, this.#excluded, this.#clock);
+  }
+
+  async cleanUpElsewhere(): Promise<void> {
+    await cleanOtherBackend(this.#kernel);
   }
 
   drain(): Promise<boolean> {

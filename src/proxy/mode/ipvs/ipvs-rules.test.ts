@@ -568,6 +568,28 @@ describe('IpvsMode', () => {
     assert.doesNotMatch(kernel.dump(), /KUBE/);
   });
 
+  test("takes away the chains in the backend that this machine's tools do not use, and the sets that they ask", async () => {
+    const leftBehind = (): FakeIpvsKernel => {
+      const kernel = new FakeIpvsKernel();
+      kernel.ipset.load('create KUBE-CLUSTER-IP hash:ip,port family inet hashsize 1024 maxelem 65536\n');
+      const rule = '-A KUBE-SERVICES -m set --match-set KUBE-CLUSTER-IP dst,dst -j KUBE-MARK-MASQ';
+      kernel.other.restoreByOther(
+        'ip',
+        `*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-MARK-MASQ - [0:0]\n${rule}\n-I OUTPUT -j KUBE-SERVICES\nCOMMIT\n`,
+      );
+      return kernel;
+    };
+    for (const work of ['cleanUp', 'drain'] as const) {
+      const kernel = leftBehind();
+      await new IpvsMode(kernel)[work]();
+      assert.doesNotMatch(`${kernel.other.dump('ip')}${kernel.ipset.dump()}`, /KUBE/, work);
+    }
+    const kernel = leftBehind();
+    await new IpvsMode(kernel).cleanUpElsewhere();
+    assert.doesNotMatch(kernel.other.dump('ip'), /KUBE/);
+    assert.match(kernel.ipset.dump(), /KUBE-CLUSTER-IP/, 'which the rules of this backend may ask');
+  });
+
   test('lets connections end when another mode has taken over, and then leaves nothing', async () => {
     const kernel = new FakeIpvsKernel();
     kernel.ipvs.load(

@@ -9,12 +9,19 @@ export class FakeIpvsKernel implements IpvsModeKernel {
   readonly ipvs: FakeIpvs;
   readonly ipset: FakeIpset = new FakeIpset();
   readonly iptables: FakeIptables = new FakeIptables();
+  /** Of the backend that the tools do not use. */
+  readonly other: FakeIptables = new FakeIptables();
   readonly device: FakeServiceDevice = new FakeServiceDevice();
   readonly sysctls: Map<string, string> = new Map();
 
   constructor(ipvs: FakeIpvs = new FakeIpvs()) {
     this.ipvs = ipvs;
-    this.ipset.isUsed = (name) => ['ip', 'ip6'].some((family) => this.iptables.dump(family as 'ip').includes(`--match-set ${name} `));
+    const rules = (): string => [this.iptables, this.other].flatMap((one) => [one.dump('ip'), one.dump('ip6')]).join('\n');
+    this.ipset.isUsed = (name) => rules().includes(`--match-set ${name} `);
+  }
+
+  otherBackend(): Promise<FakeIptables> {
+    return Promise.resolve(this.other);
   }
 
   setSysctl(name: string, value: string): boolean {

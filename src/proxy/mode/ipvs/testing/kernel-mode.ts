@@ -18,11 +18,8 @@ export function execIn(namespace: string): Exec {
 
 export function ipvsModeIn(namespace: string, options: ModeOptions = {}): IpvsMode {
   const within = <T>(work: () => T): T => inNetns(namespace, work);
-  return IpvsMode.ofKernel(
-    options,
-    within,
-    within(() => new KernelIptables('', execIn(namespace))),
-  );
+  const iptables = within(() => new KernelIptables('', execIn(namespace)));
+  return IpvsMode.ofKernel(options, { iptables }, within);
 }
 
 /** What this kernel lacks for the mode, in words; undefined when nothing. */
