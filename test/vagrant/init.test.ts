@@ -37,6 +37,11 @@ describe('the cluster of the lab of vagrant/', { skip: cannotMakeNamespaces }, (
     assert.equal(statSync(boxes.path(machine, pki, 'ca.key')).mode & 0o777, 0o600);
   });
 
+  test('is told of an empty scheduler too, which takes back an earlier one', async () => {
+    const args = ['192.168.56.7', '192.168.56.200', 'ipvs', '', 'vxlan', '', '', ''];
+    assert.match((await commands('init.sh', args)).join(), /--proxy-mode ipvs --ipvs-scheduler {2}--network-backend vxlan/);
+  });
+
   test('has the password of its Redis in a file that root alone reads', async () => {
     const store = `redis://127.0.0.1:6379/0?password-file=/${pki}/redis-password`;
     assert.deepEqual(await commands('init.sh', init(store), { REDIS_PASSWORD: 'secret' }), [`${first} --store ${store} --timeout 30m`]);

@@ -26,5 +26,5 @@ if [ -n "$8" ] && [ ! -e /etc/fairlead/server.env ]; then
 fi
 # Long limits: emulated machines take ten times as long.
 # The token stays: a worker may be added on any day, and it is as secret as the key beside it.
-fairlead init --node-ip "$1" --token "$TOKEN" --token-ttl 0 --proxy-mode "$3" ${4:+--ipvs-scheduler "$4"} --network-backend "$5" \
+fairlead init --node-ip "$1" --token "$TOKEN" --token-ttl 0 --proxy-mode "$3" --ipvs-scheduler "$4" --network-backend "$5" \
   --address-pools "$2" ${6:+--store "$6"} ${7:+--control-plane-endpoint "$7" --upload-certs --certificate-key "$CERTIFICATE_KEY"} --timeout 30m

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
+import { configMaps } from '../../api/resource-types.ts';
+import { FakeClient } from '../../client/testing/fake-client.ts';
+import { systemClock } from '../../clock/clock.ts';
 import { type ClusterWish, planCluster } from '../config/cluster-plan.ts';
 import { settingsKeys, settingsNames, settingsObjects } from '../settings/settings.ts';
-import { changedClusterSettings } from './cluster-settings.ts';
+import { changedClusterSettings, refuseOtherBackend } from './cluster-settings.ts';
 
 const plan = (wish: ClusterWish): ReturnType<typeof planCluster> => planCluster(wish, {}, '192.168.56.10');
 const textOf = (wish: ClusterWish): string =>
@@ -32,4 +35,13 @@ test('changedClusterSettings() adds what was not there', () => {
     changedClusterSettings('kind: ClusterConfiguration\n', plan({ controlPlaneEndpoint: 'b', store: 'etcd=http://b' })),
     'kind: ClusterConfiguration\ncontrolPlaneEndpoint: b:6443\netcd:\n  external:\n    endpoints:\n      - http://b\n',
   );
+});
+
+test('refuseOtherBackend() names the backend that a living cluster has', async () => {
+  const client = new FakeClient(systemClock);
+  await refuseOtherBackend(client, 'host-gw');
+  for (const object of settingsObjects(plan({ networkBackend: 'host-gw' }))) client.put(configMaps, object);
+  await refuseOtherBackend(client, 'host-gw');
+  await refuseOtherBackend(client, undefined);
+  await assert.rejects(refuseOtherBackend(client, 'vxlan'), { code: 'BAD_CONFIG', message: /"vxlan".*by "host-gw"/ });
 });

@@ -1,26 +1,66 @@
-/** What of a cluster that is there a second "fairlead init" changes: the endpoint of its control plane, and where its store is. */
-import { isDeepStrictEqual } from 'node:util';
-import { parseDocument } from 'yaml';
+/** What of a cluster that is there a second "fairlead init" changes: the endpoint of its control plane, where its store is, the service proxy, address pools. */
+import { parse } from 'yaml';
 import { configMaps } from '../../api/resource-types.ts';
 import type { ConfigMap } from '../../api/schema/types.ts';
+import { ignoreNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
-import type { ClusterPlan } from '../config/cluster-plan.ts';
+import { KnownError } from '../../errors/known-error.ts';
+import type { ClusterPlan, ClusterWish } from '../config/cluster-plan.ts';
+import type { ProxyConfiguration } from '../config/documents.ts';
 import { externalEtcd } from '../config/shared-store.ts';
 import { type ClusterInfo, clusterInfoName, clusterInfoNamespace, clusterInfoObject } from '../discovery/cluster-info.ts';
-import { settingsKeys, settingsNames, settingsNamespace, storeAnnotations } from '../settings/settings.ts';
+import { poolsName, settingsKeys, settingsNames, settingsNamespace, storeAnnotations } from '../settings/settings.ts';
+import { changedAddressPools } from './address-pools.ts';
+import { changedText } from './changed-text.ts';
+import { changedProxySettings } from './proxy-settings.ts';
 
 /** The ClusterConfiguration with what is planned, and with everything else of it, comments too; undefined when it says that already. Pure. */
 export function changedClusterSettings(text: string, { hasEndpoint, endpoint, store }: ClusterPlan): string | undefined {
-  const document = parseDocument(text);
-  const wished: readonly (readonly [path: readonly string[], value: unknown])[] = [
-    [['controlPlaneEndpoint'], hasEndpoint ? endpoint : undefined],
-    [['etcd', 'external'], externalEtcd(store)],
-  ];
-  const present = document.toJS() as Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
-  const at = ([first = '', second]: readonly string[]): unknown => (second === undefined ? present[first] : present[first]?.[second]);
-  const changes = wished.filter(([path, value]) => value !== undefined && !isDeepStrictEqual(at(path), value));
-  for (const [path, value] of changes) document.setIn(path, document.createNode(value));
-  return changes.length > 0 ? document.toString() : undefined;
+  const external = externalEtcd(store);
+  return changedText(text, {
+    controlPlaneEndpoint: hasEndpoint ? endpoint : undefined,
+    ...(external ? { etcd: { external } } : {}),
+  });
+}
+
+/** Whether a text of a ConfigMap was changed. */
+async function changeMap(client: Client, name: string, key: string, change: (text: string) => string | undefined): Promise<boolean> {
+  const where = { namespace: settingsNamespace };
+  const { data } = await client.get<ConfigMap>(configMaps, name, where);
+  const text = change(data?.[key] ?? '');
+  if (text === undefined) return false;
+  await client.patch<ConfigMap>(configMaps, name, { data: { [key]: text } }, where);
+  return true;
+}
+
+export async function changeProxySettings(client: Client, wish: ClusterWish, document: ProxyConfiguration | undefined): Promise<boolean> {
+  return await changeMap(client, settingsNames.proxy, settingsKeys.proxy, (text) => changedProxySettings(text, wish, document));
+}
+
+export async function changeAddressPools(client: Client, addresses: readonly string[]): Promise<boolean> {
+  if (addresses.length === 0) return false;
+  return await changeMap(client, poolsName, 'config', (text) => changedAddressPools(text, addresses));
+}
+
+/** Every node would have to change in the same moment. Throws BAD_CONFIG. */
+export async function refuseOtherBackend(client: Pick<Client, 'get'>, wished: string | undefined): Promise<void> {
+  const where = { namespace: settingsNamespace };
+  const found = await client.get<ConfigMap>(configMaps, settingsNames.network, where).catch(ignoreNotFound);
+  const present = backendIn(found?.data?.[settingsKeys.network]);
+  if (wished === undefined || present === undefined || wished === present) return;
+  throw new KnownError(
+    'BAD_CONFIG',
+    `Cannot use --network-backend="${wished}": the nodes of this cluster reach each other's pods by "${present}"`,
+    {
+      hint: `Leave it out, or say --network-backend=${present}; another one is for a new cluster, after: fairlead reset`,
+    },
+  );
+}
+
+/** Of `net-conf.json`; undefined where nobody can tell. */
+function backendIn(text = '{}'): string | undefined {
+  const { Backend: backend } = (parse(text) ?? {}) as { readonly Backend?: { readonly Type?: string } };
+  return backend?.Type;
 }
 
 /** Whether anything was changed. */

@@ -31,10 +31,15 @@ import type { SetupContext } from '../setup-context.ts';
 import type { StepRecord } from '../steps.ts';
 import { controlPlaneJoin } from '../token/cluster-tokens.ts';
 import { newToken, type Token, tokenText } from '../token/token.ts';
-import { changeClusterInfo, changeClusterSettings } from './cluster-settings.ts';
+import {
+  changeAddressPools,
+  changeClusterInfo,
+  changeClusterSettings,
+  changeProxySettings,
+  refuseOtherBackend,
+} from './cluster-settings.ts';
 import { askStore, readEarlier, readOtherCluster, refuseChanges, withEarlier } from './earlier.ts';
 import { ensureObjects } from './ensure-objects.ts';
-import { changeProxySettings } from './proxy-settings.ts';
 import { joinRoles } from './roles.ts';
 import { ensureTokens } from './tokens.ts';
 
@@ -180,10 +185,15 @@ async function waitForControlPlane(context: SetupContext, plan: ClusterPlan, cli
 }
 
 async function ensureSettings(client: Client, plan: ClusterPlan, request: InitRequest): Promise<boolean> {
+  await refuseOtherBackend(client, request.wish.networkBackend);
   const pools = request.addressPools.length > 0 ? [addressPoolsObject(request.addressPools)] : [];
   const isNew = await ensureObjects(client, [...settingsObjects(plan), ...pools, ...joinRoles(), ...request.nodeRoles]);
-  const isElsewhere = await changeClusterSettings(client, plan);
-  return (await changeProxySettings(client, request.wish)) || isElsewhere || isNew;
+  const changes = [
+    await changeClusterSettings(client, plan),
+    await changeProxySettings(client, request.wish, request.documents.proxy),
+    await changeAddressPools(client, request.addressPools),
+  ];
+  return isNew || changes.includes(true);
 }
 
 async function publishClusterInfo(client: Client, plan: ClusterPlan): Promise<boolean> {

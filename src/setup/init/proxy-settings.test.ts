@@ -11,6 +11,25 @@ test('changedProxySettings() changes what is wished, and nothing beside it', () 
   );
 });
 
+test('changedProxySettings() takes a document as it takes flags, which say more', () => {
+  const document = {
+    apiVersion: 'x',
+    kind: 'y',
+    mode: 'userspace',
+    clusterCIDR: '10.1.0.0/16',
+    ipvs: { scheduler: 'sh', strictARP: true },
+  };
+  assert.equal(
+    changedProxySettings(text, { ipvsScheduler: 'lc' }, document),
+    '# ours\nmode: userspace\nipvs:\n  strictARP: true # for MetalLB\n  scheduler: lc\nclusterCIDR: 10.1.0.0/16\n',
+  );
+  assert.equal(changedProxySettings(text, {}, { mode: '' }), undefined);
+});
+
+test('changedProxySettings() takes back a scheduler by an empty one', () => {
+  assert.equal(changedProxySettings('ipvs:\n  scheduler: lc\n', { ipvsScheduler: '' }), 'ipvs:\n  scheduler: ""\n');
+});
+
 test('changedProxySettings() makes the section that is not there', () => {
   assert.equal(changedProxySettings('mode: ipvs\n', { ipvsScheduler: 'sh' }), 'mode: ipvs\nipvs:\n  scheduler: sh\n');
 });

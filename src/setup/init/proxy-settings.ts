@@ -1,29 +1,20 @@
-/** The settings of the service proxy in a cluster that is there already: what flags of a second "fairlead init" say, every node takes over while it runs. */
-import { parseDocument } from 'yaml';
-import { configMaps } from '../../api/resource-types.ts';
-import type { ConfigMap } from '../../api/schema/types.ts';
-import type { Client } from '../../client/client.ts';
+/** The settings of the service proxy in a cluster that is there already: what a second "fairlead init" says of them, every node takes over while it runs. */
 import type { ClusterWish } from '../config/cluster-plan.ts';
-import { settingsKeys, settingsNames, settingsNamespace } from '../settings/settings.ts';
+import type { ProxyConfiguration } from '../config/documents.ts';
+import { changedText } from './changed-text.ts';
 
-/** The text with what is wished, and with everything else of it, comments too; undefined when it says that already. Pure. */
-export function changedProxySettings(text: string, { proxyMode, ipvsScheduler }: ClusterWish): string | undefined {
-  const document = parseDocument(text);
-  const wished: readonly (readonly [path: readonly string[], value: string | undefined])[] = [
-    [['mode'], proxyMode],
-    [['ipvs', 'scheduler'], ipvsScheduler],
-  ];
-  const changes = wished.filter(([path, value]) => value !== undefined && document.getIn(path) !== value);
-  for (const [path, value] of changes) document.setIn(path, value);
-  return changes.length > 0 ? document.toString() : undefined;
-}
-
-/** Whether anything was changed. */
-export async function changeProxySettings(client: Client, wish: ClusterWish): Promise<boolean> {
-  const where = { namespace: settingsNamespace };
-  const { data } = await client.get<ConfigMap>(configMaps, settingsNames.proxy, where);
-  const text = changedProxySettings(data?.[settingsKeys.proxy] ?? '', wish);
-  if (text === undefined) return false;
-  await client.patch<ConfigMap>(configMaps, settingsNames.proxy, { data: { [settingsKeys.proxy]: text } }, where);
-  return true;
+/** What flags say goes over what the document says. Undefined when the text says it already. Pure. */
+export function changedProxySettings(
+  text: string,
+  { proxyMode, ipvsScheduler }: ClusterWish,
+  { apiVersion, kind, mode, ipvs, ...document }: ProxyConfiguration = {},
+): string | undefined {
+  const scheduler = ipvsScheduler === undefined ? {} : { scheduler: ipvsScheduler };
+  const section = { ...(ipvs as object | undefined), ...scheduler };
+  return changedText(text, {
+    ...document,
+    // kubeadm prints an empty one for the preset, which is for a new cluster.
+    mode: proxyMode ?? (mode || undefined),
+    ipvs: Object.keys(section).length > 0 ? section : undefined,
+  });
 }

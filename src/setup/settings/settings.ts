@@ -66,10 +66,14 @@ export function storeAnnotations(store: string | undefined): Readonly<Record<str
   return store === undefined ? {} : { [storeAnnotation]: storeKind(store) };
 }
 
+/** Of `--address-pools`. */
+export const defaultPool = 'default';
+export const poolsName = 'metal-address-pools';
+
 /** The pool that the cloud controller gives load balancers their addresses out of, as MetalLB's configuration has it. */
 export function addressPoolsObject(addresses: readonly string[]): ConfigMap {
-  const config = stringify({ 'address-pools': [{ name: 'default', protocol: 'layer2', addresses }] });
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'metal-address-pools', namespace: settingsNamespace }, data: { config } };
+  const config = stringify({ 'address-pools': [{ name: defaultPool, protocol: 'layer2', addresses }] });
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: poolsName, namespace: settingsNamespace }, data: { config } };
 }
 
 function clusterConfiguration(plan: ClusterPlan): object {
