@@ -91,7 +91,7 @@ function candidateOf({ conditions, hints, nodeName }: Endpoint, ip: string, port
     ip,
     port,
     ready: conditions?.ready ?? true,
-    serving: conditions?.serving ?? conditions?.ready ?? true,
+    serving: conditions?.serving ?? true,
     terminating: conditions?.terminating ?? false,
     zones: hints?.forZones?.map((zone) => zone.name) ?? nowhere,
     nodes: hints?.forNodes?.map((n) => n.name) ?? nowhere,

@@ -88,9 +88,10 @@ describe('planService()', () => {
   const conditions: [what: string, given: object | undefined, chosen: boolean, serving: boolean][] = [
     ['that says nothing', undefined, true, true],
     ['that is ready', { ready: true }, true, true],
-    ['that is not ready', { ready: false }, false, false],
+    ['that is not ready, as far as it says', { ready: false }, false, true],
+    ['that is not ready and does not serve', { ready: false, serving: false }, false, false],
     ['that ends but serves', { ready: false, serving: true, terminating: true }, false, true],
-    ['that ends and says nothing of serving', { ready: false, terminating: true }, false, false],
+    ['that ends and says nothing of serving', { ready: false, terminating: true }, false, true],
     ['that serves no more', { ready: false, serving: false, terminating: true }, false, false],
   ];
   for (const [what, given, chosen, serving] of conditions)
