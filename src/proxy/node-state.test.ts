@@ -11,6 +11,8 @@ describe('nodePortAddresses', () => {
     ['are every address for "all"', ['all'], 'all'],
     ['are every address for the range of all', ['0.0.0.0/0'], 'all'],
     ['are those of the interfaces that a range names', ['10.0.0.0/8'], ['10.0.0.11', '10.244.1.1']],
+    ['are every address where all ranges are of the other family', ['fd00::/8', '::/0'], 'all'],
+    ['are none where no address is in a range', ['172.16.0.0/12', 'fd00::/8'], []],
     ['may be several', ['primary', '10.0.0.0/16'], ['10.0.0.11', '192.168.120.11']],
     // As in kube-proxy's nftables mode: a pod could not answer 127.0.0.1, so the connection would hang.
     ['never are loopback, asked for by name', ['localhost'], []],

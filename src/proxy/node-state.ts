@@ -36,7 +36,10 @@ function nodePortIps(
   nodeIps: readonly string[],
   interfaceIps: readonly string[],
 ): readonly string[] | 'all' {
-  const wanted = options.nodePortAddresses ?? ['primary'];
+  const given = options.nodePortAddresses ?? ['primary'];
+  // Ranges of the other family alone say nothing about this one, and then kube-proxy serves every address of it.
+  const wanted = given.filter((entry) => !entry.includes('/') || ofFamily(family, [entry]).length > 0);
+  if (wanted.length === 0 && given.length > 0) return 'all';
   const zero = family === 'ip' ? '0.0.0.0/0' : '::/0';
   if (wanted.includes('all') || wanted.includes(zero)) return 'all';
   // Rules alone cannot serve loopback, but for iptables with route_localnet: the connection would hang and not be refused.
