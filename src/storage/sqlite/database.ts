@@ -52,7 +52,20 @@ export class Database {
   readonly #water: HighWater;
   readonly #reserve: Reserve;
   readonly #sql: Record<
-    'free' | 'get' | 'insert' | 'update' | 'remove' | 'log' | 'logSize' | 'due' | 'next' | 'oldest' | 'trim' | 'state' | 'setState',
+    | 'free'
+    | 'get'
+    | 'modified'
+    | 'insert'
+    | 'update'
+    | 'remove'
+    | 'log'
+    | 'logSize'
+    | 'due'
+    | 'next'
+    | 'oldest'
+    | 'trim'
+    | 'state'
+    | 'setState',
     StatementSync
   >;
   #counts: Counts;
@@ -67,6 +80,7 @@ export class Database {
     const prepare = (sql: string): StatementSync => this.#db.prepare(sql);
     this.#sql = {
       free: prepare('PRAGMA freelist_count'),
+      modified: prepare('SELECT modified FROM records WHERE key = ?'),
       get: prepare('SELECT id, created, modified, value FROM records WHERE key = ?'),
       insert: prepare('INSERT INTO records (key, created, modified, expires, value) VALUES (?, ?, ?, ?, ?)'),
       update: prepare('UPDATE records SET modified = ?, expires = ?, value = ? WHERE id = ?'),
@@ -239,7 +253,7 @@ export class Database {
 
   #inTheWay(others: readonly (Companion | Proviso)[]): Companion | Proviso | undefined {
     return others.find((other) => {
-      const row = this.#sql.get.get(other.key) as RecordRow | undefined;
+      const row = this.#sql.modified.get(other.key) as Pick<RecordRow, 'modified'> | undefined;
       return (row?.modified ?? 0) !== revisionAsked(other);
     });
   }
