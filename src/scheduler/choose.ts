@@ -1,16 +1,18 @@
 /** Which node for a pod: pure. */
+import { objectKey } from '../api/object-key.ts';
 import type { Pod } from '../api/schema/types.ts';
 import type { Cluster } from './cluster.ts';
+import { Fit, type Refusal, type Scorer } from './fit.ts';
 import type { NodeInfo } from './node-info.ts';
-import type { Prepared, Reason, Scoring } from './plugin.ts';
+import type { Reason, Scoring } from './plugin.ts';
 import type { Profile } from './profile.ts';
 
-export type Reasons = ReadonlyMap<string, readonly Reason[]>;
+export type Refusals = ReadonlyMap<string, Refusal>;
 
 export type Choice =
   | { readonly kind: 'node'; readonly name: string }
   /** For each node, by its name, why it does not do. */
-  | { readonly kind: 'none'; readonly reasons: Reasons }
+  | { readonly kind: 'none'; readonly refusals: Refusals }
   /** It is not the nodes: they were not looked at. */
   | { readonly kind: 'rejected'; readonly reason: Reason };
 
@@ -24,62 +26,40 @@ export function enoughNodes(nodes: number, percentage: number): number {
   return Math.max(Math.floor((nodes * percent) / 100), manyNodes);
 }
 
-type Filter = NonNullable<Prepared['filter']>;
-
-interface Scorer extends Scoring {
-  readonly score: NonNullable<Prepared['score']>;
-}
-
 /**
  * `startAt` turns the order in which nodes are looked at, so that a large cluster fills evenly; `pick` (0 ≤ x < 1) decides
  * between the best.
  */
 export function choose(pod: Pod, cluster: Cluster, profile: Omit<Profile, 'name'>, startAt: number, pick: number): Choice {
-  const filters: Filter[] = [];
-  const scorers: Scorer[] = [];
-  for (const plugin of profile.plugins) {
-    const prepared = plugin.prepare(pod, cluster);
-    // Without nodes that is what is said.
-    if (prepared?.reject !== undefined && cluster.nodes.length > 0) return { kind: 'rejected', reason: prepared.reject };
-    if (prepared?.filter) filters.push(prepared.filter);
-    if (prepared?.score && plugin.scoring) scorers.push({ ...plugin.scoring, score: prepared.score });
-  }
-  const { feasible, reasons } = feasibleNodes(
-    cluster.nodes,
-    enoughNodes(cluster.nodes.length, profile.percentageOfNodesToScore),
-    filters,
-    startAt,
-  );
-  const best = feasible.length < 2 ? feasible : bestOf(feasible, scorers);
+  const fit = new Fit(pod, cluster, profile.plugins);
+  // Without nodes that is what is said.
+  if (fit.reject !== undefined && cluster.nodes.length > 0) return { kind: 'rejected', reason: fit.reject };
+  // Those that made room for it made it there.
+  const nominated = cluster.nodeNamed(cluster.nominations.nodeOf(objectKey(pod)) ?? '');
+  if (nominated && !fit.refusal(nominated)) return { kind: 'node', name: nominated.name };
+  const enough = enoughNodes(cluster.nodes.length, profile.percentageOfNodesToScore);
+  const { feasible, refusals } = feasibleNodes(cluster.nodes, enough, fit, startAt);
+  const best = feasible.length < 2 ? feasible : bestOf(feasible, fit.scorers);
   const chosen = best[Math.floor(pick * best.length)];
-  return chosen ? { kind: 'node', name: chosen.name } : { kind: 'none', reasons };
+  return chosen ? { kind: 'node', name: chosen.name } : { kind: 'none', refusals };
 }
 
 /** Enough nodes that no filter is against, and why others do not do. */
 function feasibleNodes(
   nodes: readonly NodeInfo[],
   enough: number,
-  filters: readonly Filter[],
+  fit: Fit,
   startAt: number,
-): { readonly feasible: readonly NodeInfo[]; readonly reasons: Reasons } {
+): { readonly feasible: readonly NodeInfo[]; readonly refusals: Refusals } {
   const feasible: NodeInfo[] = [];
-  const reasons = new Map<string, readonly Reason[]>();
+  const refusals = new Map<string, Refusal>();
   for (let i = 0; i < nodes.length && feasible.length < enough; i++) {
     const node = nodes[(startAt + i) % nodes.length] as NodeInfo;
-    const against = firstReasons(filters, node);
-    if (against === undefined) feasible.push(node);
-    else reasons.set(node.name, against);
+    const refusal = fit.refusal(node);
+    if (refusal === undefined) feasible.push(node);
+    else refusals.set(node.name, refusal);
   }
-  return { feasible, reasons };
-}
-
-/** The first plugin that is against the node speaks for all. */
-function firstReasons(filters: readonly Filter[], node: NodeInfo): readonly Reason[] | undefined {
-  for (const filter of filters) {
-    const reasons = filter(node);
-    if (reasons !== undefined) return reasons;
-  }
-  return undefined;
+  return { feasible, refusals };
 }
 
 function bestOf(nodes: readonly NodeInfo[], scorers: readonly Scorer[]): readonly NodeInfo[] {
@@ -106,23 +86,29 @@ function scaled(score: number, least: number, most: number, scale: Scoring['scal
   return most === least ? 0 : Math.floor((100 * (score - least)) / (most - least));
 }
 
-/** The FailedScheduling message. */
-export function refusalMessage(choice: Exclude<Choice, { readonly kind: 'node' }>, nodes: number): string {
-  return choice.kind === 'rejected' ? `0/${nodes} nodes are available: ${choice.reason}.` : unschedulableMessage(choice.reasons);
+/** The FailedScheduling message: upstream's, then each node with its own reasons. `preemption`: why no pod makes room, if that was tried. */
+export function refusalMessage(choice: Exclude<Choice, { readonly kind: 'node' }>, nodes: number, preemption?: string): string {
+  if (choice.kind === 'none' && choice.refusals.size === 0) return 'no nodes available to schedule pods';
+  const parts = choice.kind === 'rejected' ? [choice.reason] : counted([...choice.refusals.values()].flatMap(({ reasons }) => reasons));
+  const head = `${nodesMessage(nodes, parts)}${preemption === undefined ? '' : ` preemption: ${preemption}`}`;
+  return choice.kind === 'none' && parts.length > 1 ? `${head} ${nodeByNode(choice.refusals)}` : head;
 }
 
-/**
- * First counts by reason in upstream's words, then each node with its own.
- * `0/3 nodes are available: 1 node(s) had untolerated taint {a: b}, 2 Insufficient cpu. cp: …; w1: …`
- */
-function unschedulableMessage(reasons: Reasons): string {
+/** In upstream's words: `0/3 nodes are available: 1 node(s) had untolerated taint {a: b}, 2 Insufficient cpu.` */
+export function nodesMessage(nodes: number, parts: readonly string[]): string {
+  return `0/${nodes} nodes are available: ${parts.join(', ')}.`;
+}
+
+/** How many nodes there are of each reason. */
+export function counted(reasons: Iterable<Reason>): string[] {
   const counts = new Map<Reason, number>();
-  for (const reason of [...reasons.values()].flat()) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  if (reasons.size === 0) return 'no nodes available to schedule pods';
-  const parts = [...counts].map(([reason, n]) => `${n} ${reason}`).toSorted();
-  const head = `0/${reasons.size} nodes are available: ${parts.join(', ')}.`;
-  if (counts.size < 2) return head;
-  const each = [...reasons].map(([node, reason]) => `${node}: ${reason.map((r) => r.replace(/^node\(s\) /, '')).join(', ')}`);
+  for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  return [...counts].map(([reason, n]) => `${n} ${reason}`).toSorted();
+}
+
+/** Each with its own reasons: `cp: had untolerated taint {a: b}; w1: Insufficient cpu` */
+function nodeByNode(refusals: Refusals): string {
+  const each = [...refusals].map(([node, { reasons }]) => `${node}: ${reasons.map((r) => r.replace(/^node\(s\) /, '')).join(', ')}`);
   const shown = each.slice(0, 10);
-  return `${head} ${shown.join('; ')}${each.length > shown.length ? `; and ${each.length - shown.length} more` : ''}`;
+  return `${shown.join('; ')}${each.length > shown.length ? `; and ${each.length - shown.length} more` : ''}`;
 }

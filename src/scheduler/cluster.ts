@@ -4,6 +4,7 @@
  */
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../api/schema/types.ts';
 import { NodeInfo } from './node-info.ts';
+import { Nominations } from './nominations.ts';
 
 /** A pod that ended uses nothing. */
 export function isTerminal(pod: Pod): boolean {
@@ -25,6 +26,7 @@ export class Cluster {
   #ready: NodeInfo[] | undefined;
   readonly #nodeOfPod = new Map<string, string>();
   readonly #assumed = new Set<string>();
+  readonly nominations: Nominations = new Nominations();
   /** How many pods have affinity terms of their own, anywhere: none makes the affinity plugin free. */
   affinityPods = 0;
   storage: Storage = { claims: new Map(), volumes: new Map(), classes: new Map() };
@@ -35,6 +37,12 @@ export class Cluster {
   get nodes(): readonly NodeInfo[] {
     this.#ready ??= [...this.#nodes.values()].filter((n) => n.node !== undefined);
     return this.#ready;
+  }
+
+  /** Undefined where there is no such node. */
+  nodeNamed(name: string): NodeInfo | undefined {
+    const info = this.#nodes.get(name);
+    return info?.node && info;
   }
 
   #info(name: string): NodeInfo {
@@ -73,6 +81,7 @@ export class Cluster {
   assume(key: string, pod: Pod, nodeName: string): void {
     this.#place(key, pod, nodeName);
     this.#assumed.add(key);
+    this.nominations.forget(key);
   }
 
   isAssumed(key: string): boolean {

@@ -7,11 +7,12 @@ import {
   nodes,
   persistentVolumeClaims,
   persistentVolumes,
+  podDisruptionBudgets,
   pods,
   type ResourceType,
   storageClasses,
 } from '../api/resource-types.ts';
-import type { Node, Pod } from '../api/schema/types.ts';
+import type { Node, Pod, PodDisruptionBudget } from '../api/schema/types.ts';
 import type { Informer } from '../client/informer.ts';
 import type { InformerSet } from '../client/informers.ts';
 import { type Cluster, isTerminal } from './cluster.ts';
@@ -58,13 +59,15 @@ export function nodeFrees(node: Node, previous: Node): boolean {
   return relevant(node) !== relevant(previous);
 }
 
-/** Follows the informers. Gives that of the pods, and when all of them are complete. */
-export function addEventHandlers(
-  informers: InformerSet,
-  cluster: Cluster,
-  queue: SchedulingQueue,
-  isMine: IsMine,
-): { readonly pods: Informer<Pod>; readonly synced: Promise<unknown> } {
+export interface Followed {
+  readonly pods: Informer<Pod>;
+  readonly budgets: Informer<PodDisruptionBudget>;
+  /** Resolves when all is known. */
+  readonly synced: Promise<unknown>;
+}
+
+/** Follows the informers. */
+export function addEventHandlers(informers: InformerSet, cluster: Cluster, queue: SchedulingQueue, isMine: IsMine): Followed {
   const podInformer = followPods(informers.of(pods), cluster, queue, isMine);
   const nodeInformer = informers.of(nodes).on({
     add(node) {
@@ -80,7 +83,9 @@ export function addEventHandlers(
   const namespaceInformer = informers.of(namespaces);
   cluster.namespaceLabels = (name) => namespaceInformer.get(name)?.metadata.labels ?? {};
   const storage = followStorage(informers, cluster, queue);
-  return { pods: podInformer, synced: Promise.all([podInformer.synced, nodeInformer.synced, namespaceInformer.synced, storage]) };
+  const budgets = informers.of(podDisruptionBudgets);
+  const all = [podInformer, nodeInformer, namespaceInformer, budgets].map(({ synced }) => synced);
+  return { pods: podInformer, budgets, synced: Promise.all([...all, storage]) };
 }
 
 function followPods(informer: Informer<Pod>, cluster: Cluster, queue: SchedulingQueue, isMine: IsMine): Informer<Pod> {
@@ -88,7 +93,10 @@ function followPods(informer: Informer<Pod>, cluster: Cluster, queue: Scheduling
     const key = objectKey(pod);
     cluster.setPod(key, pod);
     const news = podNews(pod, previous, isMine);
-    if (news.queue === 'remove') queue.remove(key);
+    if (news.queue === 'remove') {
+      queue.remove(key);
+      cluster.nominations.forget(key);
+    } else if (!cluster.isAssumed(key)) cluster.nominations.told(key, pod, previous);
     if (news.queue === 'add' && !cluster.isAssumed(key)) queue.add(key, pod.spec?.priority ?? 0);
     if (news.frees) queue.moveAll();
   };
@@ -96,8 +104,10 @@ function followPods(informer: Informer<Pod>, cluster: Cluster, queue: Scheduling
     add: (pod) => onPod(pod),
     update: onPod,
     delete(pod) {
-      cluster.removePod(objectKey(pod));
-      queue.remove(objectKey(pod));
+      const key = objectKey(pod);
+      cluster.removePod(key);
+      cluster.nominations.forget(key);
+      queue.remove(key);
       queue.moveAll();
     },
   });

@@ -51,9 +51,23 @@ export class NodeInfo {
     return this.#node?.metadata.labels ?? {};
   }
 
+  /** As it is now, to be changed by itself. */
+  copy(): NodeInfo {
+    const copy = new NodeInfo(this.name);
+    copy.#node = this.#node;
+    copy.allocatable = this.allocatable;
+    copy.images = this.images;
+    for (const share of this.#shares) copy.#add(...share);
+    return copy;
+  }
+
   addPod(key: string, pod: Pod): void {
+    this.#add(key, { pod, requests: podRequests(pod), scoring: scoringRequests(pod), ports: hostPortsOf(pod) });
+  }
+
+  #add(key: string, share: PodShare): void {
+    const { pod } = share;
     this.removePod(key);
-    const share = { pod, requests: podRequests(pod), scoring: scoringRequests(pod), ports: hostPortsOf(pod) };
     this.#shares.set(key, share);
     this.pods.set(key, pod);
     if (hasAffinity(pod)) this.podsWithAffinity.set(key, pod);

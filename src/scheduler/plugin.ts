@@ -6,11 +6,19 @@ import type { NodeInfo } from './node-info.ts';
 /** Why a node does not do, in upstream's words, as they stand in the FailedScheduling event: `Insufficient cpu`. */
 export type Reason = string;
 
+/** Pods that are on a node, or no longer, beside what `prepare` saw: they are thought of, to see whether the pod would fit then. */
+export interface Difference {
+  readonly gone: readonly Pod[];
+  readonly come: readonly Pod[];
+}
+
 export interface Prepared {
   /** Why no node will do whatever it is like, in upstream's words: `persistentvolumeclaim "data" not found`. */
   readonly reject?: Reason;
-  /** Undefined when the node does, else every reason why not. */
-  filter?(node: NodeInfo): readonly Reason[] | undefined;
+  /** Undefined when the node does, else every reason why not. `node` is as it is thought of already. */
+  filter?(node: NodeInfo, difference: Difference): readonly Reason[] | undefined;
+  /** Whether a node that the filter is against may do when pods go from it; absent, none may. */
+  yields?(node: NodeInfo): boolean;
   /** The greater the better; any scale. `choose` brings the scores of all nodes to 0–100 as `scale` says. */
   score?(node: NodeInfo): number;
 }

@@ -11,9 +11,18 @@ export interface Profile {
   readonly plugins: readonly Plugin[];
   /** How many of the nodes that do are enough; 0, the less the more nodes there are. */
   readonly percentageOfNodesToScore: number;
+  /** How many nodes are thought through for pods that may make room; absent, none do. */
+  readonly preemption?: PreemptionShare | undefined;
 }
 
-export const defaultProfile: Profile = { name: defaultSchedulerName, plugins, percentageOfNodesToScore: 0 };
+export interface PreemptionShare {
+  readonly minCandidateNodesPercentage: number;
+  readonly minCandidateNodesAbsolute: number;
+}
+
+export const defaultPreemption: PreemptionShare = { minCandidateNodesPercentage: 10, minCandidateNodesAbsolute: 100 };
+
+export const defaultProfile: Profile = { name: defaultSchedulerName, plugins, percentageOfNodesToScore: 0, preemption: defaultPreemption };
 
 export function schedulerNameOf(pod: Pod): string {
   return pod.spec?.schedulerName || defaultSchedulerName;

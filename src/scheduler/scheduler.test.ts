@@ -59,8 +59,9 @@ test('a pod that fits nowhere is told why, once, and tried again when a node com
   bed.put(nodes, node('w1'));
   bed.put(pods, pod('p', asks('3')));
   assert.deepEqual(await bed.settle(), ['patch pods/status default/p']);
-  assert.deepEqual(bed.client.events, [`Warning FailedScheduling ${short}`]);
-  assert.equal(bed.condition('p'), `False Unschedulable ${short}`);
+  const message = `${short} preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.`;
+  assert.deepEqual(bed.client.events, [`Warning FailedScheduling ${message}`]);
+  assert.equal(bed.condition('p'), `False Unschedulable ${message}`);
   await bed.clock.advance(60_000);
   assert.deepEqual(await bed.settle(), []);
   bed.put(nodes, node('w2', { allocatable: { cpu: '4' } }));
@@ -218,4 +219,98 @@ test('it ends with the signal, also before its first list is in', async () => {
   const bed = new Bed().start();
   await bed[Symbol.asyncDispose]();
   await bed.running;
+});
+
+const disrupted = 'PreemptionByScheduler default-scheduler: preempting to accommodate a higher priority pod';
+
+/** A node that a pod of low priority fills; `victim` is what became of it. */
+async function full(bed: Bed): Promise<{ victim(): Pod | undefined }> {
+  bed.put(nodes, node('w1'));
+  bed.put(pods, pod('a', { ...asks('2'), nodeName: 'w1', priority: 1 }));
+  await bed.settle();
+  return { victim: () => bed.client.find<Pod>(pods, 'default/a') };
+}
+
+test('a pod of higher priority has one of lower evicted, waits for its end, and gets its place', async () => {
+  await using bed = new Bed().start();
+  const { victim } = await full(bed);
+  bed.put(pods, pod('p', { ...asks('1'), priority: 7 }));
+  const written = await bed.settle();
+  assert.deepEqual(written.toSorted(), ['delete pods default/a', 'patch pods/status default/a', 'patch pods/status default/p']);
+  assert.equal(bed.client.find<Pod>(pods, 'default/p')?.status?.nominatedNodeName, 'w1');
+  assert.equal(bed.condition('p'), `False Unschedulable ${short}`);
+  const target = victim()?.status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
+  assert.equal(`${target?.reason} ${target?.message}`, disrupted);
+  assert.deepEqual(bed.client.events.toSorted(), [
+    'Normal Preempted Preempted by pod uid-p on node w1',
+    `Warning FailedScheduling ${short}`,
+  ]);
+  // Its grace runs; another pod that comes is no reason to preempt again, and does not get the room.
+  await bed.clock.advance(5_000);
+  bed.put(pods, pod('q', { ...asks('1500m'), priority: 6 }));
+  await bed.settle();
+  bed.put(nodes, node('w2', { unschedulable: true }));
+  await bed.settle();
+  await bed.clock.advance(10_000);
+  assert.deepEqual(
+    (await bed.settle()).filter((line) => line.startsWith('delete') || line.startsWith('bind')),
+    [],
+  );
+  bed.client.forget(pods, 'default/a');
+  const first = await bed.settle();
+  await bed.clock.advance(10_000);
+  const binds = [...first, ...(await bed.settle())].filter((line) => line.startsWith('bind'));
+  assert.deepEqual(binds, ['bind default/p to w1']);
+});
+
+test('a pod that may not preempt waits, and says so', async () => {
+  await using bed = new Bed().start();
+  await full(bed);
+  bed.put(pods, pod('p', { ...asks('1'), priority: 7, preemptionPolicy: 'Never' }));
+  assert.deepEqual(await bed.settle(), ['patch pods/status default/p']);
+  assert.equal(bed.condition('p'), `False Unschedulable ${short} preemption: not eligible due to preemptionPolicy=Never.`);
+});
+
+test('a pod for which no node is kept any more is told so', async () => {
+  await using bed = new Bed().start();
+  bed.put(nodes, node('w1'));
+  bed.put(pods, { ...pod('p', asks('3')), status: { nominatedNodeName: 'w1' } });
+  await bed.settle();
+  assert.equal(bed.client.find<Pod>(pods, 'default/p')?.status?.nominatedNodeName, undefined);
+});
+
+test('one of lower priority gives up the node that is kept for it when another one makes its room there', async () => {
+  await using bed = new Bed().start();
+  await full(bed);
+  bed.put(pods, pod('p', { ...asks('2'), priority: 7 }));
+  await bed.settle();
+  bed.put(pods, pod('q', { ...asks('2'), priority: 8 }));
+  await bed.settle();
+  const nominated = ['p', 'q'].map((name) => bed.client.find<Pod>(pods, `default/${name}`)?.status?.nominatedNodeName);
+  assert.deepEqual(nominated, [undefined, 'w1']);
+});
+
+test('an eviction that fails is said and tried again, one that is no longer needed is not', async () => {
+  await using bed = new Bed().start();
+  const { victim } = await full(bed);
+  bed.client.refuse(/^delete pods/, refusal(500, 'InternalError', 'no'), 1);
+  bed.put(pods, pod('p', { ...asks('1'), priority: 7 }));
+  await bed.settle();
+  assert.deepEqual(
+    [bed.warnings, victim()?.metadata.deletionTimestamp],
+    [['Cannot make room for pod "default/p" on node "w1": no'], undefined],
+  );
+  await bed.clock.advance(1_000);
+  await bed.settle();
+  assert.ok(victim()?.metadata.deletionTimestamp);
+});
+
+test('whoever has the name of a victim by now is left alone', async () => {
+  await using bed = new Bed().start();
+  const { victim } = await full(bed);
+  bed.put(pods, pod('p', { ...asks('1'), priority: 7 }));
+  await bed.deliver();
+  bed.client.put(pods, pod('a', { ...asks('2'), nodeName: 'w1', priority: 1 }, { uid: 'another' }));
+  for (let i = 0; i < 5; i++) await turn();
+  assert.deepEqual([victim()?.metadata.uid, victim()?.metadata.deletionTimestamp], ['another', undefined]);
 });

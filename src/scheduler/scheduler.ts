@@ -3,10 +3,9 @@ import { setImmediate } from 'node:timers/promises';
 import { objectKey } from '../api/object-key.ts';
 import { bindings, pods } from '../api/resource-types.ts';
 import type { Pod } from '../api/schema/types.ts';
-import { isConflict, isNotFound } from '../client/api-error.ts';
+import { ignoreNotFound, isConflict, isNotFound } from '../client/api-error.ts';
 import type { Client } from '../client/client.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
-import type { Informer } from '../client/informer.ts';
 import type { InformerSet } from '../client/informers.ts';
 import { aborted, onAbort } from '../clock/aborted.ts';
 import type { BackOffOptions } from '../clock/back-off.ts';
@@ -14,9 +13,12 @@ import { type Clock, systemClock } from '../clock/clock.ts';
 import { timestamp } from '../clock/timestamp.ts';
 import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
-import { choose, refusalMessage } from './choose.ts';
+import { type Choice, choose, refusalMessage } from './choose.ts';
 import { Cluster } from './cluster.ts';
-import { addEventHandlers } from './event-handlers.ts';
+import { addEventHandlers, type Followed } from './event-handlers.ts';
+import { Evictions } from './evictions.ts';
+import { priorityOf } from './fit.ts';
+import { type Preemption, preempt } from './preempt.ts';
 import { defaultProfile, type Profile, schedulerNameOf } from './profile.ts';
 import { defaultBackOff, SchedulingQueue } from './queue.ts';
 
@@ -50,8 +52,8 @@ class Scheduler {
   readonly #profiles: ReadonlyMap<string, Responsible>;
   readonly #cluster = new Cluster();
   readonly #queue: SchedulingQueue;
-  readonly #pods: Informer<Pod>;
-  readonly #synced: Promise<unknown>;
+  readonly #followed: Followed;
+  readonly #evictions: Evictions;
   /** Where the next pod begins to look at nodes. */
   #startAt = 0;
 
@@ -63,14 +65,15 @@ class Scheduler {
     );
     this.#queue = new SchedulingQueue(clock, podBackOff);
     const isMine = (name: string): boolean => this.#profiles.has(name);
-    ({ pods: this.#pods, synced: this.#synced } = addEventHandlers(informers, this.#cluster, this.#queue, isMine));
+    this.#followed = addEventHandlers(informers, this.#cluster, this.#queue, isMine);
+    this.#evictions = new Evictions({ client, clock, pods: this.#followed.pods });
   }
 
   /** Until the signal aborts and what was under way is done. */
   async run(): Promise<void> {
     const { signal } = this.#options;
     onAbort(signal, () => this.#queue.close());
-    await Promise.race([this.#synced, aborted(signal)]);
+    await Promise.race([this.#followed.synced, aborted(signal)]);
     const bindingCycles = new Set<Promise<void>>();
     let rested = performance.now();
     for (let key = await this.#queue.take(); key !== undefined; key = await this.#queue.take()) {
@@ -87,38 +90,87 @@ class Scheduler {
     await Promise.all(bindingCycles);
   }
 
-  /** Finds a node for a pod, counts the pod there at once, and gives the binding that is under way; undefined when no node does. */
+  /** Finds a node for a pod, and counts the pod there at once. Gives the binding that is under way, or the evictions that make room for it. */
   #scheduleOne(key: string): Promise<void> | undefined {
-    const pod = this.#pods.get(key);
+    const pod = this.#followed.pods.get(key);
     const by = pod && this.#profiles.get(schedulerNameOf(pod));
     if (!by || pod.spec?.nodeName || pod.metadata.deletionTimestamp) {
       this.#queue.remove(key);
       return undefined;
     }
     const { moves } = this.#queue;
-    const choice = this.#choose(pod, by);
+    if (this.#evictions.isUnderWay(key)) {
+      this.#queue.failed(key, moves);
+      return undefined;
+    }
+    const choice = this.#guarded(pod, by, () => choose(pod, this.#cluster, by.profile, this.#startAt++, this.#options.random()));
     if (choice === undefined) {
       this.#queue.failed(key, moves - 1);
       return undefined;
     }
     if (choice.kind !== 'node') {
       this.#queue.failed(key, moves);
-      void this.#refuse(pod, by.recorder, refusalMessage(choice, this.#cluster.nodes.length));
-      return undefined;
+      return this.#makeRoom(pod, by, choice);
     }
     this.#cluster.assume(key, pod, choice.name);
     return this.#bind(key, pod, by.recorder, choice.name);
   }
 
   /** Undefined for a pod at which a plugin fails: the others are not to wait for it. */
-  #choose(pod: Pod, { profile, recorder }: Responsible): ReturnType<typeof choose> | undefined {
+  #guarded<T>(pod: Pod, { recorder }: Responsible, look: () => T): T | undefined {
     try {
-      return choose(pod, this.#cluster, profile, this.#startAt++, this.#options.random());
+      return look();
     } catch (err) {
       this.#options.log.error(`Cannot look for a node for pod "${objectKey(pod)}": ${messageOf(err)}`, { err });
       recorder.event(pod, 'Warning', 'FailedScheduling', messageOf(err));
       return undefined;
     }
+  }
+
+  /** Has pods of lower priority go, if that helps; says in any case why no node did. */
+  #makeRoom(pod: Pod, by: Responsible, choice: Exclude<Choice, { readonly kind: 'node' }>): Promise<void> | undefined {
+    const { recorder } = by;
+    const { nodes, nominations } = this.#cluster;
+    const preemption = nodes.length > 0 ? this.#guarded(pod, by, () => this.#preempt(pod, by.profile, choice)) : undefined;
+    const isDone = preemption?.kind === 'victims';
+    void this.#refuse(pod, recorder, refusalMessage(choice, nodes.length, isDone ? undefined : preemption?.why), nominationOf(preemption));
+    if (preemption?.kind !== 'ineligible') nominations.set(objectKey(pod), pod, isDone ? preemption.node : undefined);
+    return isDone ? this.#evict(pod, preemption, recorder) : undefined;
+  }
+
+  #preempt(pod: Pod, profile: Profile, choice: Exclude<Choice, { readonly kind: 'node' }>): Preemption | undefined {
+    if (!profile.preemption) return undefined;
+    const { random, clock } = this.#options;
+    const refusals = choice.kind === 'none' ? choice.refusals : new Map();
+    return preempt({
+      ...{ pod, cluster: this.#cluster, profile, refusals },
+      ...{ budgets: this.#followed.budgets.list(), pick: random(), now: clock.now() },
+    });
+  }
+
+  async #evict(pod: Pod, preemption: Preemption & { readonly kind: 'victims' }, recorder: EventRecorder): Promise<void> {
+    const { log, signal } = this.#options;
+    try {
+      await Promise.all([this.#evictions.evict(pod, preemption, recorder), this.#giveUpRoom(pod, preemption.node)]);
+    } catch (err) {
+      if (signal.aborted) return;
+      log.warn(`Cannot make room for pod "${objectKey(pod)}" on node "${preemption.node}": ${messageOf(err)}`);
+      this.#queue.moveAll();
+    }
+  }
+
+  /** Those of lower priority for whom the node was kept look for another one. */
+  async #giveUpRoom(pod: Pod, node: string): Promise<void> {
+    const { nominations } = this.#cluster;
+    const lower = nominations.all().filter((one) => one.node === node && priorityOf(one.pod) < priorityOf(pod));
+    for (const one of lower) {
+      nominations.forget(one.key);
+      const { name, namespace = '' } = one.pod.metadata;
+      const patch = { status: { nominatedNodeName: null } };
+      const options = { namespace, subresource: 'status', kind: 'strategic' } as const;
+      await this.#options.client.patch(pods, name, patch, options).catch(ignoreNotFound);
+    }
+    if (lower.length > 0) this.#queue.moveAll();
   }
 
   async #bind(key: string, pod: Pod, recorder: EventRecorder, nodeName: string): Promise<void> {
@@ -129,7 +181,7 @@ class Scheduler {
     try {
       await this.#options.client.createSubresource(pods, name, 'binding', binding, { namespace });
       // One of the same name may wait by now.
-      if ((this.#pods.get(key)?.metadata.uid ?? uid) === uid) this.#queue.remove(key);
+      if ((this.#followed.pods.get(key)?.metadata.uid ?? uid) === uid) this.#queue.remove(key);
       recorder.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${key} to ${nodeName}`);
     } catch (err) {
       if (!this.#options.signal.aborted) this.#bindingFailed(err, key, nodeName, moves);
@@ -138,10 +190,12 @@ class Scheduler {
 
   #bindingFailed(err: unknown, key: string, nodeName: string, moves: number): void {
     if (this.#cluster.isAssumed(key)) this.#cluster.removePod(key);
-    if (isNotFound(err) && !this.#pods.get(key)) {
+    const pod = this.#followed.pods.get(key);
+    if (isNotFound(err) && !pod) {
       this.#queue.remove(key);
       return;
     }
+    if (pod) this.#cluster.nominations.told(key, pod, undefined);
     // Bound by somebody else: the informer tells where.
     if (!isConflict(err))
       this.#options.log.warn(`Cannot bind pod "${key}" to node "${nodeName}": ${messageOf(err)}`, { pod: key, node: nodeName });
@@ -149,21 +203,29 @@ class Scheduler {
   }
 
   /** Says why no node does, in an event and in the condition that `kubectl describe` and autoscalers read. */
-  async #refuse(pod: Pod, recorder: EventRecorder, message: string): Promise<void> {
+  async #refuse(pod: Pod, recorder: EventRecorder, message: string, nominated: string | undefined): Promise<void> {
     const { client, clock, log, signal } = this.#options;
     recorder.event(pod, 'Warning', 'FailedScheduling', message);
     const condition = pod.status?.conditions?.find((c) => c.type === 'PodScheduled');
     const { name, namespace = '', generation } = pod.metadata;
     // An API server before 1.34 knows no generation in conditions: to write it again and again would help nobody.
     const isCurrent = (condition?.observedGeneration ?? generation) === generation;
-    if (condition?.status === 'False' && condition.message === message && isCurrent) return;
+    const isMoved = nominated !== undefined && nominated !== (pod.status?.nominatedNodeName ?? '');
+    if (condition?.status === 'False' && condition.message === message && isCurrent && !isMoved) return;
     const lastTransitionTime = condition?.status === 'False' ? condition.lastTransitionTime : timestamp(clock.now());
     const unschedulable = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastTransitionTime };
-    const patch = { status: { conditions: [{ ...unschedulable, observedGeneration: generation }] } };
+    const conditions = [{ ...unschedulable, observedGeneration: generation }];
+    const patch = { status: { conditions, ...(isMoved ? { nominatedNodeName: nominated || null } : {}) } };
     await client.patch(pods, name, patch, { namespace, subresource: 'status', kind: 'strategic' }).catch((err: unknown) => {
       if (!isNotFound(err) && !signal.aborted) log.debug(`Cannot write the condition of pod "${objectKey(pod)}": ${messageOf(err)}`);
     });
   }
+}
+
+/** What `status.nominatedNodeName` is to be; undefined, and it stays. */
+function nominationOf(preemption: Preemption | undefined): string | undefined {
+  if (preemption?.kind === 'ineligible') return undefined;
+  return preemption?.kind === 'victims' ? preemption.node : '';
 }
 
 /** Runs until the signal aborts. */

@@ -5,12 +5,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { events, leases, nodes, persistentVolumeClaims, persistentVolumes, pods } from '../../src/api/resource-types.ts';
+import { events, leases, nodes, persistentVolumeClaims, persistentVolumes, pods, priorityClasses } from '../../src/api/resource-types.ts';
 import type { Pod, PodSpec } from '../../src/api/schema/types.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
 import { pauseContainer } from './testing/manifests.ts';
 
+const noHelp = 'preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.';
 const inDefault = { namespace: 'default' };
 
 function pod(name: string, cpu: string, spec: Partial<PodSpec> = {}, labels: Record<string, string> = {}): Pod {
@@ -38,6 +39,9 @@ describe('scheduling', () => {
   let cp: ControlPlane;
   before(async () => {
     cp = await ControlPlane.start({ controllers: ['serviceaccount-controller'], nodes: 3 });
+    const classes = { middle: { value: 10 }, urgent: { value: 100 }, gentle: { value: 50, preemptionPolicy: 'Never' } };
+    for (const [name, spec] of Object.entries(classes))
+      await cp.client.create(priorityClasses, { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, ...spec });
     await eventually(async () => {
       await cp.client.create(pods, pod('first', '1m'));
       await cp.client.delete(pods, 'first', { ...inDefault, gracePeriodSeconds: 0 });
@@ -67,12 +71,12 @@ describe('scheduling', () => {
   test('keeps a pod Pending until its claim is bound, then places it where the volume is', async () => {
     const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }];
     await cp.client.create(pods, pod('keeper', '1m', { volumes }));
-    assert.equal(await saysOf('keeper'), '0/3 nodes are available: persistentvolumeclaim "data" not found.');
+    assert.equal(await saysOf('keeper'), `0/3 nodes are available: persistentvolumeclaim "data" not found. ${noHelp}`);
     const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
     const claim = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'data', namespace: 'default' }, spec };
     await cp.client.create(persistentVolumeClaims, claim);
     await eventually(async () =>
-      assert.equal(await saysOf('keeper'), '0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.'),
+      assert.equal(await saysOf('keeper'), `0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. ${noHelp}`),
     );
     const matchExpressions = [{ key: 'kubernetes.io/hostname', operator: 'In', values: ['n2'] }];
     const nodeAffinity = { required: { nodeSelectorTerms: [{ matchExpressions }] } };
@@ -198,6 +202,46 @@ describe('scheduling', () => {
     await saysOf('humble');
     for (const n of ['n2', 'n3']) await cp.client.patch(nodes, n, { spec: { unschedulable: null } });
     await lands('humble');
+    await clear();
+  });
+
+  test('makes room for the more important pod by evicting a less important one, and keeps it for that', async () => {
+    cp.kubelet.holds = true;
+    for (const [i, n] of ['n1', 'n2', 'n3'].entries()) {
+      await cp.client.create(pods, pod(`low-${n}`, '3', { nodeName: n, ...(i === 1 ? {} : { priorityClassName: 'middle' }) }));
+      await lands(`low-${n}`, n);
+    }
+    await cp.client.create(pods, pod('waits', '3', { priorityClassName: 'gentle' }));
+    assert.match(await saysOf('waits'), /preemption: not eligible due to preemptionPolicy=Never\.$/);
+    await cp.client.create(pods, pod('urgent', '3', { priorityClassName: 'urgent' }));
+    const leaving = await eventually(async () => {
+      const victim = await cp.client.get(pods, 'low-n2', inDefault);
+      assert.ok(victim.metadata.deletionTimestamp);
+      return victim;
+    });
+    const target = leaving.status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
+    assert.deepEqual(
+      [target?.status, target?.reason, target?.message],
+      ['True', 'PreemptionByScheduler', 'default-scheduler: preempting to accommodate a higher priority pod'],
+    );
+    await eventually(async () => assert.equal((await cp.client.get(pods, 'urgent', inDefault)).status?.nominatedNodeName, 'n2'));
+    // One of less importance comes while the victim has its grace, and when it has gone.
+    await cp.client.create(pods, pod('quick', '3', { priorityClassName: 'gentle' }));
+    await saysOf('quick');
+    await cp.client.delete(pods, 'low-n2', { ...inDefault, gracePeriodSeconds: 0 });
+    await lands('urgent', 'n2');
+    const { status, metadata } = await cp.client.get(pods, 'urgent', inDefault);
+    assert.equal(status?.nominatedNodeName, undefined);
+    for (const name of ['waits', 'quick', 'low-n1', 'low-n3'])
+      assert.equal((await cp.client.get(pods, name, inDefault)).metadata.deletionTimestamp, undefined, name);
+    await eventually(async () => {
+      const { items } = await cp.client.list(events, { ...inDefault, fieldSelector: 'reason=Preempted' });
+      assert.deepEqual(
+        items.map(({ involvedObject, message }) => [involvedObject.name, message]),
+        [['low-n2', `Preempted by pod ${metadata.uid} on node n2`]],
+      );
+    });
+    cp.kubelet.holds = false;
     await clear();
   });
 

@@ -111,7 +111,6 @@ describe('what is told of other objects', () => {
     ['resourceclaims.resource.k8s.io', 'scheduler', {}, /allocates devices/],
     ['resourceclaimtemplates.resource.k8s.io', 'scheduler', {}, /allocates devices/],
     ['deviceclasses.resource.k8s.io', 'scheduler', {}, /allocates devices/],
-    ['priorityclasses.scheduling.k8s.io', 'scheduler', { preemptionPolicy: 'PreemptLowerPriority' }, /evicts no pod for another/],
   ];
   for (const [resource, doer, object, words] of cases)
     test(`of ${resource}, unless the ${doer} is somebody else's`, () => {
@@ -126,7 +125,6 @@ describe('what is told of other objects', () => {
   const silent: readonly (readonly [what: string, resource: string, object: object, others?: readonly object[]])[] = [
     ['a Service inside of the cluster', 'services', { spec: { type: 'ClusterIP' } }],
     ['a LoadBalancer beside one that has an address', 'services', { spec: { type: 'LoadBalancer' } }, [provider]],
-    ['a class that pods do not preempt by', 'priorityclasses.scheduling.k8s.io', { preemptionPolicy: 'Never' }],
     ['a privileged namespace', 'namespaces', { metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'privileged' } } }],
     ['a namespace with other labels', 'namespaces', { metadata: { labels: { 'pod-security.kubernetes.io/enforce-version': 'v1' } } }],
     ['a StatefulSet without claims', 'statefulsets.apps', { spec: { volumeClaimTemplates: [] } }],

@@ -11,7 +11,6 @@ import type {
   PersistentVolumeClaim,
   Pod,
   PodSpec,
-  PriorityClass,
   Service,
   StatefulSet,
 } from '../../api/schema/types.ts';
@@ -179,12 +178,6 @@ export const unserved: readonly Unserved[] = [
     doer: 'scheduler',
     part: whole,
     message: noDevices,
-  },
-  {
-    resources: ['priorityclasses.scheduling.k8s.io'],
-    doer: 'scheduler',
-    part: ({ preemptionPolicy }: PriorityClass) => (preemptionPolicy === 'Never' ? undefined : preemptionPolicy),
-    message: 'the scheduler evicts no pod for another: pods of this class are placed before others, but make no room for themselves',
   },
   ...inPods(
     'scheduler',

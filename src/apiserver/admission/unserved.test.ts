@@ -76,7 +76,6 @@ const cases: Readonly<Record<string, Case>> = {
     /allocates devices/,
   ),
   DeviceClass: one('/apis/resource.k8s.io/v1/deviceclasses', { spec: {} }, /allocates devices/),
-  'PriorityClass that preempts': one('/apis/scheduling.k8s.io/v1/priorityclasses', { value: 7 }, /make no room for themselves/),
   'topology spread of a pod': one(inDefault('pods'), { metadata: { name: 'spread' }, spec: { containers, ...spread } }, spreads('spec')),
   'topology spread of a Deployment': one(`${apps}/deployments`, workload('one', spread), spreads('spec.template.spec')),
   'topology spread of a ReplicaSet': one(`${apps}/replicasets`, workload('one', spread), spreads('spec.template.spec')),
@@ -287,12 +286,7 @@ describe('beside a controller manager and a scheduler of others', () => {
   test('nobody is warned of what these may do, but of what the API server does not', async () => {
     const s = await TestServer.start(undefined, { foreign: ['controller-manager', 'scheduler'] });
     try {
-      for (const name of [
-        'HorizontalPodAutoscaler',
-        'PersistentVolume',
-        'PriorityClass that preempts',
-        'topology spread of a Deployment',
-      ]) {
+      for (const name of ['HorizontalPodAutoscaler', 'PersistentVolume', 'topology spread of a Deployment']) {
         const { path, object } = cases[name]!;
         const made = await s.call('POST', path, object);
         assert.deepEqual([made.status, warningsOf(made.headers.warning)], [201, []], name);

@@ -46,7 +46,8 @@ export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestConte
       if (binding.metadata.annotations) pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations };
       const others = (pod.status?.conditions ?? []).filter((c) => c.type !== 'PodScheduled');
       const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: timestamp(clock.now()) };
-      pod.status = { ...pod.status, conditions: [...others, scheduled] };
+      const { nominatedNodeName: _, ...status } = pod.status ?? {};
+      pod.status = { ...status, conditions: [...others, scheduled] };
       return { kind: 'put', object: pod };
     },
     writeContextOf(ctx),

@@ -7,6 +7,7 @@ import { nodeAffinityWith } from '../plugins/node-affinity.ts';
 import { nodeResourcesBalancedWith, nodeResourcesFitWith } from '../plugins/node-resources.ts';
 import { cpuAndMemory, type ResourceWeight, type ScoringStrategy, type ShapePoint } from '../plugins/resource-scoring.ts';
 import { spreadByOwner } from '../plugins/spread-by-owner.ts';
+import { defaultPreemption, type PreemptionShare } from '../profile.ts';
 import { checkWhole, configApiVersion } from './config.ts';
 
 interface ArgumentReader {
@@ -112,11 +113,27 @@ export function pluginWith(name: string, args: unknown, path: string): Plugin {
     throw badConfig(
       `"${path}"`,
       `"${name}" takes no arguments here`,
-      `Take it out; those that take any are ${Object.keys(readers).join(', ')}`,
+      `Take it out; those that take any are ${[...Object.keys(readers), 'DefaultPreemption'].join(', ')}`,
     );
+  return reader.make(argsOf(name, args, reader.fields, path) as never, path);
+}
+
+/** Which of the nodes are thought through. Throws BAD_CONFIG. */
+export function preemptionWith(args: unknown, path: string): PreemptionShare {
+  const fields = { minCandidateNodesPercentage: 'number', minCandidateNodesAbsolute: 'number' } as const;
+  const share = { ...defaultPreemption, ...argsOf('DefaultPreemption', args, fields, path) } as PreemptionShare;
+  checkWhole(`${path}.minCandidateNodesPercentage`, share.minCandidateNodesPercentage, 0, 100);
+  checkWhole(`${path}.minCandidateNodesAbsolute`, share.minCandidateNodesAbsolute, 0);
+  if (share.minCandidateNodesPercentage === 0 && share.minCandidateNodesAbsolute === 0)
+    throw badConfig(`"${path}"`, 'no node would be a candidate', 'Give a percentage or a number above 0');
+  return share;
+}
+
+/** Throws BAD_CONFIG for what a plugin does not take. */
+function argsOf(name: string, args: unknown, fields: Fields, path: string): object {
   const { apiVersion = configApiVersion, kind = `${name}Args`, ...given } = isTree(args) ? args : {};
   if (apiVersion !== configApiVersion || kind !== `${name}Args`)
     throw badConfig(`"${path}"`, `they are a "${kind}" of "${apiVersion}"`, `It takes ${name}Args of ${configApiVersion}`);
-  checkField(args === undefined || args === null ? {} : isTree(args) ? given : args, reader.fields, path);
-  return reader.make(withoutNulls(given) as never, path);
+  checkField(args === undefined || args === null ? {} : isTree(args) ? given : args, fields, path);
+  return withoutNulls(given);
 }

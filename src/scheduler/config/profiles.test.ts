@@ -100,17 +100,17 @@ describe('profilesOf()', () => {
         'ImageLocality 1',
       ],
     ],
-    ['what is only upstream may be off', '{ postFilter: { disabled: [{ name: DefaultPreemption }] } }', all],
+    ['what is only upstream may be off', '{ filter: { disabled: [{ name: VolumeZone }] } }', all],
   ];
   for (const [sentence, plugins, names] of cases)
     test(`of plugins: ${sentence}`, () => assert.deepEqual(shown(withPlugins(plugins)), names));
 
   test('takes each plugin at every point that upstream calls it at, and what only upstream has where it is off', () => {
     const called: Readonly<Record<string, string>> = {
-      preEnqueue: 'SchedulingGates DynamicResources',
+      preEnqueue: 'SchedulingGates DynamicResources DefaultPreemption',
       queueSort: 'PrioritySort',
       preFilter: 'NodeAffinity NodePorts NodeResourcesFit VolumeBinding DynamicResources InterPodAffinity PodTopologySpread',
-      postFilter: 'DynamicResources',
+      postFilter: 'DynamicResources DefaultPreemption',
       preScore: 'TaintToleration NodeAffinity NodeResourcesFit InterPodAffinity NodeResourcesBalancedAllocation PodTopologySpread',
       reserve: 'VolumeBinding DynamicResources',
       preBind: 'VolumeBinding DynamicResources',
@@ -123,8 +123,21 @@ describe('profilesOf()', () => {
         .join(', ');
     const enabled = Object.entries(called).map(([point, list]) => `${point}: { enabled: [${names(list)}] }`);
     const absent =
-      'VolumeRestrictions NodeVolumeLimits VolumeZone DefaultPreemption NodeDeclaredFeatures GangScheduling EBSLimits GCEPDLimits AzureDiskLimits CinderLimits';
+      'VolumeRestrictions NodeVolumeLimits VolumeZone NodeDeclaredFeatures GangScheduling EBSLimits GCEPDLimits AzureDiskLimits CinderLimits';
     assert.deepEqual(shown(withPlugins(`{ ${enabled.join(', ')}, multiPoint: { disabled: [${names(absent)}] } }`)), all);
+  });
+
+  test('of preemption: there unless it is off, with its arguments', () => {
+    const of = (plugins: string, config?: string): unknown => withPlugins(plugins, config).preemption;
+    assert.deepEqual(of('{}'), { minCandidateNodesPercentage: 10, minCandidateNodesAbsolute: 100 });
+    const args = '{ kind: DefaultPreemptionArgs, minCandidateNodesPercentage: 0 }';
+    const given = of('{}', `[{ name: DefaultPreemption, args: ${args} }]`);
+    assert.deepEqual(given, { minCandidateNodesPercentage: 0, minCandidateNodesAbsolute: 100 });
+    for (const off of ['DefaultPreemption', "'*'"])
+      for (const point of ['postFilter', 'multiPoint']) {
+        if (point === 'multiPoint' && off === "'*'") continue;
+        assert.equal(of(`{ ${point}: { disabled: [{ name: ${off} }] } }`), undefined, `${point} ${off}`);
+      }
   });
 
   test('takes the greatest weights that upstream takes', () => {
@@ -141,8 +154,8 @@ describe('profilesOf()', () => {
     ],
     [
       'a plugin that is only upstream',
-      'profiles: [{ plugins: { postFilter: { enabled: [{ name: DefaultPreemption }] } } }]',
-      /"profiles\[0\].plugins.postFilter.enabled\[0\]": there is no plugin "DefaultPreemption" here/,
+      'profiles: [{ plugins: { filter: { enabled: [{ name: VolumeZone }] } } }]',
+      /"profiles\[0\].plugins.filter.enabled\[0\]": there is no plugin "VolumeZone" here/,
     ],
     [
       'a plugin that nobody has',
@@ -177,8 +190,18 @@ describe('profilesOf()', () => {
     ],
     [
       'arguments of a plugin that takes none',
-      'profiles: [{ pluginConfig: [{ name: DefaultPreemption, args: {} }] }]',
-      /pluginConfig\[0\].args": "DefaultPreemption" takes no arguments here/,
+      'profiles: [{ pluginConfig: [{ name: NodeName, args: {} }] }]',
+      /pluginConfig\[0\].args": "NodeName" takes no arguments here/,
+    ],
+    [
+      'no candidates for preemption',
+      'profiles: [{ pluginConfig: [{ name: DefaultPreemption, args: { minCandidateNodesPercentage: 0, minCandidateNodesAbsolute: 0 } }] }]',
+      /pluginConfig\[0\].args": no node would be a candidate/,
+    ],
+    [
+      'more than all of them',
+      'profiles: [{ pluginConfig: [{ name: DefaultPreemption, args: { minCandidateNodesPercentage: 101 } }] }]',
+      /minCandidateNodesPercentage": it is 101/,
     ],
     [
       'arguments that stand twice',
@@ -271,7 +294,7 @@ describe('arguments', () => {
     const choice = choose(p, cluster, profile, 0, 0);
     return choice.kind === 'node'
       ? choice.name
-      : JSON.stringify(choice.kind === 'none' ? [...choice.reasons.values()].flat() : choice.reason);
+      : JSON.stringify(choice.kind === 'none' ? [...choice.refusals.values()].flatMap(({ reasons }) => reasons) : choice.reason);
   }
   /** Nothing but one plugin scores. */
   const alone = (name: string, args: string): Profile =>

@@ -5,24 +5,28 @@
 import { badConfig } from '../../api/configuration-fields.ts';
 import type { Plugin } from '../plugin.ts';
 import { plugins as defaultPlugins } from '../plugins/order.ts';
-import { defaultProfile, defaultSchedulerName, type Profile } from '../profile.ts';
+import { defaultPreemption, defaultProfile, defaultSchedulerName, type Profile } from '../profile.ts';
 import { checkWhole, type KubeSchedulerConfiguration, type PluginReference, type PluginSet, type ProfileConfiguration } from './config.ts';
-import { pluginWith } from './plugin-args.ts';
+import { pluginWith, preemptionWith } from './plugin-args.ts';
 
 type PluginSets = Readonly<Record<string, PluginSet>>;
+
+/** No plugin here, but what a profile does when no node will do. */
+const preemption = 'DefaultPreemption';
 
 /** What of the framework's plugins is no plugin here, but always there. */
 const alwaysOn: Readonly<Record<string, string>> = { SchedulingGates: 'preEnqueue', PrioritySort: 'queueSort', DefaultBinder: 'bind' };
 
 /** Plugins of upstream's that are not here: to disable them is to ask for what is so. */
 const onlyUpstream: readonly string[] = [
-  ...['VolumeRestrictions', 'NodeVolumeLimits', 'VolumeZone', 'DefaultPreemption'],
+  ...['VolumeRestrictions', 'NodeVolumeLimits', 'VolumeZone'],
   ...['NodeDeclaredFeatures', 'GangScheduling', 'EBSLimits', 'GCEPDLimits', 'AzureDiskLimits', 'CinderLimits'],
 ];
 
 /** At which points upstream's plugins of the same name are called. Others than `filter` and `score` only prepare or follow up. */
 const pointsOf: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(Object.entries(alwaysOn).map(([name, point]) => [name, [point]])),
+  [preemption]: ['preEnqueue', 'postFilter'],
   NodeUnschedulable: ['filter'],
   NodeName: ['filter'],
   TaintToleration: ['filter', 'preScore', 'score'],
@@ -39,7 +43,7 @@ const pointsOf: Readonly<Record<string, readonly string[]>> = {
 
 /** As `multiPoint` has them where nothing is said. */
 const defaults: readonly PluginReference[] = [
-  ...Object.keys(alwaysOn).map((name) => ({ name })),
+  ...[...Object.keys(alwaysOn), preemption].map((name) => ({ name })),
   ...defaultPlugins.map(({ name, scoring }) => ({ name, ...(scoring ? { weight: scoring.weight } : {}) })),
 ];
 
@@ -57,15 +61,20 @@ function profileOf(given: ProfileConfiguration, percentage: number | undefined, 
   const { schedulerName, plugins: sets = {}, percentageOfNodesToScore, pluginConfig = [] } = given;
   checkSets(sets, `${path}.plugins`);
   const withArgs = new Map<string, Plugin>();
+  let share = defaultPreemption;
   for (const [i, { name, args }] of pluginConfig.entries()) {
     const at = `${path}.pluginConfig[${i}]`;
-    if (withArgs.has(name)) throw badConfig(`"${at}"`, `"${name}" has arguments already`, 'Give them once');
-    withArgs.set(name, pluginWith(name, args, `${at}.args`));
+    if (pluginConfig.findIndex((one) => one.name === name) < i)
+      throw badConfig(`"${at}"`, `"${name}" has arguments already`, 'Give them once');
+    if (name === preemption) share = preemptionWith(args, `${at}.args`);
+    else withArgs.set(name, pluginWith(name, args, `${at}.args`));
   }
+  const after = enabledAt('postFilter', sets.postFilter ?? {}, merged(sets.multiPoint ?? {}));
   return {
     name: schedulerName ?? defaultSchedulerName,
     plugins: pluginsOf(sets, withArgs, `${path}.plugins`),
     percentageOfNodesToScore: percentageOfNodesToScore ?? percentage ?? defaultProfile.percentageOfNodesToScore,
+    preemption: after.some(({ name }) => name === preemption) ? share : undefined,
   };
 }
 

@@ -3,7 +3,7 @@ import type { Affinity, Pod, PodAffinity, PodAffinityTerm } from '../../api/sche
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
 import type { Cluster } from '../cluster.ts';
 import type { NodeInfo } from '../node-info.ts';
-import type { Plugin, Prepared } from '../plugin.ts';
+import type { Difference, Plugin, Reason } from '../plugin.ts';
 
 const unlikeAffinity = ["node(s) didn't match pod affinity rules"];
 const unlikeAntiAffinity = ["node(s) didn't match pod anti-affinity rules"];
@@ -54,17 +54,21 @@ function domainsWith(term: Term, cluster: Cluster): Map<string, number> {
   return domains;
 }
 
-/** Domains that pods which run already keep this pod out of. */
-function forbiddenDomains(pod: Pod, cluster: Cluster): Set<string> {
-  const out = new Set<string>();
-  for (const node of cluster.nodes) {
-    for (const existing of node.podsWithAffinity.values()) {
-      for (const raw of existing.spec?.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []) {
-        const domain = node.labels[raw.topologyKey];
-        if (domain !== undefined && termOf(raw, existing, cluster).fits(pod)) out.add(`${raw.topologyKey}=${domain}`);
-      }
-    }
-  }
+/** Domains (`key=value`) that a pod on the node keeps this pod out of. */
+function forbiddenBy(existing: Pod, node: NodeInfo, pod: Pod, cluster: Cluster): string[] {
+  const terms = existing.spec?.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+  return terms.flatMap((raw) => {
+    const domain = node.labels[raw.topologyKey];
+    return domain !== undefined && termOf(raw, existing, cluster).fits(pod) ? [`${raw.topologyKey}=${domain}`] : [];
+  });
+}
+
+/** Domains that pods which run already keep this pod out of, with how many do. */
+function forbiddenDomains(pod: Pod, cluster: Cluster): ReadonlyMap<string, number> {
+  const out = new Map<string, number>();
+  for (const node of cluster.nodes)
+    for (const existing of node.podsWithAffinity.values())
+      for (const domain of forbiddenBy(existing, node, pod, cluster)) out.set(domain, (out.get(domain) ?? 0) + 1);
   return out;
 }
 
@@ -139,28 +143,72 @@ function preferences(own: readonly WeightedTerm[], pod: Pod, cluster: Cluster, o
   return weights;
 }
 
-/** A term with the domains in which pods that fit it run; `any` where no such pod is asked for. */
-interface Placed {
-  readonly topologyKey: string;
-  readonly domains: ReadonlyMap<string, number> | 'any';
+/** A term with the domains in which pods that fit it run, and how many do. */
+interface Placed extends Term {
+  readonly domains: ReadonlyMap<string, number>;
 }
 
-/** What is against a node. */
-function filterOf(wanted: readonly Placed[], unwanted: readonly Placed[], forbidden: ReadonlySet<string>): NonNullable<Prepared['filter']> {
-  const isIn = ({ topologyKey, domains }: Placed, node: NodeInfo): boolean => {
-    const domain = node.labels[topologyKey];
-    return domain !== undefined && (domains === 'any' || domains.has(domain));
-  };
-  const isForbidden = (domain: string, node: NodeInfo): boolean => {
-    const at = domain.indexOf('=');
-    return node.labels[domain.slice(0, at)] === domain.slice(at + 1);
-  };
-  return (node) => {
-    if (!wanted.every((term) => isIn(term, node))) return unlikeAffinity;
-    if (unwanted.some((term) => isIn(term, node))) return unlikeAntiAffinity;
-    for (const domain of forbidden) if (isForbidden(domain, node)) return unlikeExisting;
-    return undefined;
-  };
+function placed(raw: readonly PodAffinityTerm[] = [], pod: Pod, cluster: Cluster): Placed[] {
+  return raw.map((t) => termOf(t, pod, cluster)).map((term) => ({ ...term, domains: domainsWith(term, cluster) }));
+}
+
+/** How many more pods that fit the term are on a node. */
+function more({ fits }: Term, { gone, come }: Difference): number {
+  return come.filter(fits).length - gone.filter(fits).length;
+}
+
+/** What is required: of the pods near a node by the one that comes, and by those of it. */
+class Required {
+  readonly #pod: Pod;
+  readonly #cluster: Cluster;
+  readonly #near: readonly Placed[];
+  readonly #apart: readonly Placed[];
+  readonly #forbidden: ReadonlyMap<string, number>;
+
+  constructor(pod: Pod, cluster: Cluster) {
+    const { podAffinity, podAntiAffinity } = pod.spec?.affinity ?? {};
+    this.#pod = pod;
+    this.#cluster = cluster;
+    this.#near = placed(podAffinity?.requiredDuringSchedulingIgnoredDuringExecution, pod, cluster);
+    this.#apart = placed(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution, pod, cluster);
+    this.#forbidden = forbiddenDomains(pod, cluster);
+  }
+
+  against(node: NodeInfo, difference: Difference): readonly Reason[] | undefined {
+    if (!this.#isNear(node, difference)) return unlikeAffinity;
+    if (this.#apart.some((term) => near(term, node, difference) > 0)) return unlikeAntiAffinity;
+    return this.#isForbidden(node, difference) ? unlikeExisting : undefined;
+  }
+
+  #isNear(node: NodeInfo, difference: Difference): boolean {
+    if (this.#near.every((term) => near(term, node, difference) > 0)) return true;
+    // The first pod of a group that wants to be near itself may go anywhere.
+    return this.#near.every((term) => {
+      const isAlone =
+        term.domains.size === 0 || (term.domains.size === 1 && near(term, node, difference) === 0 && near(term, node, none) > 0);
+      return isAlone && term.fits(this.#pod) && node.labels[term.topologyKey] !== undefined;
+    });
+  }
+
+  #isForbidden(node: NodeInfo, { gone, come }: Difference): boolean {
+    const by = (pods: readonly Pod[]): string[] => pods.flatMap((existing) => forbiddenBy(existing, node, this.#pod, this.#cluster));
+    if (by(come).length > 0) return true;
+    const without = by(gone);
+    for (const [domain, n] of this.#forbidden) {
+      const at = domain.indexOf('=');
+      const isHere = node.labels[domain.slice(0, at)] === domain.slice(at + 1);
+      if (isHere && n > without.filter((one) => one === domain).length) return true;
+    }
+    return false;
+  }
+}
+
+const none: Difference = { gone: [], come: [] };
+
+/** How many pods that fit the term are in the node's domain. */
+function near(term: Placed, node: NodeInfo, difference: Difference): number {
+  const domain = node.labels[term.topologyKey];
+  return domain === undefined ? 0 : (term.domains.get(domain) ?? 0) + more(term, difference);
 }
 
 export interface InterPodAffinityOptions {
@@ -182,18 +230,14 @@ export function interPodAffinityWith({
     prepare(pod, cluster) {
       const { podAffinity, podAntiAffinity } = pod.spec?.affinity ?? {};
       if (!podAffinity && !podAntiAffinity && cluster.affinityPods === 0) return undefined;
-      const placed = (raw: readonly PodAffinityTerm[] = []): (Term & { domains: ReadonlyMap<string, number> })[] =>
-        raw.map((t) => termOf(t, pod, cluster)).map((term) => ({ ...term, domains: domainsWith(term, cluster) }));
-      const wanted = placed(podAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
-      const unwanted = placed(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
-      // The first pod of a group that wants to be near itself may go anywhere.
-      const isFirst = wanted.every(({ domains, fits }) => domains.size === 0 && fits(pod));
-      const near = isFirst ? wanted.map(({ topologyKey }) => ({ topologyKey, domains: 'any' as const })) : wanted;
+      const required = new Required(pod, cluster);
       const own = preferredTerms(pod);
       const scores = own.length > 0 || !ignorePreferredTermsOfExistingPods;
       const score = scores ? preferences(own, pod, cluster, onOthers).scorer() : undefined;
       return {
-        filter: filterOf(near, unwanted, forbiddenDomains(pod, cluster)),
+        filter: (node, difference) => required.against(node, difference),
+        // No pod that goes brings one that is wanted.
+        yields: (node) => required.against(node, none) !== unlikeAffinity,
         ...(score ? { score } : {}),
       };
     },

@@ -2,7 +2,7 @@
 import { nodeRequirement, nodeTermFits } from '../../api/placement/node-selector.ts';
 import type { NodeAffinity } from '../../api/schema/types.ts';
 import type { NodeInfo } from '../node-info.ts';
-import type { Plugin, Prepared } from '../plugin.ts';
+import type { Plugin, Reason } from '../plugin.ts';
 
 const mismatch = ["node(s) didn't match Pod's node affinity/selector"];
 const unlikeAdded = ["node(s) didn't match scheduler-enforced node affinity"];
@@ -17,7 +17,7 @@ export function nodeAffinityWith(added: NodeAffinity = {}): Plugin {
     prepare(pod) {
       const required = nodeRequirement(pod.spec);
       const preferred = [...addedPreferred, ...(pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [])];
-      const own: Prepared['filter'] = required && ((node) => (required(node) ? undefined : mismatch));
+      const own = required && ((node: NodeInfo): readonly Reason[] | undefined => (required(node) ? undefined : mismatch));
       const filter = addedTerms
         ? (node: NodeInfo) => (addedTerms.some((term) => nodeTermFits(term, node)) ? own?.(node) : unlikeAdded)
         : own;

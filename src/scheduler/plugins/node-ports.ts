@@ -12,6 +12,7 @@ export const nodePorts: Plugin = {
     return {
       filter: (node) =>
         [...node.hostPorts.keys()].some((taken) => wanted.some((w) => hostPortsCollide(w, taken))) ? portsTaken : undefined,
+      yields: () => true,
     };
   },
 };

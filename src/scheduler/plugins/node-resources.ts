@@ -30,7 +30,11 @@ export function nodeResourcesFitWith({ ignores = () => false, strategy = leastAl
           Math.max(cpu - node.scoring.cpu - scoring.cpu, 0) / cpu + Math.max(memory - node.scoring.memory - scoring.memory, 0) / memory;
         return Math.floor(50 * free);
       };
-      return { filter: (node) => shortages(node, wanted), score: strategy === leastAllocated ? usual : general };
+      return {
+        filter: (node) => shortages(node, wanted),
+        yields: ({ allocatable }) => wanted.every(([name, amount]) => amount <= (allocatable[name] ?? 0)),
+        score: strategy === leastAllocated ? usual : general,
+      };
     },
   };
 }

@@ -19,7 +19,7 @@ import { taintToleration } from './taint-toleration.ts';
 
 const reasons = (plugin: Plugin, p: Pod, cluster: Cluster): unknown => {
   const prepared = plugin.prepare(p, cluster);
-  return prepared && cluster.nodes.map((n) => prepared.filter?.(n)?.join(', ') ?? 'fits');
+  return prepared && cluster.nodes.map((n) => prepared.filter?.(n, { gone: [], come: [] })?.join(', ') ?? 'fits');
 };
 const scores = (plugin: Plugin, p: Pod, cluster: Cluster): unknown => {
   const score = plugin.prepare(p, cluster)?.score;
