@@ -5,6 +5,7 @@ import { Controller, type Reconciler, type Result } from '../client/controller.t
 import { EventRecorder } from '../client/event-recorder.ts';
 import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
+import type { GaugeSource } from '../observability/gauge.ts';
 import type { Log } from '../observability/log.ts';
 import type { Authority } from '../x509/authority.ts';
 import { canonical } from './ownership/template-hash.ts';
@@ -25,6 +26,8 @@ export interface ControllerContext {
   readonly nodeCidrMaskSize?: number;
   /** Absent: nobody here signs certificates. */
   readonly signing?: Signing;
+  /** Where controllers put what they count, by its name; one that is started again puts it there anew. Absent: nobody asks. */
+  readonly gauges?: Map<string, GaugeSource>;
   /** The client of one ServiceAccount, for a controller that acts as its own; absent: all act as `client`, who reads for all. */
   readonly clientOf?: (account: string) => Client;
 }

@@ -82,6 +82,7 @@ async function scene(t: TestContext, flags: Readonly<Record<string, string>> = {
   const pages = await serving?.serve({
     health: () => new Map([['scheduler', problem]]),
     leads: () => new Map([['kube-scheduler', true]]),
+    gauges: () => [],
   });
   t.after(() => pages?.close());
   return {

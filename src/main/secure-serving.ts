@@ -1,12 +1,12 @@
 /** The pages of controller manager, scheduler and cloud controller manager, over HTTPS and under upstream's flags. */
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import type { Registry } from 'prom-client';
 import { systemClock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import { PageServer, type Pages } from '../observability/health-pages.ts';
 import type { FlagReader } from './flag-reader.ts';
 import { healthPage, type PartProcess } from './part/part-process.ts';
+import type { ProcessMetrics } from './process-metrics.ts';
 
 type Read = FlagReader<
   | 'bind-address'
@@ -22,7 +22,7 @@ type Read = FlagReader<
 
 export interface SecureServing {
   /** Gives the port. Throws PORT_TAKEN. */
-  serve(process: Pick<PartProcess, 'health' | 'leads'>): Promise<{ readonly port: number; close(): Promise<void> }>;
+  serve(process: Pick<PartProcess, 'health' | 'leads' | 'gauges'>): Promise<{ readonly port: number; close(): Promise<void> }>;
 }
 
 /** Undefined for --secure-port=0. Throws USAGE and BAD_CONFIG. */
@@ -75,15 +75,15 @@ async function pem(read: Read, flag: 'tls-cert-file' | 'tls-private-key-file' | 
   });
 }
 
-function pagesOf(process: Pick<PartProcess, 'health' | 'leads'>): Pages {
-  let metrics: Registry | undefined;
+function pagesOf(process: Pick<PartProcess, 'health' | 'leads' | 'gauges'>): Pages {
+  let metrics: ProcessMetrics | undefined;
   const health = (): ReturnType<typeof healthPage> => healthPage(process.health());
   return {
     ...Object.fromEntries(['/healthz', '/livez', '/readyz', '/healthz/leaderElection'].map((path) => [path, health])),
     '/metrics': async () => {
       // Loaded when somebody asks for them.
-      metrics ??= (await import('./process-metrics.ts')).metricsOf(process);
-      return { code: 200, body: await metrics.metrics(), type: metrics.contentType };
+      metrics ??= new (await import('./process-metrics.ts')).ProcessMetrics(process);
+      return { code: 200, body: await metrics.text(), type: metrics.contentType };
     },
   };
 }

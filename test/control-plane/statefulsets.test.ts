@@ -124,6 +124,18 @@ describe('stateful sets', () => {
     assert.deepEqual(await images('web'), Array(3).fill('example.com/web:3'));
   });
 
+  test('an update takes as many at a time as maxUnavailable says, and makes them again in order', async () => {
+    const updateStrategy = { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '50%' } };
+    await cp.client.create(statefulSets, statefulSet('pairs', { replicas: 4, updateStrategy }));
+    await available('pairs', 4);
+    const before = of('pairs').length;
+    await cp.client.patch(statefulSets, 'pairs', newImage('2'), inDefault);
+    await available('pairs', 4);
+    const changes = of('pairs').slice(before);
+    const births = changes.filter((change) => change.startsWith('+'));
+    assert.deepEqual(births, ['+pairs-2', '+pairs-3', '+pairs-0', '+pairs-1'], changes.join(' '));
+  });
+
   test('a set shrinks from the end and keeps the claims, which its next pods find again', async () => {
     const volumeClaimTemplates = [
       {

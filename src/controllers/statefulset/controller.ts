@@ -10,6 +10,7 @@ import { Revisions } from '../ownership/revisions.ts';
 import { slowStartBatch } from '../ownership/slow-start.ts';
 import { ClaimControl } from './claim-control.ts';
 import { lookAgainIn, planStatefulSet, revisionOf, type Step, statefulSetStatus } from './desired.ts';
+import { statefulSetGauges } from './gauges.ts';
 import { ordinalOf, statefulPod } from './pod-identity.ts';
 
 const hashLabel = 'controller.kubernetes.io/hash';
@@ -34,6 +35,8 @@ export class StatefulSetController extends KeyedController {
       .for(this.#sets)
       .owns(this.#pods.informer, (pod) => ownersOf(this.#sets, selectorOf, pod))
       .waitsFor(this.#revisions.informer, this.#claims.informer);
+    const copies = { sets: () => this.#sets.list(), pods: () => this.#pods.informer.list(), now: () => this.clock.now() };
+    for (const gauge of statefulSetGauges(copies)) this.context.gauges?.set(gauge.name, gauge);
   }
 
   async reconcile(key: string): Promise<Result | undefined> {

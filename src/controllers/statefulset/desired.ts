@@ -51,7 +51,7 @@ function isOrdered({ set }: StatefulInput): boolean {
 }
 
 /** Available, and to stay so. */
-function serves(pod: Pod | undefined, { set, now }: StatefulInput): boolean {
+function serves(pod: Pod | undefined, { set, now }: Pick<StatefulInput, 'set' | 'now'>): boolean {
   return pod !== undefined && isAvailable(pod, set, now) && !isLeaving(pod);
 }
 
@@ -88,9 +88,14 @@ function outdatedPods(input: StatefulInput, replicas: readonly (Pod | undefined)
     .filter((pod) => pod !== undefined)
     .filter((pod) => revisionOf(pod) !== update.metadata.name && !isLeaving(pod))
     .toReversed();
-  const budget = maxUnavailable(set) - replicas.filter((pod) => !serves(pod, input)).length;
+  const budget = maxUnavailable(set) - unavailableReplicas(input);
   const serving = outdated.filter((pod) => serves(pod, input));
   return [...outdated.filter((pod) => !serves(pod, input)), ...serving.slice(0, Math.max(budget, 0))];
+}
+
+/** How many of the replicas are missing, or not available for long enough, or about to go. */
+export function unavailableReplicas(input: Pick<StatefulInput, 'set' | 'pods' | 'now'>): number {
+  return partition(input.set, input.pods).replicas.filter((pod) => !serves(pod, input)).length;
 }
 
 /** Of all replicas, rounded down, and one at least: an update that may take away none would never end. */

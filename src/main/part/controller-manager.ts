@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { switchFlag, textFlag } from '../../cli/command.ts';
 import { mustCidr } from '../../ip/ip.ts';
+import type { GaugeSource } from '../../observability/gauge.ts';
 import { choose } from '../flag-reader.ts';
 import { clusterCidr, kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part } from './part.ts';
@@ -56,8 +57,9 @@ export const controllerManager: Part = definePart({
     const accounts = ownAccounts ? new (await import('../../client/account-clients.ts')).AccountClients(config.client, clock) : undefined;
     // One copy of the cluster serves controllers and scheduler; each writes under its own name.
     const informers = pool.open(config.client, { clock, log: log.child({ part: 'informers' }), shares: 'all', signal });
-    const context = { ...config, informers, clock, log, signal, ...(accounts ? { clientOf: accounts.of.bind(accounts) } : {}) };
+    const gauges = new Map<string, GaugeSource>();
+    const context = { ...config, informers, clock, log, signal, gauges, ...(accounts ? { clientOf: accounts.of.bind(accounts) } : {}) };
     const running = Promise.all([informers.start(signal), startControllers(context, names)]);
-    return { stopped: endClient(accounts ?? config.client, running, { clock, signal }) };
+    return { stopped: endClient(accounts ?? config.client, running, { clock, signal }), gauges: () => [...gauges.values()] };
   },
 });

@@ -83,6 +83,7 @@ export function led(part: Part, leaseName: string, component: string = leaseName
           .finally(() => Promise.race([recorder.flush(), clock.sleep(lastWordsMs)]))
           .finally(() => client.close()),
         leads: () => [election.name, elector.isLeader],
+        gauges: () => terms.gauges(),
         health: () => terms.health(),
       };
     },

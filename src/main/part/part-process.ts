@@ -2,6 +2,7 @@
 import { aborted, onAbort } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
+import type { GaugeSource } from '../../observability/gauge.ts';
 import { type Page, servePages } from '../../observability/health-pages.ts';
 import type { Log } from '../../observability/log.ts';
 import type { FlagReader } from '../flag-reader.ts';
@@ -124,6 +125,11 @@ export class PartProcess {
   /** By Lease: whether this process holds it, of the parts that elect. */
   leads(): ReadonlyMap<string, boolean> {
     return new Map(this.#parts.flatMap(({ running }) => (running.leads ? [running.leads()] : [])));
+  }
+
+  /** What the parts count about their work. */
+  gauges(): readonly GaugeSource[] {
+    return this.#parts.flatMap(({ running }) => running.gauges?.() ?? []);
   }
 
   /** What an end brings about is no failure. */

@@ -2,6 +2,7 @@
 import type { OptionSpec } from '../../cli/command.ts';
 import type { ClientConfig } from '../../client/client-config.ts';
 import type { Clock } from '../../clock/clock.ts';
+import type { GaugeSource } from '../../observability/gauge.ts';
 import type { Log } from '../../observability/log.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import type { InformerPool } from './informer-pool.ts';
@@ -41,6 +42,8 @@ export interface Running {
   readonly stopped: Promise<unknown>;
   /** Of a part that elects: its Lease, and whether this process holds it. */
   leads?(): readonly [lease: string, leads: boolean];
+  /** What it counts about its work, for /metrics. */
+  gauges?(): readonly GaugeSource[];
   /** What is wrong now, in words; undefined while nothing is. A part without it counts as well until it ends. */
   health?(): string | undefined;
 }

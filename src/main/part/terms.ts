@@ -6,6 +6,7 @@ import type { LeaderElector } from '../../client/leader-election.ts';
 import type { Term } from '../../client/term.ts';
 import { BackOff } from '../../clock/back-off.ts';
 import { messageOf } from '../../errors/known-error.ts';
+import type { GaugeSource } from '../../observability/gauge.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { InformerPool } from './informer-pool.ts';
 import type { Part, PartContext, Running, Setting } from './part.ts';
@@ -50,6 +51,11 @@ export class Terms {
   /** What is wrong now; a part that waits for its turn is well. */
   health(): string | undefined {
     return this.#options.elector.isExpired ? 'it leads by a Lease that has run out' : this.#running?.health?.();
+  }
+
+  /** Of the term that is under way. */
+  gauges(): readonly GaugeSource[] {
+    return this.#running?.gauges?.() ?? [];
   }
 
   /** Gives what made the work fail; undefined when it ended with the term. */
