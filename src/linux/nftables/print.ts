@@ -1,4 +1,5 @@
 /** A table in nft's own syntax: what `nft -f` takes. Sets before chains, everything in a stable order. */
+import { compareNames } from './compare-names.ts';
 import type { Chain, Elements, Hook, Op, SetDeclaration, Table, TableFamily } from './table.ts';
 
 const priorityNames: Readonly<Record<number, string>> = { [-100]: 'dstnat', 100: 'srcnat', 0: 'filter' };
@@ -7,18 +8,6 @@ const priorityNames: Readonly<Record<number, string>> = { [-100]: 'dstnat', 100:
 function priorityText(hook: Hook): string {
   const exact = priorityNames[hook.priority];
   return exact !== undefined && hook.hook !== 'output' ? exact : String(hook.priority);
-}
-
-function compareText(a: string, b: string): number {
-  const x = a.split(/(\d+)/);
-  const y = b.split(/(\d+)/);
-  for (let i = 0; i < Math.min(x.length, y.length); i++) {
-    const p = x[i] ?? '';
-    const q = y[i] ?? '';
-    if (p === q) continue;
-    return i % 2 === 1 ? Number(p) - Number(q) : p < q ? -1 : 1;
-  }
-  return x.length - y.length;
 }
 
 const kindOf = (set: SetDeclaration): string => (set.data ? 'map' : 'set');
@@ -38,7 +27,7 @@ function elementText(key: string, data: string): string {
 
 function setLines(set: SetDeclaration, elements: Elements | undefined): string[] {
   const lines = [`\t${kindOf(set)} ${set.name} {`, ...declarationLines(set).map((line) => `\t\t${line}`)];
-  const sorted = [...(elements ?? [])].sort(([a], [b]) => compareText(a, b));
+  const sorted = [...(elements ?? [])].sort(([a], [b]) => compareNames(a, b));
   if (sorted.length > 0) {
     const texts = sorted.map(([key, data]) => elementText(key, data));
     lines.push(`\t\telements = { ${texts.join(',\n\t\t\t     ')} }`);

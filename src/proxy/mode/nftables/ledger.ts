@@ -2,6 +2,7 @@
  * The elements that all Services want together. Gives the steps from what was applied to what is wanted, touching only what changed.
  * Plain memory, no kernel.
  */
+import { compareNames } from '../../../linux/nftables/compare-names.ts';
 import { parseVerdict } from '../../../linux/nftables/rule.ts';
 import type { Chain, Elements, Op, SetDeclaration, Table } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
@@ -213,7 +214,7 @@ export class Ledger {
   /** All that is wanted, as one table. */
   table(): Table {
     const { chains, sets } = this.#onDemand();
-    const byName = (a: { name: string }, b: { name: string }): number => a.name.localeCompare(b.name, 'en', { numeric: true });
+    const byName = (a: { name: string }, b: { name: string }): number => compareNames(a.name, b.name);
     const made = this.#chains.names.flatMap((name) => chains.get(name) ?? []).sort(byName);
     const dynamic = this.#dynamicSets.names.flatMap((name) => sets.get(name) ?? []).sort(byName);
     const fixed = chainsOf(this.#node);
