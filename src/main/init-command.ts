@@ -50,7 +50,7 @@ export const initCommand: Command = defineCommand({
       });
     requireRoot('make a control plane');
     const context = await setupContext(signal, durationOf('timeout', values.timeout));
-    const documents = await documentsOf(values.config);
+    const documents = await documentsOf(values.config, ['init', 'cluster', 'proxy'], context.progress);
     const { certificateKeyOf, printResult } = await import('./init-tasks.ts');
     const certificateKey = certificateKeyOf(
       values['upload-certs'] || isUpload,

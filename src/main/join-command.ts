@@ -30,7 +30,8 @@ export const joinCommand: Command = defineCommand({
   },
   async run({ values, positionals, signal }) {
     requireRoot('join a cluster');
-    const { join = {} } = await documentsOf(values.config);
+    const context = await setupContext(signal, durationOf('timeout', values.timeout));
+    const { join = {} } = await documentsOf(values.config, ['join'], context.progress);
     const [{ runJoin }, { parseToken }, { parseHash }, { manifest }] = await Promise.all([
       import('../setup/join/join.ts'),
       import('../setup/token/token.ts'),
@@ -43,19 +44,15 @@ export const joinCommand: Command = defineCommand({
       hashes: values['discovery-token-ca-cert-hash']?.split(',').filter(Boolean),
       isUnsafe: values['discovery-token-unsafe-skip-ca-verification'],
     });
-    const context = await setupContext(signal, durationOf('timeout', values.timeout));
     const controlPlane = controlPlaneWish(values, join.controlPlane);
     const { taints, ...wish } = nodeWish(values, join.nodeRegistration, values.taint ? undefined : '');
-    const { nodeIpArgument } = await import('../setup/config/documents.ts');
+    const { addressIn } = await import('../setup/config/documents.ts');
+    const inFile = addressIn(join.nodeRegistration, join.controlPlane?.localAPIEndpoint);
     const result = await runJoin(context, {
       ...wish,
       taints: taintsOf(taints, controlPlane !== undefined),
       address: {
-        address:
-          values['node-ip'] ??
-          values['apiserver-advertise-address'] ??
-          join.controlPlane?.localAPIEndpoint?.advertiseAddress ??
-          nodeIpArgument(join.nodeRegistration ?? {}),
+        address: values['node-ip'] ?? values['apiserver-advertise-address'] ?? inFile,
         cidr: values['node-cidr'],
       },
       controlPlane,

@@ -50,6 +50,14 @@ describe('who joins', () => {
     assert.deepEqual(discoveryOf({ discovery: { bootstrapToken } }, [], nothing), { endpoint: 'b:6443', token: 'b', hashes: [other] });
   });
 
+  test('has one token for all, by whichever name', () => {
+    const discovery = { bootstrapToken: { apiServerEndpoint: 'b:6443', token: 'b', caCertHashes: [other] }, tlsBootstrapToken: 'b' };
+    assert.equal(discoveryOf({ discovery }, [], nothing).token, 'b');
+    const two = { ...discovery, tlsBootstrapToken: 'c' };
+    assert.throws(() => discoveryOf({ discovery: two }, [], nothing), { code: 'USAGE', message: /tlsBootstrapToken are two/ });
+    assert.equal(discoveryOf({ discovery: two }, [], given).token, given.token);
+  });
+
   test('trusts nobody without a hash, unless somebody says so', () => {
     assert.throws(() => discoveryOf({}, ['a'], { ...given, hashes: undefined }), {
       code: 'USAGE',

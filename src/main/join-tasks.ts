@@ -56,6 +56,8 @@ export function discoveryOf(
     new KnownError('USAGE', `Cannot join: ${what}`, {
       hint: 'fairlead join HOST:PORT --token TOKEN --discovery-token-ca-cert-hash sha256:HASH, as "fairlead init" printed it',
     });
+  if (given.token === undefined && tlsBootstrapToken !== undefined && tlsBootstrapToken !== token)
+    throw refused('one token does for discovery and TLS here, and bootstrapToken.token and tlsBootstrapToken are two');
   if (stray !== undefined) throw refused(`it takes HOST:PORT alone, and not "${stray}" besides`);
   if (endpoint === undefined) throw refused('it is not said where the control plane is');
   if (token === undefined) throw refused('no token is given');

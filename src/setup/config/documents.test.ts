@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { nodeIpArgument, readDocuments } from './documents.ts';
+import { addressIn, nodeIpArgument, readDocuments, strayKinds } from './documents.ts';
 
 const whole = `apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration
@@ -135,6 +135,24 @@ const refused: readonly (readonly [string, string, RegExp])[] = [
 
 describe('readDocuments() refuses', () => {
   for (const [what, text, message] of refused) test(what, () => assert.throws(() => readDocuments(text), { code: 'BAD_CONFIG', message }));
+});
+
+test('addressIn() takes the address of either, and refuses two, and arguments that do nothing', () => {
+  const args = (name: string, value: string): object => ({ kubeletExtraArgs: [{ name, value }] });
+  assert.equal(addressIn(), undefined);
+  assert.equal(addressIn(args('node-ip', '192.0.2.1')), '192.0.2.1');
+  assert.equal(addressIn({}, { advertiseAddress: '192.0.2.1' }), '192.0.2.1');
+  assert.equal(addressIn(args('node-ip', '192.0.2.1'), { advertiseAddress: '192.0.2.1' }), '192.0.2.1');
+  assert.throws(() => addressIn(args('node-ip', '9.9.9.9'), { advertiseAddress: '192.0.2.1' }), {
+    code: 'BAD_CONFIG',
+    message: /node-ip" "9\.9\.9\.9": .*is 192\.0\.2\.1/,
+  });
+  assert.throws(() => addressIn(args('max-pods', '7'), { advertiseAddress: '192.0.2.1' }), { code: 'BAD_CONFIG', message: /max-pods/ });
+});
+
+test('strayKinds() names the documents that a command does not take', () => {
+  assert.deepEqual(strayKinds({ join: {}, cluster: {}, proxy: {} }, ['join']), ['ClusterConfiguration', 'KubeProxyConfiguration']);
+  assert.deepEqual(strayKinds({ join: {} }, ['join']), []);
 });
 
 describe('nodeIpArgument() finds the address', () => {

@@ -214,3 +214,19 @@ export function nodeIpArgument({ kubeletExtraArgs = {} }: NodeRegistration): str
       );
   return all.find(([name]) => name === 'node-ip')?.[1];
 }
+
+/** The address of a node: that of its API server, and as the kubelet's `node-ip` it may say the same. Throws BAD_CONFIG, also for any other argument. */
+export function addressIn(registration: NodeRegistration = {}, { advertiseAddress }: LocalEndpoint = {}): string | undefined {
+  const nodeIp = nodeIpArgument(registration);
+  if (advertiseAddress === undefined || nodeIp === undefined || nodeIp === advertiseAddress) return advertiseAddress ?? nodeIp;
+  throw badConfig(
+    `"nodeRegistration.kubeletExtraArgs.node-ip" "${nodeIp}"`,
+    `localAPIEndpoint.advertiseAddress is ${advertiseAddress}, and a node has one address here`,
+    'Say the same twice, or leave one of them out',
+  );
+}
+
+/** Kinds of documents in a file for another command, which kubeadm passes over as well. */
+export function strayKinds(documents: Documents, taken: readonly (keyof Documents)[]): string[] {
+  return Object.entries(kinds).flatMap(([kind, { part }]) => (documents[part] !== undefined && !taken.includes(part) ? [kind] : []));
+}

@@ -7,7 +7,7 @@ import { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { joinHostPort } from '../../ip/ip.ts';
 import { type ClusterPlan, type ClusterWish, planCluster } from '../config/cluster-plan.ts';
-import { type Documents, nodeIpArgument } from '../config/documents.ts';
+import { addressIn, type Documents } from '../config/documents.ts';
 import { storeKind } from '../config/shared-store.ts';
 import {
   controlPlaneTaint,
@@ -128,9 +128,10 @@ async function preflight(context: SetupContext, request: InitRequest, runtime: R
   const { exec, keeper, steps } = context;
   const { documents, nodeName, wish, runtimeEndpoint } = request;
   const { init = {} } = documents;
+  const inFile = addressIn(init.nodeRegistration, init.localAPIEndpoint);
   const address = await nodeAddress({
     cidr: request.address.cidr,
-    address: request.address.address ?? init.localAPIEndpoint?.advertiseAddress ?? nodeIpArgument(init.nodeRegistration ?? {}),
+    address: request.address.address ?? inFile,
   });
   const running = await runningServices(keeper);
   // Without an address the plan cannot be made, and the finding says so first.
