@@ -26,7 +26,8 @@ export function controlPlaneWish(values: Values, document: JoinConfiguration['co
   return {
     certificateKey: key === undefined ? undefined : parseCertificateKey(key),
     store: values.store,
-    bindPort: port === undefined ? document?.localAPIEndpoint?.bindPort : new FlagReader({ ...values }).port('apiserver-bind-port'),
+    bindPort:
+      port === undefined ? document?.localAPIEndpoint?.bindPort || undefined : new FlagReader({ ...values }).port('apiserver-bind-port'),
   };
 }
 

@@ -88,10 +88,37 @@ const refused: readonly (readonly [string, ClusterWish, RegExp])[] = [
   ['a range without room for Services', { serviceSubnet: '10.0.0.0/29' }, /at most \/28/],
   ['ranges that overlap', { podSubnet: '10.96.0.0/14' }, /they overlap/],
   ["a range with the machine's address", { podSubnet: '192.168.0.0/16' }, /the address of this machine, 192.168.56.10, is in it/],
+  ['a domain that is no name', { dnsDomain: 'Bad Domain!' }, /DNS domain "Bad Domain!": it is no name of DNS/],
+  ['an empty domain', { dnsDomain: '' }, /DNS domain "": it is no name of DNS/],
+  ['a name for the certificate that is none', { certSans: ['a.example', 'a b'] }, /certificate name "a b": it is no name of DNS/],
+  ['a star alone', { certSans: ['*'] }, /certificate name "\*": it is no name/],
+  ['a port of the endpoint that is none', { controlPlaneEndpoint: 'x:99999' }, /"x:99999": port 99999: it is no port/],
   ['an endpoint that is none', { controlPlaneEndpoint: 'a b' }, /it is no address and no name/],
 ];
 
+test('planCluster() takes addresses, names and stars for the certificate', () => {
+  const certSans = ['192.0.2.1', 'fd00::1', '*.example.org'];
+  assert.deepEqual(planCluster({ certSans }, {}, own).certSans, certSans);
+});
+
+test('planCluster() takes what is empty in a file for what is not there, as kubeadm does', () => {
+  const empty: Documents = {
+    init: { localAPIEndpoint: { bindPort: 0 } },
+    cluster: { controlPlaneEndpoint: '', networking: { dnsDomain: '' } },
+  };
+  assert.deepEqual(planCluster({}, empty, own), planCluster({}, {}, own));
+});
+
 describe('planCluster() refuses', () => {
+  for (const bindPort of [70_000, 65_536, -1, 6443.5])
+    test(`the port ${bindPort}`, () => {
+      for (const [wish, documents] of [
+        [{ bindPort }, {}],
+        [{}, { init: { localAPIEndpoint: { bindPort } } }],
+      ] as const)
+        assert.throws(() => planCluster(wish, documents, own), { code: 'BAD_CONFIG', message: /bindPort .*: it is no port/ });
+    });
+
   for (const [what, wish, message] of refused)
     test(what, () => assert.throws(() => planCluster(wish, {}, own), { code: 'BAD_CONFIG', message }));
 });

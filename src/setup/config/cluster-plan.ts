@@ -1,4 +1,5 @@
 /** A cluster as "fairlead init" makes it: what flags and kubeadm's configuration say, and the presets for what neither does. Pure. */
+import { isDns1123Subdomain } from '../../api/validation/names.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { type Cidr, cidrOverlaps, isIp, joinHostPort, nthIp, parseCidr } from '../../ip/ip.ts';
 import type { ClusterConfiguration, InitConfiguration, ProxyConfiguration } from './documents.ts';
@@ -62,12 +63,28 @@ function range(what: string, text: string, most: number): Cidr {
   return cidr;
 }
 
+function portOf(what: string, port: number): number {
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  throw bad(`${what} ${port}`, 'it is no port', 'Give one of 1 to 65535, such as 6443');
+}
+
+function domainOf(what: string, name: string): string {
+  const [problem] = isDns1123Subdomain(name);
+  if (problem === undefined) return name;
+  throw bad(`${what} "${name}"`, 'it is no name of DNS', 'It takes a-z, 0-9, "-" and "."');
+}
+
+/** An address or a name, which may begin with `*.`, as kubeadm has it. */
+function sanOf(text: string): string {
+  return isIp(text) ? text : domainOf('certificate name', text.replace(/^\*\./, '')) && text;
+}
+
 /** `HOST` or `HOST:PORT`, an address or a name. Throws BAD_CONFIG. */
 export function endpointOf(text: string, port: number): string {
   const [, host = text, own] = /^\[?([^\]]*?)\]?(?::(\d+))?$/.exec(text) ?? [];
   if (!isIp(host) && !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(host))
     throw bad(`the control plane's endpoint "${text}"`, 'it is no address and no name', 'Give HOST or HOST:PORT');
-  return joinHostPort(host, own ?? port);
+  return joinHostPort(host, own === undefined ? port : portOf(`the control plane's endpoint "${text}": port`, Number(own)));
 }
 
 /** Throws BAD_CONFIG. */
@@ -79,21 +96,22 @@ export function planCluster(
   const { init = {}, cluster = {} } = documents;
   const { networking = {} } = cluster;
   const { pods, services } = planRanges(wish, networking, advertiseAddress);
-  const bindPort = wish.bindPort ?? init.localAPIEndpoint?.bindPort ?? clusterPresets.bindPort;
-  const chosen = wish.controlPlaneEndpoint ?? cluster.controlPlaneEndpoint;
+  // What is empty in a file is as if it were not there, as with kubeadm.
+  const bindPort = portOf('bindPort', wish.bindPort ?? (init.localAPIEndpoint?.bindPort || clusterPresets.bindPort));
+  const chosen = wish.controlPlaneEndpoint ?? (cluster.controlPlaneEndpoint || undefined);
   return {
     clusterName: cluster.clusterName ?? clusterPresets.clusterName,
     kubernetesVersion: cluster.kubernetesVersion,
     podSubnet: pods.text,
     serviceSubnet: services.text,
-    dnsDomain: wish.dnsDomain ?? networking.dnsDomain ?? clusterPresets.dnsDomain,
+    dnsDomain: domainOf('DNS domain', wish.dnsDomain ?? (networking.dnsDomain || clusterPresets.dnsDomain)),
     kubernetesAddress: nthIp(services, 1),
     dnsAddress: nthIp(services, 10),
     advertiseAddress,
     bindPort,
     endpoint: endpointOf(chosen ?? advertiseAddress, bindPort),
     hasEndpoint: chosen !== undefined,
-    certSans: [...(cluster.apiServer?.certSANs ?? []), ...(wish.certSans ?? [])],
+    certSans: [...(cluster.apiServer?.certSANs ?? []), ...(wish.certSans ?? [])].map(sanOf),
     store: wish.store ?? (cluster.etcd?.external ? etcdUrl(cluster.etcd.external) : undefined),
     networkBackend: wish.networkBackend ?? clusterPresets.networkBackend,
     proxy: planProxy(wish, documents.proxy, pods.text),

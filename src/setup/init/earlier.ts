@@ -60,7 +60,8 @@ export function withEarlier(
   return {
     ...wish,
     store: wish.store ?? (cluster.etcd?.external ? undefined : earlier.store),
-    controlPlaneEndpoint: wish.controlPlaneEndpoint ?? cluster.controlPlaneEndpoint ?? (isOwn ? undefined : earlier.endpoint),
+    controlPlaneEndpoint:
+      wish.controlPlaneEndpoint ?? (cluster.controlPlaneEndpoint || undefined) ?? (isOwn ? undefined : earlier.endpoint),
   };
 }
 
