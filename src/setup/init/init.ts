@@ -41,7 +41,7 @@ import {
 import { askStore, readEarlier, readOtherCluster, refuseChanges, withEarlier } from './earlier.ts';
 import { ensureObjects } from './ensure-objects.ts';
 import { joinRoles } from './roles.ts';
-import { ensureTokens } from './tokens.ts';
+import { ensureTokens, plannedTokens } from './tokens.ts';
 
 export interface InitRequest {
   readonly nodeName: string;
@@ -77,6 +77,7 @@ export interface InitResult {
 
 export async function runInit(context: SetupContext, request: InitRequest): Promise<InitResult> {
   const { steps } = context;
+  const planned = plannedTokens(request, context.clock.now());
   const runtime = await context.readRuntime(request.runtimeEndpoint);
   const plan = await preflight(context, request, runtime);
   const isNew = await steps.run('certificates', `Certificates and kubeconfigs in ${layout.kubernetesDir}`, () =>
@@ -90,7 +91,7 @@ export async function runInit(context: SetupContext, request: InitRequest): Prom
     await upload(context, plan, client, request.certificateKey);
     let token: Token | undefined;
     await steps.run('token', 'Token and address for those who join', async () => {
-      const ensured = await ensureTokens(client, request, context.clock.now());
+      const ensured = await ensureTokens(client, { planned, tokenTtlMs: request.tokenTtlMs }, context.clock.now());
       token = ensured.token;
       return (await publishClusterInfo(client, plan)) || ensured.changed;
     });

@@ -1,13 +1,24 @@
 /** The bootstrap tokens of a new cluster. */
-import { bootstrapTokenLifeMs, bootstrapTokenNamespace, bootstrapTokenOf, bootstrapTokenType } from '../../api/bootstrap-token.ts';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  type BootstrapToken,
+  bootstrapGroupPattern,
+  bootstrapTokenLifeMs,
+  bootstrapTokenName,
+  bootstrapTokenNamespace,
+  bootstrapTokenOf,
+  bootstrapTokenType,
+  bootstrapTokenUsages,
+} from '../../api/bootstrap-token.ts';
 import { secrets } from '../../api/resource-types.ts';
 import type { Secret } from '../../api/schema/types.ts';
+import { ignoreNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { parseDuration } from '../../clock/duration.ts';
+import { parseInstant } from '../../clock/timestamp.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import type { BootstrapToken, Documents } from '../config/documents.ts';
-import { newToken, parseToken, type Token, tokenSecret, tokenText } from '../token/token.ts';
-import { ensureObjects } from './ensure-objects.ts';
+import type { Documents, BootstrapToken as TokenDocument } from '../config/documents.ts';
+import { newToken, parseToken, type Token, type TokenOptions, tokenSecret } from '../token/token.ts';
 
 export interface TokenWish {
   /** One that was agreed upon before. */
@@ -22,32 +33,77 @@ const leastLifeMs = 600_000;
 /** By it a second run finds the token of the first. */
 const tokenDescription = 'made by "fairlead init"';
 
-/** The tokens that were asked for; without any, that of an earlier run, or a new one. Gives the one to tell. */
-export async function ensureTokens(
-  client: Client,
-  { token, tokenTtlMs, documents }: TokenWish,
-  now: number,
-): Promise<{ readonly token: Token; readonly changed: boolean }> {
-  const listed: readonly BootstrapToken[] = token === undefined ? (documents.init?.bootstrapTokens ?? []) : [{ token }];
-  const wanted = listed.map((one) => secretOf(one, tokenTtlMs, now));
-  const [first] = listed;
-  if (first) return { token: parseToken(first.token), changed: await ensureObjects(client, wanted) };
-  const earlier = await findToken(client, now);
-  if (earlier) return { token: earlier, changed: false };
-  const made = newToken();
-  return { token: made, changed: await ensureObjects(client, [secretOf({ token: tokenText(made) }, tokenTtlMs, now)]) };
+/** The tokens that are asked for, the first of which is to be told; none where any will do. `now` is milliseconds since the epoch. Pure. Throws USAGE, BAD_CONFIG. */
+export function plannedTokens({ token, tokenTtlMs, documents }: TokenWish, now: number): TokenOptions[] {
+  const listed: readonly TokenDocument[] = token === undefined ? (documents.init?.bootstrapTokens ?? []) : [{ token }];
+  return listed.map((one) => planned(one, tokenTtlMs, now));
 }
 
-function secretOf(
-  { token, description = tokenDescription, ttl, expires, usages, groups }: BootstrapToken,
+function planned(
+  { token, description = tokenDescription, usages, groups, ...end }: TokenDocument,
   presetMs: number,
   now: number,
-): Secret {
+): TokenOptions {
+  requireWords('usages', usages, (word) => bootstrapTokenUsages.some((usage) => usage === word), bootstrapTokenUsages.join(', '));
+  requireWords('groups', groups, (word) => bootstrapGroupPattern.test(word), 'system:bootstrappers:NAME');
+  return { token: parseToken(token), description, expires: endOf(end, presetMs, now), usages, groups };
+}
+
+function endOf({ ttl, expires }: Pick<TokenDocument, 'ttl' | 'expires'>, presetMs: number, now: number): number | undefined {
+  if (expires !== undefined) {
+    const instant = parseInstant(expires);
+    if (instant) return instant.seconds * 1000;
+    throw refused('expires', expires, 'it is no time', 'Write it as 2030-01-01T00:00:00Z');
+  }
   const ttlMs = ttl === undefined ? presetMs : parseDuration(ttl);
-  if (ttlMs === undefined)
-    throw new KnownError('BAD_CONFIG', `Cannot use "bootstrapTokens.ttl" "${ttl}": it is no duration`, { hint: 'Write it as 24h0m0s' });
-  const end = expires === undefined ? (ttlMs > 0 ? now + ttlMs : undefined) : Date.parse(expires);
-  return tokenSecret({ token: parseToken(token), description, expires: end, usages, groups });
+  if (ttlMs === undefined || ttlMs < 0) throw refused('ttl', ttl ?? '', 'it is no duration', 'Write it as 24h0m0s');
+  return ttlMs > 0 ? now + ttlMs : undefined;
+}
+
+function requireWords(field: string, words: readonly string[] | undefined, fits: (word: string) => boolean, example: string): void {
+  const wrong = words?.find((word) => !fits(word));
+  if (wrong !== undefined) throw refused(field, wrong, 'no token may have it', `It takes ${example}`);
+}
+
+function refused(field: string, text: string, why: string, hint: string): KnownError {
+  return new KnownError('BAD_CONFIG', `Cannot use "bootstrapTokens.${field}" "${text}": ${why}`, { hint });
+}
+
+/** Makes the tokens that are planned; without any finds that of an earlier run, or makes a new one. Gives the one to tell. */
+export async function ensureTokens(
+  client: Client,
+  { planned: all, tokenTtlMs }: { readonly planned: readonly TokenOptions[]; readonly tokenTtlMs: number },
+  now: number,
+): Promise<{ readonly token: Token; readonly changed: boolean }> {
+  const [first] = all;
+  if (first === undefined) {
+    const earlier = await findToken(client, now);
+    if (earlier) return { token: earlier, changed: false };
+    const made: TokenOptions = { token: newToken(), description: tokenDescription, expires: endOf({}, tokenTtlMs, now) };
+    return { token: made.token, changed: await ensureToken(client, made, now) };
+  }
+  let changed = false;
+  for (const one of all) changed = (await ensureToken(client, one, now)) || changed;
+  return { token: first.token, changed };
+}
+
+/** As kubeadm does: what was said last holds. Whether there was anything to do. */
+async function ensureToken(client: Client, wanted: TokenOptions, now: number): Promise<boolean> {
+  const secret = tokenSecret(wanted);
+  const found = await client
+    .get<Secret>(secrets, bootstrapTokenName(wanted.token.id), { namespace: bootstrapTokenNamespace })
+    .catch(ignoreNotFound);
+  if (!found) await client.create<Secret>(secrets, secret);
+  else if (isAlike(found, secret, now)) return false;
+  else await client.update<Secret>(secrets, { ...found, data: secret.data ?? {} });
+  return true;
+}
+
+/** A time to live begins anew with each run: what ends within the same ten minutes is left as it is. */
+function isAlike(found: Secret, wanted: Secret, now: number): boolean {
+  const [left, wished] = [bootstrapTokenLifeMs(found, now), bootstrapTokenLifeMs(wanted, now)];
+  const withoutEnd = (secret: Secret): Partial<BootstrapToken> => ({ ...bootstrapTokenOf(secret), expiration: undefined });
+  return (left === wished || Math.abs(left - wished) < leastLifeMs) && isDeepStrictEqual(withoutEnd(found), withoutEnd(wanted));
 }
 
 async function findToken(client: Client, now: number): Promise<Token | undefined> {

@@ -34,7 +34,7 @@ export async function runUpload(context: SetupContext, certificateKey: string = 
       'Keys for further control planes in the Secret kube-system/kubeadm-certs, encrypted, for two hours',
       async () => uploadKeys(client, store, certificateKey, clock.now()),
     );
-    const { token } = await ensureTokens(client, { token: undefined, tokenTtlMs: 24 * 3_600_000, documents: {} }, clock.now());
+    const { token } = await ensureTokens(client, { planned: [], tokenTtlMs: 24 * 3_600_000 }, clock.now());
     const joinCommand = await joinCommandFor(client, token);
     return { certificateKey, joinCommand, controlPlaneJoinCommand: controlPlaneJoin(joinCommand, certificateKey), steps: steps.records };
   } finally {
