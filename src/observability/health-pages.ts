@@ -29,9 +29,12 @@ interface PageServerOptions {
 /** Pages at one address. Never keeps a process alive. */
 export class PageServer {
   readonly #server: Server;
+  /** May become others while it listens. */
+  pages: Pages;
 
   constructor(pages: Pages, { tls, allows }: PageServerOptions = {}) {
-    const answer = (request: IncomingMessage, response: ServerResponse): void => void respond(request, response, pages, allows);
+    this.pages = pages;
+    const answer = (request: IncomingMessage, response: ServerResponse): void => void respond(request, response, this.pages, allows);
     // A certificate is asked for and not required: a probe has none.
     this.#server = tls
       ? createSecureServer({ ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: false }, answer)

@@ -32,6 +32,8 @@ interface Surroundings {
 export class Families {
   readonly #around: Surroundings;
   readonly #families = new Map<TableFamily, FamilyProxy>();
+  /** Those whose rules this proxy has put in place. */
+  readonly #served = new Set<TableFamily>();
   /** Those whose rules are not in the kernel as they are planned, since it refused. */
   readonly #behind = new Set<TableFamily>();
   /** Those that this machine lacks a part for, and what was said of them. */
@@ -45,6 +47,16 @@ export class Families {
 
   get planners(): Planner[] {
     return [...this.#families.values()].map(({ planner }) => planner);
+  }
+
+  get isServing(): boolean {
+    return this.#served.size > 0;
+  }
+
+  /** Every family has its rules, but for one that waits too long for them. */
+  get isSettled(): boolean {
+    const mayWait = (family: TableFamily): boolean => this.#served.has(family) || this.#lacking.has(family);
+    return this.isServing && [...this.#behind].every((family) => mayWait(family) || this.#around.liveness.isLate(family));
   }
 
   /** The next sync heeds what the view says; `look`: after another look at the node. */
@@ -93,6 +105,7 @@ export class Families {
     const took = (planningMs + clock.monotonic() - begun) / 1000;
     metrics.synced(family, full, took);
     metrics.programmed(family, changes.triggers, clock.now());
+    this.#served.add(family);
     metrics.applied(family, liveness.synced(family, begunAt, tracker.pendingServices > 0));
     if (full && steps > 0) flowCleanUp.rulesWereMissing(family);
     if (steps > 0) log.debug('Applied rules', { family, full, steps, services: changes.services.size, seconds: took });
@@ -100,7 +113,7 @@ export class Families {
 
   /** Makes new tables of those families whose node context changed, and tells all what is reserved. Gives what failed. */
   async #followView(): Promise<unknown[]> {
-    const { view } = this.#around;
+    const { view, liveness } = this.#around;
     const due = this.#viewDue;
     this.#viewDue = 'no';
     const failures: unknown[] = [];
@@ -108,6 +121,7 @@ export class Families {
       if (due === 'look') await view.look();
       if (view.reserve()) for (const planner of this.planners) planner.reserve(view.reserved);
       for (const [family, context] of view.contexts()) failures.push(...(await this.#follow(family, context, due === 'look')));
+      liveness.retain(new Set([...this.#families.keys(), ...this.#behind].filter((family) => !this.#lacking.has(family))));
     } catch (err) {
       this.#viewDue = 'look';
       throw err;
@@ -144,7 +158,6 @@ export class Families {
     } catch (err) {
       this.#behind.add(family);
       if (isLack(err) && this.#isSpare(family)) {
-        liveness.forget(family);
         const said = `Cannot serve ${familyNames[family]} here, goes on without: ${err.message}`;
         if (this.#lacking.get(family) !== said) log.warn(said, { hint: err.hint });
         this.#lacking.set(family, said);
@@ -162,7 +175,7 @@ export class Families {
   /** Whether the node has addresses without this family, which was never served. IPv4 is what a mode is probed for. */
   #isSpare(family: TableFamily): boolean {
     const hasOther = (this.#families.get('ip')?.planner.node.nodeIps.length ?? 0) > 0;
-    return family === 'ip6' && hasOther && !this.#around.liveness.hasRules(family);
+    return family === 'ip6' && hasOther && !this.#served.has(family);
   }
 
   #put(proxy: FamilyProxy, key: string): void {

@@ -15,12 +15,12 @@ interface Progress {
 
 export class Liveness {
   readonly #clock: Clock;
-  readonly #syncPeriodMs: number;
+  syncPeriodMs: number;
   readonly #families = new Map<TableFamily, Progress>();
 
-  constructor(clock: Clock, syncPeriodMs: number) {
+  constructor(clock: Clock, syncPeriodMs = 30_000) {
     this.#clock = clock;
-    this.#syncPeriodMs = syncPeriodMs;
+    this.syncPeriodMs = syncPeriodMs;
   }
 
   /** A sync is due: of one family, which is looked after from now on, or of all that are. */
@@ -38,35 +38,24 @@ export class Liveness {
     return lastSync;
   }
 
-  /** A family is not served here. */
-  forget(family: TableFamily): void {
-    this.#families.delete(family);
+  /** Forgets every other family: it is not served here. */
+  retain(families: ReadonlySet<TableFamily>): void {
+    for (const family of this.#families.keys()) if (!families.has(family)) this.#families.delete(family);
   }
 
-  hasRules(family: TableFamily): boolean {
-    return (this.#families.get(family)?.lastSync ?? 0) > 0;
+  /** Whether its sync waits for longer than two periods. */
+  isLate(family: TableFamily): boolean {
+    const { queuedAt } = this.#families.get(family) ?? {};
+    return queuedAt !== undefined && this.#clock.now() - queuedAt >= 2 * this.syncPeriodMs;
   }
 
-  #isLate({ queuedAt }: Progress): boolean {
-    return queuedAt !== undefined && this.#clock.now() - queuedAt >= 2 * this.#syncPeriodMs;
-  }
-
-  #isAlive(progress: Progress): boolean {
-    return progress.lastSync > 0 && !this.#isLate(progress);
-  }
-
-  get hasAnyRules(): boolean {
-    return [...this.#families.values()].some(({ lastSync }) => lastSync > 0);
-  }
-
-  /** Every family has its rules, but for one that waits too long for them. */
-  get isSettled(): boolean {
-    return this.hasAnyRules && [...this.#families.values()].every((one) => one.lastSync > 0 || this.#isLate(one));
+  #isAlive(family: TableFamily, { lastSync }: Progress): boolean {
+    return lastSync > 0 && !this.isLate(family);
   }
 
   /** No family waits for a sync for longer than two periods. */
   get isAlive(): boolean {
-    return this.#families.size > 0 && [...this.#families.values()].every((one) => this.#isAlive(one));
+    return this.#families.size > 0 && [...this.#families].every(([family, one]) => this.#isAlive(family, one));
   }
 
   /** kube-proxy's words. `eligible`: whether traffic should come to this node counts too. Source: pkg/proxy/healthcheck/proxy_health.go */
@@ -77,7 +66,7 @@ export class Liveness {
     const isWell = healthy && (nodeEligible || !eligible);
     const families = [...this.#families];
     const status = families.map(([family, one]) => {
-      return [familyNames[family], { lastUpdated: timeOf(one.lastSync), healthy: this.#isAlive(one) }] as const;
+      return [familyNames[family], { lastUpdated: timeOf(one.lastSync), healthy: this.#isAlive(family, one) }] as const;
     });
     const body = {
       // Of one that is well it is never long ago: probes of old look at its age, and a quiet cluster has no syncs.

@@ -4,6 +4,7 @@ import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { NatHold } from '../linux/nftables/nat-hold.ts';
 import type { Log } from '../observability/log.ts';
+import type { Answers } from './answers.ts';
 import type { Flows } from './flow-clean-up.ts';
 import type { Mode, ModeOptions } from './mode/mode.ts';
 import type { NodeHost } from './node-host.ts';
@@ -48,6 +49,10 @@ export interface ProxyOptions {
   readonly flags?: Readonly<Record<string, string>>;
   /** Serves /metrics, /healthz, /proxyMode, /configz, /statusz, /flagz. */
   readonly metricsAddress?: string;
+  /** Whether an address for pages that is taken ends the start. Default: it is tried again and again, and the rules do not wait. */
+  readonly bindAddressHardFail?: boolean;
+  /** What answers for this proxy and for those before and after it; whoever gives it closes it. Default: its own. */
+  readonly answers?: Answers;
   /** Sockets of this process at which it serves Services beside those of the mode. */
   readonly otherListeners?: () => readonly Listener[];
   /** Whether /metrics tells what was counted for each Service. Default true. */

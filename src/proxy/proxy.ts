@@ -9,11 +9,11 @@ import { type Clock, systemClock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import { KernelNatHold, type NatHold } from '../linux/nftables/nat-hold.ts';
 import { type Log, silentLog } from '../observability/log.ts';
+import { Answers } from './answers.ts';
 import { ClusterSources } from './cluster-sources.ts';
 import { Families } from './families.ts';
 import { FlowCleanUp, type Flows, KernelFlows } from './flow-clean-up.ts';
-import { ServiceHealth } from './health.ts';
-import { Liveness } from './liveness.ts';
+import type { Liveness } from './liveness.ts';
 import { ProxyMetrics } from './metrics.ts';
 import type { Mode } from './mode/mode.ts';
 import { defaultMode } from './mode/modes.ts';
@@ -24,7 +24,6 @@ import type { ProxyOptions } from './options.ts';
 import { cleanOtherModes } from './other-modes.ts';
 import { refusalOf } from './plan/algorithm.ts';
 import { ownServices } from './plan/reserved.ts';
-import { type ProxyPages, serveProxyPages } from './proxy-pages.ts';
 import { ServiceReport } from './service-report.ts';
 import { SyncLoop } from './sync-loop.ts';
 import { TakeOver } from './take-over.ts';
@@ -53,11 +52,10 @@ export class ServiceProxy {
   readonly #stop = new AbortController();
   readonly #markSynced: () => void;
   readonly #liveness: Liveness;
-  readonly #health: ServiceHealth;
+  readonly #answers: Answers;
   readonly #recorder: EventRecorder;
   readonly #report: ServiceReport;
   readonly #takeOver: TakeOver;
-  #pages: ProxyPages | undefined;
   #started = false;
   #watch: { close(): void } | undefined;
   #closing: Promise<void> | undefined;
@@ -89,11 +87,12 @@ export class ServiceProxy {
       ownListeners: () => [...(mode.listeners?.() ?? []), ...(options.otherListeners?.() ?? [])],
     });
     const flowCleanUp = new FlowCleanUp(this.#flows);
-    const [metrics, liveness] = [this.metrics, new Liveness(clock, syncPeriodMs)];
+    this.#answers = options.answers ?? new Answers(clock, log);
+    const [metrics, { liveness }] = [this.metrics, this.#answers];
+    liveness.syncPeriodMs = syncPeriodMs;
     this.#families = new Families({ mode, view: this.#view, tracker: this.#tracker, flowCleanUp, metrics, liveness, clock, log });
     this.#liveness = liveness;
     this.#followCluster();
-    this.#health = new ServiceHealth(() => this.#liveness.isAlive, log);
     this.#recorder = new EventRecorder({ client, component: 'kube-proxy', host: nodeName, clock, log });
     this.#report = new ServiceReport({
       log,
@@ -128,10 +127,9 @@ export class ServiceProxy {
     await this.#mode.probe();
     const refusal = refusalOf(algorithm, this.#mode.name, this.#mode.algorithms);
     if (refusal !== undefined) this.#log.warn(refusal, { hint: 'Choose another scheduler, or another proxy mode' });
-    this.#pages = await serveProxyPages(this.#options, {
+    await this.#answers.pages.serve(this.#options, {
       mode: this.#mode.name,
       metrics: this.metrics,
-      clock: this.#clock,
       counts: (of) => this.#families.counts(of),
       health: (eligible) => this.#liveness.answer(eligible, this.#view.node),
     });
@@ -179,11 +177,11 @@ export class ServiceProxy {
   async #sync(): Promise<void> {
     const failures = await this.#families.sync();
     this.metrics.pending(this.#tracker);
-    if (this.#liveness.hasAnyRules) {
+    if (this.#families.isServing) {
       this.#markSynced();
       await this.#afterSync();
     }
-    if (this.#liveness.isSettled) this.#takeOver.synced();
+    if (this.#families.isSettled) this.#takeOver.synced();
     if (failures.length > 0) throw failures[0];
   }
 
@@ -191,7 +189,7 @@ export class ServiceProxy {
     const { planners } = this.#families;
     this.#report.update(planners.flatMap((planner) => planner.warnings));
     // Our own sockets are reserved as others are: ports that we listened on may be somebody's now.
-    if (await this.#health.update(planners.map((planner) => planner.healthChecks))) this.#onView('look');
+    if (await this.#answers.health.update(planners.map((planner) => planner.healthChecks))) this.#onView('look');
     await this.#families.tidy();
   }
 
@@ -217,11 +215,11 @@ export class ServiceProxy {
 
   /** Where /healthz is served, once `startProxy` has resolved. */
   get healthzAddress(): string | undefined {
-    return this.#pages?.healthzAddress;
+    return this.#answers.pages.bound(this.#options.healthzAddress);
   }
 
   get metricsAddress(): string | undefined {
-    return this.#pages?.metricsAddress;
+    return this.#answers.pages.bound(this.#options.metricsAddress);
   }
 
   /** What is wrong with it, in words; undefined while nothing is. */
@@ -248,8 +246,7 @@ export class ServiceProxy {
     this.#watch?.close();
     await this.#loop.stop();
     await this.#takeOver.close();
-    await this.#health.close();
-    await this.#pages?.close();
+    if (!this.#options.answers) await this.#answers.close();
     if (!this.#isModeKept) this.#mode.close();
     if (!this.#options.natHold) this.#natHold?.close();
     if (!this.#options.flows) this.#flows.close();

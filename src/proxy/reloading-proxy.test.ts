@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
+import { eventually } from '../clock/testing/eventually.ts';
 import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
+import { type Log, silentLog } from '../observability/log.ts';
 import { NftablesMode } from './mode/nftables/nftables-mode.ts';
 import type { ProxyOptions } from './options.ts';
 import { type ServiceProxy, startProxy } from './proxy.ts';
@@ -48,13 +50,84 @@ describe('ReloadingProxy', () => {
     await proxy.synced;
     const held = [...(nft.table('ip', 'kube-proxy')?.elements.get('endpoints') ?? [])];
     assert.equal(held.length, 2);
-    await proxy.change({ masqueradeAll: false, metricsAddress, configuration: { a: 2 } });
+    await proxy.change({ masqueradeAll: false, syncPeriodMs: 40_000, metricsAddress, configuration: { a: 2 } });
     const sent = nft.messagesSent;
     await proxy.synced;
     assert.equal(nft.messagesSent, sent, 'a kernel that holds everything is left alone');
     assert.deepEqual([...(nft.table('ip', 'kube-proxy')?.elements.get('endpoints') ?? [])], held);
     const told = await (await fetch(`http://${metricsAddress}/configz`)).json();
     assert.deepEqual(told, { 'kubeproxy.config.k8s.io': { a: 2 } });
+  });
+
+  test('starts no other proxy for what is only told', async () => {
+    const { cluster, nft } = await web();
+    let started = 0;
+    const start = async (options: ProxyOptions): Promise<ServiceProxy> => {
+      started++;
+      return await startProxy(options);
+    };
+    const metricsAddress = `127.0.0.1:${await freePort()}`;
+    const proxy = await ReloadingProxy.start(fixed(cluster, nft), { metricsAddress, configuration: { a: 1 } }, start);
+    running.push(proxy);
+    await proxy.change({ metricsAddress, configuration: { a: 2 } });
+    const told = await (await fetch(`http://${metricsAddress}/configz`)).json();
+    assert.deepEqual([told, started], [{ 'kubeproxy.config.k8s.io': { a: 2 } }, 1]);
+  });
+
+  test('answers load balancers at every moment between two proxies, also when the first one after the change does not start', async () => {
+    const { cluster, nft } = await web();
+    cluster.nodes.put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node1' } });
+    const [healthzAddress, port] = [`127.0.0.1:${await freePort()}`, await freePort()];
+    const local = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: port } as const;
+    cluster.service('lb', '10.96.0.101', { ...local, ports: [{ port: 80, nodePort: 30080 }] });
+    cluster.endpoints('lb', ['10.244.1.2'], 'TCP', 'node1');
+    const asked = async (): Promise<number[]> =>
+      await Promise.all([`${healthzAddress}/healthz`, `127.0.0.1:${port}/`].map(async (url) => (await fetch(`http://${url}`)).status));
+    const seen: (readonly [string | undefined, number[]])[] = [];
+    const start = async (options: ProxyOptions): Promise<ServiceProxy> => {
+      if (seen.length > 0 || options.mode === undefined) seen.push([options.mode, await asked()]);
+      if (options.mode === 'ipvs') throw new KnownError('KERNEL_FEATURE_MISSING', 'Cannot use ipvs');
+      return await startProxy(options);
+    };
+    const proxy = await ReloadingProxy.start(fixed(cluster, nft), { mode: 'nftables', healthzAddress }, start);
+    running.push(proxy);
+    await proxy.synced;
+    await eventually(async () => assert.deepEqual(await asked(), [200, 200]));
+    await proxy.change({ healthzAddress });
+    await proxy.change({ mode: 'ipvs', healthzAddress });
+    await proxy.synced;
+    assert.deepEqual(seen, [
+      [undefined, [200, 200]],
+      ['ipvs', [200, 200]],
+      [undefined, [200, 200]],
+    ]);
+    assert.deepEqual(await asked(), [200, 200]);
+  });
+
+  test('says that nothing runs when going back fails too, and tries until it does', async () => {
+    const clock = new FakeClock();
+    const said: string[] = [];
+    const log: Log = { ...silentLog, error: (text) => void said.push(text), info: (text) => void said.push(text) };
+    let refused: string | undefined;
+    const start = async ({ mode = '' }: ProxyOptions): Promise<ServiceProxy> => {
+      if (refused !== undefined) throw new KnownError('KERNEL_REFUSED', refused);
+      const proxy = { synced: Promise.resolve(), modeName: mode, release: async () => undefined, close: async () => {} };
+      return proxy as unknown as ServiceProxy;
+    };
+    const proxy = await ReloadingProxy.start({ client: {} as Client, nodeName: 'n', clock, log }, { mode: 'nftables' }, start);
+    running.push(proxy);
+    refused = 'no memory';
+    await proxy.change({ mode: 'ipvs' });
+    assert.equal(proxy.problem, 'no proxy runs: no memory');
+    assert.deepEqual(said, [
+      'Cannot start under the changed configuration, goes back to the last one: no memory',
+      'Cannot start under the last configuration either, no rules change until it can; tries again in 1 s: no memory',
+    ]);
+    refused = undefined;
+    await clock.advance(1000);
+    assert.equal(proxy.problem, undefined);
+    await proxy.change({ mode: 'iptables' });
+    assert.equal(said.at(-1), 'Goes on under the changed configuration');
   });
 
   test('goes on under the last settings when nothing can start under the new ones', async () => {

@@ -2,7 +2,6 @@
 import type { Clock } from '../clock/clock.ts';
 import { formatDuration } from '../clock/duration.ts';
 import type { Page } from '../observability/health-pages.ts';
-import type { ProxyOptions } from './options.ts';
 
 const notice =
   'Warning: This endpoint is not meant to be machine parseable, has no formatting compatibility guarantees and is for debugging purposes only.';
@@ -14,8 +13,12 @@ function forPeople(what: string, lines: readonly string[]): Page {
   return { code: 200, body: `\nkube-proxy ${what}\n${notice}\n\n${lines.join('\n')}\n` };
 }
 
-export function statusPages({ configuration, flags = {} }: ProxyOptions, clock: Clock): readonly StatusPage[] {
-  const startedAt = clock.now();
+export function statusPages(
+  flags: Readonly<Record<string, string>>,
+  startedAt: number,
+  clock: Clock,
+  configuration?: () => object | undefined,
+): readonly StatusPage[] {
   const pages: readonly StatusPage[] = [
     [
       '/flagz',
@@ -39,6 +42,6 @@ export function statusPages({ configuration, flags = {} }: ProxyOptions, clock: 
     ],
   ];
   if (configuration === undefined) return pages;
-  const body = JSON.stringify({ 'kubeproxy.config.k8s.io': configuration });
-  return [...pages, ['/configz', () => ({ code: 200, type: 'application/json', body })]];
+  const body = (): string => JSON.stringify({ 'kubeproxy.config.k8s.io': configuration() });
+  return [...pages, ['/configz', () => ({ code: 200, type: 'application/json', body: body() })]];
 }

@@ -1,5 +1,6 @@
 /** The configuration of the service proxy from its flags and its file. */
 import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { completed, fieldFromText, readProxyConfig } from '../../proxy/config/config.ts';
 import type { KubeProxyConfiguration } from '../../proxy/config/kube-proxy-configuration.ts';
 import type { FlagReader } from '../flag-reader.ts';
@@ -22,6 +23,11 @@ export function configurationOf(given: Readonly<Record<string, string>>, fileTex
   const name = given['hostname-override'];
   const fixed = name === undefined ? [] : [fieldFromText('hostnameOverride', name, 'hostname-override')];
   return completed(...fields, ...(fileText === undefined ? [] : [readProxyConfig(fileText)]), ...fixed);
+}
+
+/** The name of the Node, as kube-proxy reads it. Source: component-helpers/node/util GetHostname */
+export function nodeNameIn({ hostnameOverride }: KubeProxyConfiguration): string {
+  return (hostnameOverride || hostname()).trim().toLowerCase();
 }
 
 /** Empty says "nowhere" for an address, and nothing for any other flag. */

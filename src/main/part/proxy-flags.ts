@@ -96,7 +96,10 @@ export const fieldFlags: Readonly<Record<string, FieldFlag>> = {
   'kube-api-content-type': silent('clientConnection.contentType', 'TYPE', noEffect),
   'kube-api-qps': silent('clientConnection.qps', 'N', noEffect),
   'kube-api-burst': silent('clientConnection.burst', 'N', noEffect),
-  'bind-address-hard-fail': { ...toggle('bindAddressHardFail', noEffect), hidden: true },
+  'bind-address-hard-fail': toggle(
+    'bindAddressHardFail',
+    'an address for pages that is taken ends the start; else it is tried again and again',
+  ),
   profiling: { ...toggle('enableProfiling', noEffect), hidden: true },
   'show-hidden-metrics-for-version': silent('showHiddenMetricsForVersion', 'VERSION', noEffect),
   'config-sync-period': silent('configSyncPeriod', 'DURATION', noEffect),

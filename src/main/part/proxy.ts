@@ -1,7 +1,7 @@
 /** The service proxy: Services as rules of this node's kernel. */
 import { textFlag } from '../../cli/command.ts';
 import { FlagReader } from '../flag-reader.ts';
-import { clusterCidr, nodeNameOf, nodePartFlags, serviceCidr } from './cluster-flags.ts';
+import { clusterCidr, nodePartFlags, serviceCidr } from './cluster-flags.ts';
 import { definePart, type Part } from './part.ts';
 import { kubeProxyFlags } from './proxy-flags.ts';
 
@@ -58,9 +58,12 @@ export const proxy: Part = definePart({
     ...kubeProxyFlags,
   },
   async config(read, setting) {
-    const [{ nodePartClient }, { readConfiguration }] = await Promise.all([import('./part-client.ts'), import('./proxy-configuration.ts')]);
+    const [{ nodePartClient }, { nodeNameIn, readConfiguration }] = await Promise.all([
+      import('./part-client.ts'),
+      import('./proxy-configuration.ts'),
+    ]);
     const { configuration, file, given } = await readConfiguration(read as unknown as FlagReader);
-    const nodeName = configuration.hostnameOverride || nodeNameOf(read);
+    const nodeName = nodeNameIn(configuration);
     const kubeconfig = read.optional('kubeconfig') ?? configuration.clientConnection.kubeconfig;
     const [client, serviceCidrs] = [
       await nodePartClient('proxy', new FlagReader({ kubeconfig }), nodeName, read.optional('master')),

@@ -3,7 +3,7 @@ import type { Client } from '../../client/client.ts';
 import { aborted } from '../../clock/aborted.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { KernelNatHold } from '../../linux/nftables/nat-hold.ts';
-import { fileOf, idleFields } from '../../proxy/config/config.ts';
+import { fileOf, idleFields, lateFields } from '../../proxy/config/config.ts';
 import { followFile } from '../../proxy/config/follow-file.ts';
 import type { KubeProxyConfiguration } from '../../proxy/config/kube-proxy-configuration.ts';
 import { proxySettings } from '../../proxy/config/proxy-settings.ts';
@@ -12,7 +12,7 @@ import type { ProxyOptions } from '../../proxy/options.ts';
 import { ReloadingProxy } from '../../proxy/reloading-proxy.ts';
 import { spareMemory } from '../spare-memory.ts';
 import type { PartContext, Running } from './part.ts';
-import { configurationOf, type ReadConfiguration } from './proxy-configuration.ts';
+import { configurationOf, nodeNameIn, type ReadConfiguration } from './proxy-configuration.ts';
 import { deprecatedFlags } from './proxy-flags.ts';
 
 /** For what the first sync brings with it: flows that it found, and what other proxies left. */
@@ -28,22 +28,29 @@ export interface ProxyConfig extends ReadConfiguration {
 
 /** Settings that a proxy can take over while it works; of the others a change is told. */
 function reloadable(configuration: KubeProxyConfiguration, isAlone: boolean): Partial<ProxyOptions> {
-  const settings = proxySettings(configuration);
+  const settings = { ...proxySettings(configuration), nodeName: nodeNameIn(configuration) };
   return { ...settings, modeOptions: { ...settings.modeOptions, isAlone }, configuration: fileOf(configuration) };
 }
 
-function notices({ given, configuration }: ProxyConfig): string[] {
-  const flags = Object.entries(deprecatedFlags).flatMap(([flag, why]) =>
-    given[flag] === undefined ? [] : [`--${flag} has no effect: ${why}`],
-  );
-  return [...flags, ...idleFields(configuration)];
+function idleFlags({ given }: ProxyConfig): string[] {
+  return Object.entries(deprecatedFlags).flatMap(([flag, why]) => (given[flag] === undefined ? [] : [`--${flag} has no effect: ${why}`]));
+}
+
+/** What of a changed configuration is not as it says, as far as that was not told before. */
+function newNotices(before: KubeProxyConfiguration, now: KubeProxyConfiguration): string[] {
+  const told = new Set(idleFields(before));
+  return [...idleFields(now).filter((notice) => !told.has(notice)), ...lateFields(before, now)];
 }
 
 export async function runProxy(config: ProxyConfig, { informers: pool, clock, log, signal }: PartContext): Promise<Running> {
-  const { client, nodeName, serviceCidrs, configuration, given, file, isAlone } = config;
-  for (const notice of notices(config)) log.warn(notice);
-  applyConntrack(configuration.conntrack, log);
-  if (isAlone) applyOomScore(configuration.oomScoreAdj, log);
+  const { client, nodeName, serviceCidrs, given, file, isAlone } = config;
+  let { configuration } = config;
+  for (const notice of [...idleFlags(config), ...idleFields(configuration)]) log.warn(notice);
+  const applyToHost = ({ conntrack, oomScoreAdj }: KubeProxyConfiguration): void => {
+    applyConntrack(conntrack, log);
+    if (isAlone) applyOomScore(oomScoreAdj, log);
+  };
+  applyToHost(configuration);
   // DNS reads the same Services and EndpointSlices.
   const informers = pool.open(client, { clock, log, shares: ['services', 'endpointslices'], signal });
   const natHold = new KernelNatHold();
@@ -54,7 +61,9 @@ export async function runProxy(config: ProxyConfig, { informers: pool, clock, lo
   const onChange = async (text: string): Promise<void> => {
     try {
       const changed = configurationOf(given, text);
-      applyConntrack(changed.conntrack, log);
+      for (const notice of newNotices(configuration, changed)) log.warn(notice);
+      configuration = changed;
+      applyToHost(changed);
       await proxy.change(reloadable(changed, isAlone));
     } catch (err) {
       log.error(`Cannot use the changed configuration, the last one holds: ${messageOf(err)}`);

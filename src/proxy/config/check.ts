@@ -99,7 +99,6 @@ export const withoutEffect: Readonly<Record<string, string>> = {
   'logging.vmodule': 'there are no Go modules; --v=4 logs all that there is',
   'logging.options.json': 'lines go to standard error, each at once',
   'logging.options.text': 'lines go to standard error, each at once',
-  bindAddressHardFail: 'an address that is taken always ends the start',
   enableProfiling: "SIGUSR1 opens Node.js's inspector at 127.0.0.1:9229",
   showHiddenMetricsForVersion: 'no metric is hidden',
   'iptables.snatNodeInternalIP': "masquerading takes the address of the packet's way out",
@@ -107,6 +106,9 @@ export const withoutEffect: Readonly<Record<string, string>> = {
   configSyncPeriod: 'watches tell every change, and a list follows a watch that broke',
   portRange: 'it is unused upstream, too',
 };
+
+/** Sections that a proxy reads once, when it starts. */
+export const readOnce = ['clientConnection', 'logging'] as const;
 
 /** Fields of other systems: anything but their presets is refused. */
 export const ofOtherSystems: readonly string[] = ['winkernel', 'windowsRunAsService'];

@@ -150,6 +150,7 @@ describe('proxySettings()', () => {
       masqueradeAll: false,
       syncPeriodMs: 30_000,
       minSyncPeriodMs: 20,
+      bindAddressHardFail: false,
       serviceCounters: true,
       healthzAddress: '0.0.0.0:10256',
       metricsAddress: '127.0.0.1:10249',

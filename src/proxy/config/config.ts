@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net';
 import { parse } from 'yaml';
 import { KnownError } from '../../errors/known-error.ts';
-import { checks, ofOtherSystems, withoutEffect } from './check.ts';
+import { checks, ofOtherSystems, readOnce, withoutEffect } from './check.ts';
 import { configApiVersion, configDefaults, configKind, type Given, type KubeProxyConfiguration } from './kube-proxy-configuration.ts';
 
 type Tree = { [name: string]: unknown };
@@ -126,6 +126,12 @@ export function idleFields(config: KubeProxyConfiguration): string[] {
   });
   const gates = Object.keys(config.featureGates).map((gate) => `The feature gate ${gate} has no effect: nothing here waits for it`);
   return [...fields, ...gates];
+}
+
+/** One line for each section in which a proxy at work does not heed that it says something else now. */
+export function lateFields(before: KubeProxyConfiguration, now: KubeProxyConfiguration): string[] {
+  const changed = readOnce.filter((section) => JSON.stringify(before[section]) !== JSON.stringify(now[section]));
+  return changed.map((section) => `The changed ${section} holds from the proxy's next start on`);
 }
 
 /** As `--write-config-to` writes it and /configz tells it. */

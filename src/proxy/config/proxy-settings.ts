@@ -69,6 +69,7 @@ export function proxySettings(config: KubeProxyConfiguration): Settings {
     ...(config.detectLocalMode ? { localMode: config.detectLocalMode as (typeof localModes)[number] } : {}),
     ...(detectLocal.bridgeInterface ? { bridgeInterface: detectLocal.bridgeInterface } : {}),
     ...(detectLocal.interfaceNamePrefix ? { interfaceNamePrefix: detectLocal.interfaceNamePrefix } : {}),
+    bindAddressHardFail: config.bindAddressHardFail,
     serviceCounters: config.fairlead.serviceCounters,
     ...nodePorts(config),
     ...(healthzAddress === undefined ? {} : { healthzAddress }),

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { afterEach, describe, test } from 'node:test';
+import type { Client } from '../client/client.ts';
+import { eventually } from '../clock/testing/eventually.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
+import { type Log, silentLog } from '../observability/log.ts';
+import { ProxyMetrics } from './metrics.ts';
+import type { ProxyOptions } from './options.ts';
+import { ProxyPages } from './proxy-pages.ts';
+import { freePort } from './testing/running-proxy.ts';
+
+const closers: (() => Promise<unknown> | unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+const toldOf = (mode: string): Parameters<ProxyPages['serve']>[1] => ({
+  mode,
+  metrics: new ProxyMetrics('failures'),
+  counts: async () => [],
+  health: () => ({ code: 200, body: mode }),
+});
+const options = (more: Partial<ProxyOptions>): ProxyOptions => ({ client: {} as Client, nodeName: 'n', ...more });
+
+function opened(clock = new FakeClock(), log: Log = silentLog): ProxyPages {
+  const pages = new ProxyPages(clock, log);
+  closers.push(() => pages.close());
+  return pages;
+}
+
+async function text(address: string, path: string): Promise<string> {
+  return await (await fetch(`http://${address}${path}`)).text();
+}
+
+describe('ProxyPages', () => {
+  test('tell of the next proxy where they told of the last, and leave an address that is not wanted any more', async () => {
+    const [first, second] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+    const pages = opened();
+    await pages.serve(options({ healthzAddress: first, metricsAddress: second }), toldOf('one'));
+    assert.deepEqual([await text(first, '/healthz'), await text(second, '/proxyMode')], ['one', 'one']);
+    await pages.serve(options({ healthzAddress: first }), toldOf('two'));
+    assert.deepEqual([await text(first, '/healthz'), pages.bound(first), pages.bound(second)], ['two', first, undefined]);
+    await assert.rejects(fetch(`http://${second}/proxyMode`));
+  });
+
+  test('try an address again that another program has, and say so once', async () => {
+    const address = `127.0.0.1:${await freePort()}`;
+    const other = createServer().listen(Number(address.split(':')[1]), '127.0.0.1');
+    closers.push(() => other.close());
+    await once(other, 'listening');
+    const said: string[] = [];
+    const clock = new FakeClock();
+    const pages = opened(clock, { ...silentLog, error: (line) => void said.push(line) });
+    await pages.serve(options({ healthzAddress: address }), toldOf('one'));
+    assert.equal(pages.bound(address), undefined);
+    await clock.advance(5000);
+    await eventually(() => clock.pending > 0);
+    other.close();
+    await once(other, 'close');
+    await clock.advance(5000);
+    await eventually(async () => assert.equal(await text(address, '/healthz'), 'one'));
+    const wanted = `Cannot listen on "${address}": another program does; the rules do not wait, it is tried every 5 s`;
+    assert.deepEqual([said, pages.bound(address)], [[wanted], address]);
+  });
+
+  test('end the start at an address that another program has when they are asked to', async () => {
+    const address = `127.0.0.1:${await freePort()}`;
+    await opened().serve(options({ healthzAddress: address }), toldOf('one'));
+    const fatal = options({ metricsAddress: address, bindAddressHardFail: true });
+    await assert.rejects(opened().serve(fatal, toldOf('two')), { code: 'PORT_TAKEN' });
+  });
+});
