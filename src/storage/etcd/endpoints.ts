@@ -43,6 +43,17 @@ type Header = Message<'ResponseHeader'> | undefined;
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
+/** gRPC notes for each call from where it was called, a tenth of all that a write costs here, and always finds this file. */
+function withoutStack(call: () => void): void {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    call();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
 export class Endpoints {
   readonly #members: readonly Member[];
   readonly #tls: Tls | undefined;
@@ -178,13 +189,15 @@ export class Endpoints {
         if (problem) reject(problem);
         else resolve(response!);
       };
-      member.client.makeUnaryRequest<Request<Name>, Response<Name>>(
-        paths[method],
-        (value) => codec.encode(`${method}Request`, value as never),
-        (bytes) => codec.decode(`${method}Response`, bytes) as Response<Name>,
-        request,
-        { deadline: Date.now() + waitMs },
-        done,
+      withoutStack(() =>
+        member.client.makeUnaryRequest<Request<Name>, Response<Name>>(
+          paths[method],
+          (value) => codec.encode(`${method}Request`, value as never),
+          (bytes) => codec.decode(`${method}Response`, bytes) as Response<Name>,
+          request,
+          { deadline: Date.now() + waitMs },
+          done,
+        ),
       );
     });
   }
