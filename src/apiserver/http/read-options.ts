@@ -84,6 +84,8 @@ interface Combination {
 
 /** apimachinery's ValidateListOptions: nonsense must be refused, because an informer that asks for it would wait for ever. */
 function checkCombination(o: Combination): void {
+  // As most ask.
+  if (!o.match && o.sendInitialEvents === undefined) return;
   const errors = o.watch ? watchErrors(o) : listErrors(o);
   if (errors.length > 0) throw invalidOptions('ListOptions', ...errors);
 }
