@@ -6,7 +6,9 @@
 import { Conntrack } from '../linux/netlink/conntrack.ts';
 import { type FlowTuple, IPPROTO } from '../linux/netlink/tracked-flow.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
+import { isLoopback } from './node-state.ts';
 import type { NodeContext } from './plan/node-context.ts';
+import { type Reserved, servesNodePorts } from './plan/reserved.ts';
 import { frontendName, type ServicePlan } from './plan/service-plan.ts';
 
 /** A tracked connection, as far as it matters here. */
@@ -62,6 +64,7 @@ function usesUdp(plan: ServicePlan | undefined): plan is ServicePlan {
 /** What Services have on this node in one family. */
 interface Planned {
   readonly node: NodeContext;
+  readonly reserved: Pick<Reserved, 'hostIps'>;
   readonly plans: ReadonlyMap<string, ServicePlan>;
 }
 
@@ -113,14 +116,13 @@ function frontendsOf(plans: Iterable<ServicePlan>, protocol: 'tcp' | 'udp'): Map
  * Tells stale flows: to a frontend of a Service but answered by somebody who does not serve, and those that were sent on by
  * a frontend that nobody has any more.
  */
-function staleFlows({ plans, node }: Planned, former: Iterable<ServicePlan>): (flow: Flow) => boolean {
+function staleFlows({ plans, node, reserved }: Planned, former: Iterable<ServicePlan>): (flow: Flow) => boolean {
   const frontends = frontendsOf(plans.values(), 'udp');
   const gone = frontendsOf(former, 'udp');
   for (const frontend of frontends.keys()) gone.delete(frontend);
   return ({ to, port, answeredBy, answeredFromPort }) => {
     const translated = answeredBy !== to;
-    // Which addresses are the node's is not known when all of them serve node ports; what passes through is not translated.
-    const here = node.nodePortIps === 'all' ? translated || node.nodeIps.includes(to) : node.nodePortIps.includes(to);
+    const here = isOfNodePorts(to, node, reserved);
     const serving = frontends.get(`${to} . udp . ${port}`) ?? (here ? frontends.get(`udp . ${port}`) : undefined);
     if (serving) return !serving.has(`${answeredBy} . ${answeredFromPort}`);
     return translated && (gone.has(`${to} . udp . ${port}`) || (here && gone.has(`udp . ${port}`)));
@@ -128,10 +130,12 @@ function staleFlows({ plans, node }: Planned, former: Iterable<ServicePlan>): (f
 }
 
 /** Tells flows to a frontend that rules would have sent on. */
-function lostFlows({ plans, node }: Planned): (flow: Flow) => boolean {
+function lostFlows({ plans, node, reserved }: Planned): (flow: Flow) => boolean {
   const frontends = frontendsOf(plans.values(), 'tcp');
-  return ({ to, port }) => {
-    const here = node.nodePortIps === 'all' ? node.nodeIps.includes(to) : node.nodePortIps.includes(to);
-    return frontends.has(`${to} . tcp . ${port}`) || (here && frontends.has(`tcp . ${port}`));
-  };
+  return ({ to, port }) => frontends.has(`${to} . tcp . ${port}`) || (isOfNodePorts(to, node, reserved) && frontends.has(`tcp . ${port}`));
+}
+
+/** Where all addresses serve node ports, loopback does in some modes; in the others a flow of the node with itself begins anew. */
+function isOfNodePorts(ip: string, node: NodeContext, reserved: Planned['reserved']): boolean {
+  return servesNodePorts(ip, node, reserved) || (node.nodePortIps === 'all' && isLoopback(ip));
 }

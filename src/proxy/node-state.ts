@@ -26,7 +26,7 @@ function detector(options: NodeOptions, node: Node | undefined, family: TableFam
 
 export const loopbackRanges: Readonly<Record<TableFamily, string>> = { ip: '127.0.0.0/8', ip6: '::1/128' };
 
-function isLoopback(ip: string): boolean {
+export function isLoopback(ip: string): boolean {
   return ip === '::1' || ip.startsWith('127.');
 }
 

@@ -7,7 +7,7 @@
 import { type Cidr, parseCidr } from '../../ip/ip.ts';
 import { NameIndex } from './name-index.ts';
 import type { NodeContext } from './node-context.ts';
-import { nothingReserved, type Reserved, whyReserved } from './reserved.ts';
+import { nothingReserved, type Reserved, servesNodePorts, whyReserved } from './reserved.ts';
 import { type Frontend, frontendName, type PortPlan, type Protocol, type ServicePlan } from './service-plan.ts';
 
 interface Claim {
@@ -134,13 +134,11 @@ export class FrontendArbiter {
     return this.#claims.get(name)?.find(({ key }) => !this.#refused.get(name)?.has(key))?.key;
   }
 
-  /** Those of other nodes serve them there, and whoever asks from here means that node. */
+  /** Other nodes serve them at theirs, and whoever asks from here means that node. */
   #servesNodePorts(ip: string): boolean {
-    const { nodePortIps, nodeName } = this.#node;
-    if (nodePortIps !== 'all' && nodePortIps.includes(ip)) return true;
-    if (this.#reserved.hostIps.has(ip)) return nodePortIps === 'all';
     const place = this.#reserved.nodes.get(ip);
-    return place !== undefined && place.name !== nodeName;
+    const isElsewhere = place !== undefined && place.name !== this.#node.nodeName && !this.#reserved.hostIps.has(ip);
+    return isElsewhere || servesNodePorts(ip, this.#node, this.#reserved);
   }
 
   /** Says what is reserved from now on. */

@@ -45,6 +45,10 @@ export class Planner {
     return this.#node;
   }
 
+  get reserved(): Reserved {
+    return this.#reserved;
+  }
+
   /** What each Service has, as of the last `take`. */
   get plans(): ReadonlyMap<string, ServicePlan> {
     return this.#plans;

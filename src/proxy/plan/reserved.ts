@@ -5,6 +5,7 @@
  */
 import type { EndpointSlice, Node } from '../../api/schema/types.ts';
 import { type Cidr, cidrContains, familyOf, parseIp } from '../../ip/ip.ts';
+import type { NodeContext } from './node-context.ts';
 import { type Frontend, frontendName, type Protocol } from './service-plan.ts';
 
 /** A socket that takes connections or datagrams in this node's network. */
@@ -129,6 +130,15 @@ export function reservedOf(sources: ReservedSources): Reserved {
     ownIps: new Set(sources.addresses.filter((a) => nodes.has(a.ip) || !isFloating(a)).map(({ ip }) => ip)),
     listening: new Set(sources.listeners.map((listener) => frontendName(listener, listener))),
   };
+}
+
+/** Whether this node serves node ports there. */
+export function servesNodePorts(
+  ip: string,
+  { nodePortIps }: Pick<NodeContext, 'nodePortIps'>,
+  { hostIps }: Pick<Reserved, 'hostIps'>,
+): boolean {
+  return nodePortIps === 'all' ? hostIps.has(ip) : nodePortIps.includes(ip);
 }
 
 /** An address alone that no Node names goes from node to node, as those that kube-vip or keepalived move: it is there for its Services. */
