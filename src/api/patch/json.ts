@@ -42,7 +42,8 @@ export function applyJsonPatch<T extends object>(current: T, patch: unknown): T 
  * minutes. So both are done here, as RFC 6902 §4.4 and §4.5 define them: a `remove` and an `add`, or an `add` alone.
  */
 function applied(document: unknown, operation: Operation, copies: { bytes: number }): unknown {
-  if (operation.op !== 'move' && operation.op !== 'copy') return step(document, operation);
+  if (operation.op !== 'move' && operation.op !== 'copy')
+    return isMissingMember(document, operation) ? onMissing(document, operation) : step(document, operation);
   const { op, from, path } = operation;
   const value = valueAt(document, from);
   if (value === undefined) throw new PatchError(422, `${op} operation does not apply: doc is missing from path: missing value`);
@@ -58,6 +59,21 @@ function applied(document: unknown, operation: Operation, copies: { bytes: numbe
   if (path.startsWith(`${from}/`)) throw new PatchError(422, `move operation does not apply: ${path} is within ${from || 'the document'}`);
   step(document, { op: 'remove', path: from });
   return put(document, path, value);
+}
+
+/** Whether the path leads to a member that an object does not have. */
+function isMissingMember(document: unknown, { path }: Operation): boolean {
+  const cut = path.lastIndexOf('/');
+  const parent = cut < 0 ? undefined : valueAt(document, path.slice(0, cut));
+  if (typeof parent !== 'object' || parent === null || Array.isArray(parent)) return false;
+  return !Object.hasOwn(parent, jsonpatch.unescapePathComponent(path.slice(cut + 1)));
+}
+
+/** As upstream, and not as RFC 6902: to replace what an object lacks is to add it, and what it lacks is null to a test. */
+function onMissing(document: unknown, operation: Operation): unknown {
+  if (operation.op === 'replace') return step(document, { ...operation, op: 'add' });
+  if (operation.op === 'test' && (operation.value ?? null) === null) return document;
+  return step(document, operation);
 }
 
 /** Changes the document, or returns another one where an operation is on all of it. */

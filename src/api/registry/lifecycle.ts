@@ -32,7 +32,7 @@ export function beforeCreate(row: ResourceRow, object: KubeObject, { now, uid }:
   row.prepareCreate(object);
   // As upstream: only kinds without generations have the client's generation checked.
   const counted = row.generationOf ? [] : nonNegative(generation, 'metadata.generation');
-  return [...row.validate(object), ...counted, ...metaErrors(metadata, rulesOf(row))];
+  return [...metaErrors(metadata, rulesOf(row)), ...counted, ...row.validate(object)];
 }
 
 /**
@@ -56,7 +56,7 @@ export function beforeUpdate(row: ResourceRow, next: KubeObject, old: KubeObject
   if (part?.name !== 'status' && row.generationOf && generation !== undefined) {
     if (!isDeepStrictEqual(row.generationOf(next), row.generationOf(old))) next.metadata.generation = generation + 1;
   }
-  return [...strategy.validateUpdate(next, old), ...metaUpdateErrors(next.metadata, old.metadata, rulesOf(row))];
+  return [...metaUpdateErrors(next.metadata, old.metadata, rulesOf(row)), ...strategy.validateUpdate(next, old)];
 }
 
 /** The subresource of a row, by its name in the path. */

@@ -197,7 +197,8 @@ class TextParser {
       if (next === undefined) return terms;
       if (next !== ',') this.#fail("',' or 'end of string'");
       this.#at++;
-      if (this.#peek() === undefined) this.#fail("identifier after ','");
+      const first = this.#peek();
+      if (first === undefined || (first !== '!' && symbols.has(first))) this.#fail("identifier after ','");
     }
   }
 }

@@ -451,8 +451,8 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
     'IPAddress',
     ipAddress('web'),
     [
-      'spec.parentRef: Required value',
       'metadata.name: Invalid value: "web": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+      'spec.parentRef: Required value',
     ],
   ],
   [

@@ -114,7 +114,7 @@ const cases: readonly [what: string, apiVersion: string, kind: string, given: ob
     'outside addresses of a Service without one of its own',
     'v1',
     'Service',
-    { spec: { clusterIP: 'None', ports: [{ port: 80 }], externalIPs: ['192.0.2.1'] } },
+    { spec: { clusterIP: 'None', clusterIPs: ['None'], ports: [{ port: 80 }], externalIPs: ['192.0.2.1'] } },
     ['spec.externalIPs is ignored for headless services'],
   ],
   [
