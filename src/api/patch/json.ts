@@ -42,9 +42,13 @@ export function applyJsonPatch<T extends object>(current: T, patch: unknown): T 
  * minutes. So both are done here, as RFC 6902 §4.4 and §4.5 define them: a `remove` and an `add`, or an `add` alone.
  */
 function applied(document: unknown, operation: Operation, copies: { bytes: number }): unknown {
-  if (operation.op !== 'move' && operation.op !== 'copy')
-    return isMissingMember(document, operation) ? onMissing(document, operation) : step(document, operation);
-  const { op, from, path } = operation;
+  const { op } = operation;
+  const path = canonical(document, operation.path, op === 'add' || op === 'copy');
+  if (op !== 'move' && op !== 'copy') {
+    const plain = { ...operation, path };
+    return isMissingMember(document, plain) ? onMissing(document, plain) : step(document, plain);
+  }
+  const from = canonical(document, operation.from, false);
   const value = valueAt(document, from);
   if (value === undefined) throw new PatchError(422, `${op} operation does not apply: doc is missing from path: missing value`);
   if (op === 'copy') {
@@ -58,7 +62,24 @@ function applied(document: unknown, operation: Operation, copies: { bytes: numbe
   if (from === path) return document;
   if (path.startsWith(`${from}/`)) throw new PatchError(422, `move operation does not apply: ${path} is within ${from || 'the document'}`);
   step(document, { op: 'remove', path: from });
-  return put(document, path, value);
+  return put(document, canonical(document, operation.path, true), value);
+}
+
+/** The pointer with indexes of lists as RFC 6901 writes them. As upstream, they may count from the end: -1 is the last one, or behind it for what `grows`. */
+function canonical(document: unknown, pointer: string, grows: boolean): string {
+  if (typeof pointer !== 'string' || !/\/[+-]?[0-9]/.test(pointer)) return pointer;
+  const parts = pointer.split('/');
+  let at = document;
+  for (const [i, part] of parts.entries()) {
+    if (i === 0) continue;
+    if (Array.isArray(at) && /^[+-]?[0-9]{1,9}$/.test(part)) {
+      const index = Number(part);
+      const length = at.length + (grows && i === parts.length - 1 ? 1 : 0);
+      parts[i] = String(index < 0 ? index + length : index);
+    }
+    at = valueAt(at, `/${parts[i]}`);
+  }
+  return parts.join('/');
 }
 
 /** Whether the path leads to a member that an object does not have. */
