@@ -38,6 +38,7 @@ const needs: Readonly<Record<string, readonly string[]>> = {
     'create core:pods/binding default',
     'patch core:pods/status default',
     'delete core:pods default',
+    'list,watch policy:poddisruptionbudgets -',
     'create,patch core:events default',
     'create coordination.k8s.io:leases kube-system',
     'list,watch resource.k8s.io:deviceclasses -',
