@@ -2,7 +2,8 @@ import { hostPortsOf } from '../api/placement/host-ports.ts';
 import type { Node, Pod } from '../api/schema/types.ts';
 import { type Amounts, amountsOf, podRequests, scoringRequests } from './pod-resources.ts';
 
-interface PodShare {
+/** What a pod takes of its node. */
+export interface PodShare {
   readonly pod: Pod;
   readonly requests: Amounts;
   readonly scoring: { readonly cpu: number; readonly memory: number };
@@ -57,15 +58,16 @@ export class NodeInfo {
     copy.#node = this.#node;
     copy.allocatable = this.allocatable;
     copy.images = this.images;
-    for (const share of this.#shares) copy.#add(...share);
+    for (const share of this.#shares) copy.putBack(...share);
     return copy;
   }
 
   addPod(key: string, pod: Pod): void {
-    this.#add(key, { pod, requests: podRequests(pod), scoring: scoringRequests(pod), ports: hostPortsOf(pod) });
+    this.putBack(key, { pod, requests: podRequests(pod), scoring: scoringRequests(pod), ports: hostPortsOf(pod) });
   }
 
-  #add(key: string, share: PodShare): void {
+  /** What `removePod` gave, or another's share. */
+  putBack(key: string, share: PodShare): void {
     const { pod } = share;
     this.removePod(key);
     this.#shares.set(key, share);
@@ -74,13 +76,14 @@ export class NodeInfo {
     this.#count(share, 1);
   }
 
-  removePod(key: string): void {
+  removePod(key: string): PodShare | undefined {
     const share = this.#shares.get(key);
-    if (!share) return;
+    if (!share) return undefined;
     this.#shares.delete(key);
     this.pods.delete(key);
     this.podsWithAffinity.delete(key);
     this.#count(share, -1);
+    return share;
   }
 
   #count(share: PodShare, sign: 1 | -1): void {

@@ -8,7 +8,7 @@ import { labelSelectorOf } from '../api/selector/label.ts';
 import { counted, nodesMessage, type Refusals } from './choose.ts';
 import type { Cluster } from './cluster.ts';
 import { Fit, priorityOf } from './fit.ts';
-import type { NodeInfo } from './node-info.ts';
+import type { NodeInfo, PodShare } from './node-info.ts';
 import type { Reason } from './plugin.ts';
 import { defaultPreemption, type PreemptionShare, type Profile } from './profile.ts';
 
@@ -109,35 +109,26 @@ function enoughCandidates(
 
 /** The fewest pods of the node that must go: all that may are thought away, then the most important ones back as long as the pod fits. */
 function victimsOn(node: NodeInfo, fitOf: () => Fit, { pod, budgets, now }: Asked): Candidate | readonly Reason[] {
-  const lower = [...node.pods].filter(([, other]) => priorityOf(other) < priorityOf(pod)).map(([key, other]) => ({ key, pod: other }));
+  const lower = [...node.pods.values()].filter((other) => priorityOf(other) < priorityOf(pod));
   if (lower.length === 0) return [noVictims];
   const fit = fitOf();
   const thought = node.copy();
-  const gone = new Map<string, Pod>();
-  const takeAway = ({ key, pod: one }: Placed): void => {
-    thought.removePod(key);
-    gone.set(key, one);
-  };
-  const refusal = (): ReturnType<Fit['refusal']> => fit.refusal(thought, { gone: [...gone.values()], come: [] });
+  const gone = new Map<Pod, PodShare | undefined>();
+  const takeAway = (one: Pod): void => void gone.set(one, thought.removePod(objectKey(one)));
+  const refusal = (): ReturnType<Fit['refusal']> => fit.refusal(thought, { gone: [...gone.keys()], come: [] });
   lower.forEach(takeAway);
   const against = refusal();
   if (against) return against.reasons;
-  const byImportance = lower.toSorted((a, b) => compareImportance(a.pod, b.pod, now));
-  const isProtected = protectedBy(budgets);
-  const guarded = new Set(byImportance.filter((one) => isProtected(one.pod)));
+  const byImportance = lower.toSorted((a, b) => compareImportance(a, b, now));
+  const guarded = new Set(byImportance.filter(protectedBy(budgets)));
   for (const one of [...guarded, ...byImportance.filter((other) => !guarded.has(other))]) {
-    thought.addPod(one.key, one.pod);
-    gone.delete(one.key);
+    thought.putBack(objectKey(one), gone.get(one) as PodShare);
+    gone.delete(one);
     if (refusal()) takeAway(one);
   }
-  const victims = byImportance.filter(({ key }) => gone.has(key));
+  const victims = byImportance.filter((one) => gone.has(one));
   if (victims.length === 0) return [noVictims];
-  return { node: node.name, victims: victims.map((one) => one.pod), violations: victims.filter((one) => guarded.has(one)).length };
-}
-
-interface Placed {
-  readonly key: string;
-  readonly pod: Pod;
+  return { node: node.name, victims, violations: victims.filter((one) => guarded.has(one)).length };
 }
 
 function startOf({ status }: Pod, now: number): number {
