@@ -1,11 +1,14 @@
 /** Whether a store can be used from this machine, for those who make a control plane of it. */
 import { isKnownError, messageOf } from '../errors/known-error.ts';
+import { isShared } from '../setup/config/shared-store.ts';
 import type { StoreFact } from '../setup/preflight/facts.ts';
-import { openStore } from '../storage/open.ts';
+import { checkStoreUrl, openStore } from '../storage/open.ts';
 
-/** Opens it as an API server does. */
-export async function askStore(url: string): Promise<StoreFact> {
+/** Opens it as an API server does; of one that is on this machine alone it reads the URL. */
+export async function askStore(url: string): Promise<StoreFact | undefined> {
   try {
+    await checkStoreUrl(url);
+    if (!isShared(url)) return undefined;
     await using store = await openStore(url, {});
     const { count } = await store.range('/registry/', '/registry0', { limit: 1 });
     return { isEmpty: count === 0 };

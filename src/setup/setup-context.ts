@@ -23,8 +23,8 @@ export interface SetupContext {
   readonly keeper: Keeper;
   /** Asks the container runtime at this CRI endpoint. */
   readonly readRuntime: (endpoint: string) => Promise<RuntimeFacts>;
-  /** Opens the store of this URL as an API server does, and looks whether it is empty. */
-  readonly askStore: (url: string) => Promise<StoreFact>;
+  /** Reads the URL, and opens a store that machines share as an API server does, to see whether it is empty; undefined for another. */
+  readonly askStore: (url: string) => Promise<StoreFact | undefined>;
   /**
    * Gets the client certificate of a node by a bootstrap kubeconfig, and writes the kubeconfig that names it. Resolves at once when
    * it is there. Waits, and tells why.

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
 import { withoutPassword } from '../errors/without-password.ts';
-import { openStore } from './open.ts';
+import { checkStoreUrl, openStore } from './open.ts';
 import { Compacted, type Store } from './store.ts';
 import { bytes, take, text } from './testing/events.ts';
 
@@ -70,6 +70,14 @@ describe('openStore()', () => {
       });
     });
   }
+
+  test('takes no URL that checkStoreUrl() does not take, which opens nothing', async () => {
+    for (const [url] of Object.values(refused)) await assert.rejects(checkStoreUrl(url), { code: 'BAD_CONFIG' }, url);
+    const path = join(dir, 'never.db');
+    for (const url of ['memory:', `sqlite://${encodeURI(path)}`, 'etcd=http://127.0.0.1:1', 'redis://127.0.0.1:1/0'])
+      await checkStoreUrl(url);
+    assert.equal(existsSync(path), false);
+  });
 
   test('shows every endpoint of an etcd that does not answer', async () => {
     await assert.rejects(openStore('etcd=http://127.0.0.1:1,http://127.0.0.1:2', {}), (err) => {

@@ -7,6 +7,8 @@ import { StoreUrl } from './store-url.ts';
 interface Backend {
   /** A URL to show to whoever gave one of an unknown scheme. */
   readonly example: string;
+  /** Throws BAD_CONFIG for a URL that is not whole. */
+  read(url: StoreUrl): Promise<unknown>;
   /** Loads the backend's code only when it is used. */
   open(url: StoreUrl, settings: StoreSettings): Promise<Store>;
   /** What the store holds now. Servers may have it open; STORE_IN_USE where it is to be `closed` and that can be known. */
@@ -26,6 +28,7 @@ export interface ImageOptions {
 
 const redis = (example: string): Backend => ({
   example,
+  read: async (url) => (await import('./redis/address.ts')).readRedisUrl(url),
   open: async (url, settings) => (await import('./redis/open-url.ts')).openRedisUrl(url, settings),
   image: async (url) => (await import('./redis/image.ts')).readRedisImage((await import('./redis/address.ts')).readRedisUrl(url)),
   fill: async (url, image, revision) =>
@@ -34,6 +37,7 @@ const redis = (example: string): Backend => ({
 
 const etcd = (example: string): Backend => ({
   example,
+  read: async (url) => (await import('./etcd/address.ts')).readEtcdUrl(url),
   open: async (url, settings) => (await import('./etcd/open-url.ts')).openEtcdUrl(url, settings),
   database: async (url) => (await import('./etcd/image.ts')).readEtcdDatabase((await import('./etcd/address.ts')).readEtcdUrl(url)),
   image: async (url) => (await import('./etcd/image.ts')).readEtcdImage((await import('./etcd/address.ts')).readEtcdUrl(url)),
@@ -45,12 +49,14 @@ const etcd = (example: string): Backend => ({
 const backends: Readonly<Record<string, Backend>> = {
   sqlite: {
     example: 'sqlite:///var/lib/fairlead/state.db',
+    read: async (url) => (await import('./sqlite/open-url.ts')).readSqliteUrl(url),
     open: async (url, settings) => (await import('./sqlite/open-url.ts')).openSqliteUrl(url, settings),
     image: async (url, options) => (await import('./sqlite/image-url.ts')).readSqliteUrl(url, options),
     fill: async (url, image, revision) => (await import('./sqlite/image-url.ts')).fillSqliteUrl(url, image, revision),
   },
   memory: {
     example: 'memory:',
+    read: async (url) => (await import('./memory/open-url.ts')).readMemoryUrl(url),
     open: async (url, settings) => (await import('./memory/open-url.ts')).openMemoryUrl(url, settings),
   },
   'etcd+https': etcd('etcd=https://10.0.0.1:2379,https://10.0.0.2:2379,https://10.0.0.3:2379?ca-file=/etc/kubernetes/pki/etcd/ca.crt'),
@@ -60,6 +66,12 @@ const backends: Readonly<Record<string, Backend>> = {
   'redis+sentinel': redis('redis+sentinel://10.0.0.1,10.0.0.2,10.0.0.3/mymaster'),
   'rediss+sentinel': redis('rediss+sentinel://10.0.0.1,10.0.0.2,10.0.0.3/mymaster?ca=/etc/fairlead/redis-ca.crt'),
 };
+
+/** Throws BAD_CONFIG for a URL that cannot be used. Opens nothing. */
+export async function checkStoreUrl(text: string): Promise<void> {
+  const { url, backend } = find(text);
+  await backend.read(url);
+}
 
 /** Throws BAD_CONFIG for a URL that cannot be used, and what the backend throws when it cannot open. */
 export async function openStore(text: string, settings: StoreSettings): Promise<Store> {

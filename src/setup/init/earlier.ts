@@ -7,13 +7,12 @@ import { withoutPassword } from '../../errors/without-password.ts';
 import { joinHostPort } from '../../ip/ip.ts';
 import type { ClusterPlan, ClusterWish } from '../config/cluster-plan.ts';
 import type { Documents } from '../config/documents.ts';
-import { isShared } from '../config/shared-store.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
+import { reachStore } from '../control-plane/reach-store.ts';
 import { pinned, publicKeyHash } from '../discovery/public-key-hash.ts';
 import { layout } from '../layout.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { changedFlags, envFile, readEnv } from '../service/service.ts';
-import type { SetupContext } from '../setup-context.ts';
 
 export interface Earlier {
   /** The flags of "fairlead server", as they stand in their file; undefined where nobody was here. */
@@ -65,15 +64,15 @@ export function withEarlier(
   };
 }
 
-/** What the store answers; undefined for one that is on this machine alone, or that the server uses already. */
+/** What the store answers; undefined for one that is on this machine alone, unless its URL is none, or that the server uses already. */
 export async function askStore(
-  context: Pick<SetupContext, 'askStore'>,
+  context: Parameters<typeof reachStore>[0],
   { store }: Pick<ClusterPlan, 'store'>,
   earlier: Pick<Earlier, 'store'>,
   isServerRunning: boolean,
 ): Promise<StoreFact | undefined> {
-  if (!isShared(store) || (isServerRunning && earlier.store === store)) return undefined;
-  return await context.askStore(store);
+  if (store === undefined || (isServerRunning && earlier.store === store)) return undefined;
+  return await reachStore(context, store);
 }
 
 /** Certificates and stored objects depend on these: another cluster is another "fairlead init". Throws BAD_CONFIG. */

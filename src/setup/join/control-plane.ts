@@ -10,6 +10,7 @@ import { type ClusterPlan, planCluster } from '../config/cluster-plan.ts';
 import type { ClusterConfiguration } from '../config/documents.ts';
 import { etcdUrl, storeKind } from '../config/shared-store.ts';
 import { localClient, makeCertificates, startServer, waitForServer } from '../control-plane/control-plane.ts';
+import { reachStore } from '../control-plane/reach-store.ts';
 import { takeKeys } from '../control-plane/take-keys.ts';
 import { moveHint } from '../control-plane/upload.ts';
 import type { ClusterInfo } from '../discovery/cluster-info.ts';
@@ -125,9 +126,10 @@ function requireStore(store: string | undefined, { kind }: ClusterSettings): str
 
 /** Throws CHECK_FAILED where the server would wait in vain, or would begin a cluster of its own. */
 async function checkStore(context: SetupContext, { store = '' }: ClusterPlan): Promise<void> {
-  const answer = await context.askStore(store);
-  if ('refusal' in answer) throw new KnownError('CHECK_FAILED', answer.refusal.cause, { hint: answer.refusal.cure });
-  if (!answer.isEmpty) return;
+  const answer = await reachStore(context, store);
+  if (answer !== undefined && 'refusal' in answer)
+    throw new KnownError('CHECK_FAILED', answer.refusal.cause, { hint: answer.refusal.cure });
+  if (answer?.isEmpty === false) return;
   throw new KnownError('CHECK_FAILED', 'Cannot become a control plane: the store is empty, so it is not that of this cluster', {
     hint: 'Give --store URL as the other control planes have it in /etc/fairlead/server.env',
   });

@@ -24,6 +24,11 @@ export class ProcessKeeper implements Keeper {
     this.#clock = clock;
   }
 
+  /** It runs as the command that starts it does. */
+  async hides(): Promise<undefined> {
+    return undefined;
+  }
+
   async isRunning(name: ServiceName): Promise<boolean> {
     return (await groupOf(name)) !== undefined;
   }

@@ -18,6 +18,8 @@ export interface Keeper {
   stop(name: ServiceName): Promise<void>;
   /** What runs from now on is what is installed. */
   restart(name: ServiceName): Promise<void>;
+  /** Why the server that it keeps cannot read a file of root's, where that is so. */
+  hides(path: string): Promise<string | undefined>;
   /** A command that shows its log. */
   logHint(name: ServiceName): string;
 }

@@ -4,7 +4,12 @@ import type { StoreUrl } from '../store-url.ts';
 import { MemoryStore } from './memory-store.ts';
 
 export async function openMemoryUrl(url: StoreUrl, settings: StoreSettings): Promise<Store> {
-  url.hasNoPath();
-  const { 'max-events': maxEvents } = url.numbers(['max-events']);
+  const { 'max-events': maxEvents } = readMemoryUrl(url);
   return new MemoryStore({ ...settings, ...(maxEvents === undefined ? {} : { maxEvents }) });
+}
+
+/** Throws BAD_CONFIG. */
+export function readMemoryUrl(url: StoreUrl): { readonly 'max-events'?: number } {
+  url.hasNoPath();
+  return url.numbers(['max-events']);
 }
