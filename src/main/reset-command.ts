@@ -10,7 +10,7 @@ export const resetCommand: Command = defineCommand({
   examples: ['fairlead reset --force && kubectl delete node worker-1 # the second on the control plane'],
   interrupted: 'what is gone is gone; "fairlead reset" goes on',
   options: {
-    'cri-socket': textFlag('URL', 'the container runtime', 'unix:///run/containerd/containerd.sock'),
+    'cri-socket': textFlag('URL', 'the container runtime (default: that of the agent)'),
     force: { ...switchFlag('do not ask'), short: 'f' },
     timeout: nodeFlags.timeout,
     output: nodeFlags.output,
@@ -19,15 +19,16 @@ export const resetCommand: Command = defineCommand({
     requireRoot('take a node away');
     if (!values.force) await confirm(signal);
     const context = await setupContext(signal, durationOf('timeout', values.timeout));
-    const [{ runReset }, { cleanUpPods }, { cleanUpNetwork }, { cleanUpPlugin }, { cleanUpProxy }] = await Promise.all([
-      import('../setup/reset/reset.ts'),
-      import('../kubelet/clean-up.ts'),
-      import('../net-agent/clean-up.ts'),
-      import('../cni/clean-up.ts'),
-      import('../proxy/other-modes.ts'),
-    ]);
-    const endpoint = values['cri-socket'];
-    const { answers, cniBinDir: binDir = '/opt/cni/bin', cniConfDir: confDir = '/etc/cni/net.d' } = await context.readRuntime(endpoint);
+    const [{ readAgentEnv, runReset, runtimeFlags }, { cleanUpPods }, { cleanUpNetwork }, { cleanUpPlugin }, { cleanUpProxy }] =
+      await Promise.all([
+        import('../setup/reset/reset.ts'),
+        import('../kubelet/clean-up.ts'),
+        import('../net-agent/clean-up.ts'),
+        import('../cni/clean-up.ts'),
+        import('../proxy/other-modes.ts'),
+      ]);
+    const { endpoint, cniBinDir, cniConfDir } = runtimeFlags(await readAgentEnv(), values['cri-socket']);
+    const { answers, cniBinDir: binDir = cniBinDir, cniConfDir: confDir = cniConfDir } = await context.readRuntime(endpoint);
     if (!answers) context.steps.warn(`No container runtime answers at ${endpoint}: pods that it runs stay`);
     const result = await runReset(context, {
       endPods: async () => (answers ? await cleanUpPods(endpoint) : 0),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mountsBelow } from './reset.ts';
+import type { Exec } from '../../linux/exec.ts';
+import { mountsBelow, runtimeFlags, unmountBelow } from './reset.ts';
 
 const mountinfo = `22 1 254:0 / / rw,relatime - ext4 /dev/root rw
 40 22 254:0 /x /var/lib/kubelet rw - ext4 /dev/root rw
@@ -17,3 +18,44 @@ test('mountsBelow() gives the mounts below a directory, the deepest first, by th
 });
 
 test('mountsBelow() gives none where nothing is mounted', () => assert.deepEqual(mountsBelow('', '/var/lib/kubelet'), []));
+
+/** A machine on which umount does what it says, but for the paths that are busy. */
+function machine(busy: readonly string[]): { readonly exec: Exec; readonly read: () => Promise<string> } {
+  let lines = mountinfo.split('\n');
+  const exec: Exec = {
+    run: async (_file, [, path = '']) => {
+      if (busy.includes(path)) return { code: 32, stdout: '', stderr: `umount: ${path}: no permission\n` };
+      const at = lines.findIndex((line) => mountsBelow(line, '/var/lib/kubelet')[0] === path);
+      lines = lines.toSpliced(at, 1);
+      return { code: 0, stdout: '', stderr: '' };
+    },
+  };
+  return { exec, read: async () => lines.join('\n') };
+}
+
+test('unmountBelow() unmounts all of them, and says whether there were any', async () => {
+  const { exec, read } = machine([]);
+  assert.equal(await unmountBelow(exec, '/var/lib/kubelet', read), true);
+  assert.equal(await unmountBelow(exec, '/var/lib/kubelet', read), false);
+  assert.match(await read(), /kubelet-of-others/);
+});
+
+test('unmountBelow() ends before files are removed where a volume stays mounted', async () => {
+  const { exec, read } = machine(['/var/lib/kubelet/pods/a/volumes/token']);
+  await assert.rejects(unmountBelow(exec, '/var/lib/kubelet', read), {
+    code: 'COMMAND_FAILED',
+    message: /"\/var\/lib\/kubelet\/pods\/a\/volumes\/token" is mounted there: umount: .*no permission/,
+    hint: /umount .* && fairlead reset/,
+  });
+});
+
+test('runtimeFlags() go by the agent, unless somebody names another runtime', () => {
+  const agent = { FAIRLEAD_RUNTIME_ENDPOINT: 'unix:///run/crio/crio.sock', FAIRLEAD_CNI_BIN_DIR: '/usr/libexec/cni' };
+  assert.deepEqual(runtimeFlags(agent, undefined), {
+    endpoint: 'unix:///run/crio/crio.sock',
+    cniBinDir: '/usr/libexec/cni',
+    cniConfDir: '/etc/cni/net.d',
+  });
+  assert.equal(runtimeFlags(agent, 'unix:///x.sock').endpoint, 'unix:///x.sock');
+  assert.equal(runtimeFlags({}, undefined).endpoint, 'unix:///run/containerd/containerd.sock');
+});

@@ -3,7 +3,8 @@ import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clusterKubeconfigs } from '../../bootstrap/pki.ts';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
-import { systemCode } from '../../errors/known-error.ts';
+import { KnownError, systemCode } from '../../errors/known-error.ts';
+import type { Exec } from '../../linux/exec.ts';
 import { isShared } from '../config/shared-store.ts';
 import { layout } from '../layout.ts';
 import { restoreKernel } from '../node/kernel-settings.ts';
@@ -35,6 +36,24 @@ const trees: readonly string[] = [
 const emptied: readonly string[] = [layout.kubeletDir, '/var/log/pods', '/var/log/containers'];
 const perhapsEmpty: readonly string[] = [layout.manifestsDir, layout.kubernetesDir, layout.configDir, layout.stateDir, '/run/flannel'];
 
+type Env = Readonly<Record<string, string | undefined>>;
+
+export async function readAgentEnv(): Promise<Env> {
+  return readEnv((await readIfThere(envFile('agent'))) ?? '');
+}
+
+/** Of the container runtime whose pods are to end: as somebody says, or as the agent was told. Pure. */
+export function runtimeFlags(
+  agent: Env,
+  socket: string | undefined,
+): { readonly endpoint: string; readonly cniBinDir: string; readonly cniConfDir: string } {
+  return {
+    endpoint: socket ?? agent.FAIRLEAD_RUNTIME_ENDPOINT ?? layout.runtimeEndpoint,
+    cniBinDir: agent.FAIRLEAD_CNI_BIN_DIR ?? '/opt/cni/bin',
+    cniConfDir: agent.FAIRLEAD_CNI_CONF_DIR ?? '/etc/cni/net.d',
+  };
+}
+
 export interface ResetResult {
   /** Of the Node that stays in the cluster; not known where an earlier run has come so far. */
   readonly nodeName?: string;
@@ -43,7 +62,7 @@ export interface ResetResult {
 
 export async function runReset(context: SetupContext, request: ResetRequest): Promise<ResetResult> {
   const { steps } = context;
-  const { FAIRLEAD_NODE_NAME: nodeName } = readEnv((await readIfThere(envFile('agent'))) ?? '');
+  const { FAIRLEAD_NODE_NAME: nodeName } = await readAgentEnv();
   const { FAIRLEAD_STORE: store } = readEnv((await readIfThere(envFile('server'))) ?? '');
   if (isShared(store)) steps.note('The objects of the cluster stay in its store, and its other control planes go on');
   await steps.run('agent', 'Agent ended', () => end(context, 'agent'));
@@ -53,7 +72,7 @@ export async function runReset(context: SetupContext, request: ResetRequest): Pr
     await request.cleanUpNetwork();
     return true;
   });
-  await steps.run('mounts', `Volumes below ${layout.kubeletDir} unmounted`, () => unmount(context));
+  await steps.run('mounts', `Volumes below ${layout.kubeletDir} unmounted`, () => unmountBelow(context.exec, layout.kubeletDir));
   await steps.run('kernel', 'Settings of the kernel as before', restoreKernel);
   await steps.run('files', 'Files removed', removeFiles);
   return { ...(nodeName === undefined ? {} : { nodeName }), steps: steps.records };
@@ -74,11 +93,25 @@ export function mountsBelow(mountinfo: string, dir: string): string[] {
     .reverse();
 }
 
-async function unmount({ exec }: SetupContext): Promise<boolean> {
-  const mounts = mountsBelow(await readFile('/proc/self/mountinfo', 'utf8'), layout.kubeletDir);
+async function readMountinfo(): Promise<string> {
+  return await readFile('/proc/self/mountinfo', 'utf8');
+}
+
+/** Whether there was anything. Throws COMMAND_FAILED for what stays: who removes files below it would remove those of a volume. */
+export async function unmountBelow(exec: Exec, dir: string, read: () => Promise<string> = readMountinfo): Promise<boolean> {
+  const mounts = mountsBelow(await read(), dir);
+  const said = new Map<string, string>();
   // Lazily: what still has a file open in it lets go of it when it ends.
-  for (const path of mounts) await exec.run('umount', ['--lazy', path]);
-  return mounts.length > 0;
+  for (const path of mounts) said.set(path, (await exec.run('umount', ['--lazy', path])).stderr.trim());
+  const [stays] = mountsBelow(await read(), dir);
+  if (stays === undefined) return mounts.length > 0;
+  throw new KnownError(
+    'COMMAND_FAILED',
+    `Cannot remove what is below ${dir}: "${stays}" is mounted there: ${said.get(stays) || 'it was mounted anew'}`,
+    {
+      hint: `Unmount it, then go on: umount ${stays} && fairlead reset`,
+    },
+  );
 }
 
 async function removeFiles(): Promise<boolean> {
