@@ -11,18 +11,34 @@ export interface Attachment {
   /** Where the namespace was mounted; '' when it is not known any more. */
   readonly netns: string;
   readonly ip: string;
+  /** Of the other family, where pods have both. */
+  readonly secondIp?: string;
   /** `namespace/name`, for people. */
   readonly pod: string;
   readonly hostPorts: readonly HostPort[];
 }
 
 /** What the network is made of on this node; given by the net-agent once it knows. */
-export interface PodNetwork {
+export interface PodNetwork extends PodRange {
+  /** Of the other family, where pods have both. */
+  readonly second?: PodRange;
+  readonly bridge: string;
+  readonly mtu: number;
+}
+
+export interface PodRange {
   readonly podCidr: string;
   /** The bridge's own address: the first of the range. */
   readonly gateway: string;
-  readonly bridge: string;
-  readonly mtu: number;
+}
+
+/** One, or one of each family. */
+export function rangesOf(network: PodNetwork): readonly PodRange[] {
+  return network.second ? [network, network.second] : [network];
+}
+
+export function ipsOf({ ip, secondIp }: Pick<Attachment, 'ip' | 'secondIp'>): readonly string[] {
+  return secondIp === undefined ? [ip] : [ip, secondIp];
 }
 
 export function attachmentKey(a: { readonly containerId: string; readonly ifName: string }): string {
@@ -43,14 +59,24 @@ const prefix = 'fairlead ';
 
 /** What the node's end says about itself (`ip link` shows it as alias; 255 bytes at most): the memory's second copy. */
 export function aliasOf(a: Attachment): string {
-  return `${prefix}${a.ip} ${attachmentKey(a)} ${a.network} ${a.pod}`.slice(0, 255);
+  return `${prefix}${ipsOf(a).join(',')} ${attachmentKey(a)} ${a.network} ${a.pod}`.slice(0, 255);
 }
 
 /** Reads an attachment back from an alias; its namespace and ports are not in there. */
 export function fromAlias(alias: string): Attachment | undefined {
   if (!alias.startsWith(prefix)) return undefined;
-  const [ip, key, network, pod] = alias.slice(prefix.length).split(' ');
+  const [ips = '', key, network, pod] = alias.slice(prefix.length).split(' ');
+  const [ip, secondIp] = ips.split(',');
   const slash = key?.lastIndexOf('/') ?? -1;
   if (!ip || !key || !network || slash < 1) return undefined;
-  return { containerId: key.slice(0, slash), ifName: key.slice(slash + 1), network, netns: '', ip, pod: pod ?? '', hostPorts: [] };
+  return {
+    containerId: key.slice(0, slash),
+    ifName: key.slice(slash + 1),
+    network,
+    netns: '',
+    ip,
+    ...(secondIp ? { secondIp } : {}),
+    pod: pod ?? '',
+    hostPorts: [],
+  };
 }

@@ -24,7 +24,8 @@ export function removeInstalled({ binDir, confDir }: InstalledIn): void {
 export async function cleanUpPlugin(where: InstalledIn): Promise<void> {
   const nft = new KernelNftables();
   try {
-    if (await nft.read('ip', hostPortTable)) await nft.commit({ family: 'ip', table: hostPortTable, ops: [{ op: 'delete-table' }] });
+    for (const family of ['ip', 'ip6'] as const)
+      if (await nft.read(family, hostPortTable)) await nft.commit({ family, table: hostPortTable, ops: [{ op: 'delete-table' }] });
   } finally {
     nft.close();
   }

@@ -32,7 +32,7 @@ class FakePredecessor implements Predecessor {
   async look(): Promise<number> {
     return this.answering.size;
   }
-  async answersTo(ip: string): Promise<boolean> {
+  async answersTo([ip = '']: readonly string[]): Promise<boolean> {
     if (this.answering.has(ip)) this.addresses.add(ip);
     return this.answering.has(ip);
   }

@@ -1,8 +1,8 @@
 /** The plugin itself: one method per CNI command, over IPAM, the kernel's wiring and the host ports. */
 import { isKnownError, messageOf } from '../errors/known-error.ts';
-import { cidrContains, mustCidr } from '../ip/ip.ts';
+import { cidrContains, familyOf, mustCidr } from '../ip/ip.ts';
 import type { Log } from '../observability/log.ts';
-import { type Attachment, attachmentKey, hostLinkOf, macOf, type PodNetwork } from './attachment.ts';
+import { type Attachment, attachmentKey, hostLinkOf, ipsOf, macOf, type PodNetwork, type PodRange, rangesOf } from './attachment.ts';
 import type { Ipam } from './ipam/ipam.ts';
 import { capacityOf } from './ipam/pool.ts';
 import { KeyLock } from './key-lock.ts';
@@ -10,6 +10,7 @@ import type { PluginAnswer, PluginCall } from './plugin-call.ts';
 import { CniError, formatCniError } from './spec/cni-error.ts';
 import { type CniRequest, parseRequest, supportedVersions, versionOf } from './spec/request.ts';
 import { appendResult, type CniResult, formatResult } from './spec/result.ts';
+import { addressesOf, everything } from './wiring/check.ts';
 import type { HostPorts } from './wiring/host-ports.ts';
 import type { Predecessor } from './wiring/predecessor.ts';
 import type { Wiring } from './wiring/wiring.ts';
@@ -90,7 +91,7 @@ export class CniPlugin {
   async adopt(): Promise<number> {
     let count = 0;
     for (const a of await this.#parts.wiring.attachments()) {
-      if (this.#parts.ipam.get(attachmentKey(a)) || this.#parts.ipam.isTaken(a.ip)) continue;
+      if (this.#parts.ipam.get(attachmentKey(a)) || ipsOf(a).some((ip) => this.#parts.ipam.isTaken(ip))) continue;
       await this.#parts.ipam.record(a);
       count++;
     }
@@ -131,14 +132,15 @@ export class CniPlugin {
   async #take(request: CniRequest, network: PodNetwork): Promise<Attachment> {
     const { containerId, ifName, netns, config, pod } = request;
     const who = { containerId, ifName, netns, network: config.name, pod: `${pod.namespace}/${pod.name}`, hostPorts: config.hostPorts };
-    const takeOne = (): Promise<Attachment> => this.#parts.ipam.take(network.podCidr, who, this.#parts.predecessor.addresses);
+    const options = { others: this.#parts.predecessor.addresses, second: network.second?.podCidr };
+    const takeOne = (): Promise<Attachment> => this.#parts.ipam.take(network.podCidr, who, options);
     for (;;) {
       const attachment = await takeOne().catch(async (err: unknown) => {
         if (!isKnownError(err, 'ADDRESSES_EXHAUSTED') || (await this.reclaim()) === 0) throw err;
         return takeOne();
       });
       const release = (): Promise<void> => this.#parts.ipam.release(attachmentKey(attachment));
-      const isAnswered = await this.#parts.predecessor.answersTo(attachment.ip).catch(async (err: unknown) => {
+      const isAnswered = await this.#parts.predecessor.answersTo(ipsOf(attachment)).catch(async (err: unknown) => {
         await release();
         throw err;
       });
@@ -173,17 +175,23 @@ export class CniPlugin {
     this.#mustBeNamespace(request.netns, `check "${request.ifName}" in`);
     const wrong = [...(await this.#parts.wiring.check({ ...attachment, netns: request.netns }, network))];
     const previous = request.config.prevResult?.ips.map((ip) => ip.address.split('/')[0]);
-    if (previous && !previous.includes(attachment.ip)) wrong.push(`the address is ${attachment.ip}, not ${previous.join(', ')}`);
+    const lost = previous ? ipsOf(attachment).filter((ip) => !previous.includes(ip)) : [];
+    if (previous && lost.length > 0) wrong.push(`the address is ${lost.join(', ')}, not ${previous.join(', ')}`);
     if (wrong.length > 0) throw new CniError('checkFailed', `Pod "${attachment.pod}" is not as it was attached: ${wrong.join('; ')}`);
   }
 
   async #status(): Promise<void> {
     const network = this.#ready('notAvailable');
-    const range = mustCidr(network.podCidr);
-    const others = [...this.#parts.predecessor.addresses].filter((ip) => cidrContains(range, ip) && !this.#parts.ipam.isTaken(ip)).length;
-    const free = (): number => capacityOf(network.podCidr) - this.#parts.ipam.countIn(network.podCidr) - others;
-    if (free() <= 0) await this.reclaim();
-    if (free() <= 0) throw new CniError('notAvailable', `Cannot add pods: all addresses of ${network.podCidr} are in use`);
+    const others = [...this.#parts.predecessor.addresses].filter((ip) => !this.#parts.ipam.isTaken(ip));
+    const full = (): PodRange | undefined => rangesOf(network).find(({ podCidr }) => this.#isFull(podCidr, others));
+    if (full()) await this.reclaim();
+    const range = full();
+    if (range) throw new CniError('notAvailable', `Cannot add pods: all addresses of ${range.podCidr} are in use`);
+  }
+
+  #isFull(podCidr: string, others: readonly string[]): boolean {
+    const range = mustCidr(podCidr);
+    return capacityOf(podCidr) <= this.#parts.ipam.countIn(podCidr) + others.filter((ip) => cidrContains(range, ip)).length;
   }
 
   async #gc(request: CniRequest): Promise<void> {
@@ -241,8 +249,8 @@ function resultOf(a: Attachment, network: PodNetwork): CniResult {
       { name: hostLinkOf(a), mac: macOf(a.ip, 'host'), mtu: network.mtu },
       { name: a.ifName, mac: macOf(a.ip, 'pod'), mtu: network.mtu, sandbox: a.netns },
     ],
-    ips: [{ address: `${a.ip}/${mustCidr(network.podCidr).prefix}`, gateway: network.gateway, interface: 1 }],
-    routes: [{ dst: '0.0.0.0/0', gw: network.gateway }],
+    ips: addressesOf(a, network).map(({ ip, prefix, gateway }) => ({ address: `${ip}/${prefix}`, gateway, interface: 1 })),
+    routes: addressesOf(a, network).map(({ ip, gateway }) => ({ dst: everything[familyOf(ip)], gw: gateway })),
     dns: {},
   };
 }

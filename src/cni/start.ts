@@ -116,7 +116,7 @@ async function openParts({ stateDir, hostLocalDir = '/var/lib/cni/networks', log
   const nft = new KernelNftables();
   const conntrack = new Conntrack();
   const forgetUdp: ForgetUdp = async (ports) => {
-    await conntrack.deleteWhere(4, IPPROTO.udp, (flow) => ports.has(flow.orig.dstPort));
+    for (const family of [4, 6] as const) await conntrack.deleteWhere(family, IPPROTO.udp, (flow) => ports.has(flow.orig.dstPort));
   };
   const hostPorts = new NftHostPorts(nft, forgetUdp, log);
   const predecessor = new KernelPredecessor(node, hostLocalDir);

@@ -12,6 +12,12 @@ import { canonical } from './ownership/template-hash.ts';
 
 type WithStatus = KubeObject & { readonly status?: object | undefined };
 
+export interface PodRange {
+  readonly clusterCidr: string;
+  /** The prefix length of a node's part. */
+  readonly maskSize: number;
+}
+
 export interface ControllerContext {
   readonly client: Client;
   readonly informers: InformerSet;
@@ -20,10 +26,8 @@ export interface ControllerContext {
   readonly signal: AbortSignal;
   /** PEM of the authority that signed the API server's certificate; published in every namespace. */
   readonly rootCa: string;
-  /** The range from which nodes get their podCIDR; absent: nodes bring their own. */
-  readonly clusterCidr?: string;
-  /** Default 24. */
-  readonly nodeCidrMaskSize?: number;
+  /** The range from which nodes get their podCIDR, or one of each family; absent: nodes bring their own. */
+  readonly podRanges?: readonly PodRange[];
   /** Absent: nobody here signs certificates. */
   readonly signing?: Signing;
   /** Where controllers put what they count, by its name; one that is started again puts it there anew. Absent: nobody asks. */

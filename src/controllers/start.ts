@@ -39,7 +39,7 @@ import {
 /** Every controller by the name that `--controllers` knows. */
 export const controllers: Readonly<Record<string, RunController>> = {
   'node-ipam-controller': async (context) => {
-    if (context.clusterCidr !== undefined) await keyed(NodeIpamController)(context);
+    if (context.podRanges !== undefined) await keyed(NodeIpamController)(context);
   },
   'node-lifecycle-controller': keyed(NodeLifecycleController, TaintEvictionController),
   'serviceaccount-controller': keyed(ServiceAccountController),

@@ -1,9 +1,11 @@
 /** The parts of the kubelet: each is made with what it asks of those before it, so that nothing refers to what comes later. */
+
 import { join } from 'node:path';
 import { nodes as nodeType, pods as podType, runtimeClasses as runtimeClassType, services as serviceType } from '../api/resource-types.ts';
 import type { Node, Pod, Service } from '../api/schema/types.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
 import { Informer } from '../client/informer.ts';
+import { familyOf } from '../ip/ip.ts';
 import { parseResolvConf } from '../linux/resolv-conf.ts';
 import { Admission } from './node/admission.ts';
 import type { Machine } from './node/capacity.ts';
@@ -70,13 +72,15 @@ export async function runtimeParts(
     nodeHosts: () => textOf('/etc/hosts'),
     seccompRoot: join(rootDir, 'seccomp'),
   });
+  const podFamily = familyOf(options.nodeIp);
   const manager = new RuntimeManager({
+    podFamily,
     ...{ cri, events, cgroups, starter, killer, logsRoot, memoryCapacity },
     clusterDns: { servers: options.clusterDns, domain: clusterDomain },
     hostDns: async () => parseResolvConf(await textOf(options.resolvConf ?? '/etc/resolv.conf')),
     runtimeHandler: async (name) => (await client.get(runtimeClassType, name)).handler,
   });
-  const reader = new RuntimeReader(cri);
+  const reader = new RuntimeReader(cri, podFamily);
   const state = new RuntimeState(cri, clock);
   const pleg = new Pleg({ cri, clock, log });
   return { machine, recorder, events, config, tokens, volumes, services, killer, starter, manager, reader, state, pleg };

@@ -2,8 +2,8 @@
 import { KnownError } from '../errors/known-error.ts';
 import { isIp } from '../ip/ip.ts';
 import type { LabFlagValues } from './lab-flags.ts';
-import { type LabOptions, storeNames } from './lab-options.ts';
-import type { Ranges } from './ranges.ts';
+import { defaultLabOptions, type LabOptions, storeNames } from './lab-options.ts';
+import { type Ranges, usualRanges } from './ranges.ts';
 import { parseAllowed } from './relay/destination.ts';
 
 /** The ranges that somebody asked for. */
@@ -20,8 +20,10 @@ function numberOf(flag: string, value: string | undefined, example: string): num
 /** `base` with whatever was given on the command line or in the environment. */
 export function changeOptions(base: LabOptions, values: LabFlagValues): LabOptions {
   const { egress } = values;
+  const ranges = givenRanges(values);
   const given = {
-    ...givenRanges(values),
+    // Who names one range of IPv6 has a lab of IPv6.
+    ...(base.underlay === defaultLabOptions.underlay && Object.keys(ranges).length > 0 ? usualRanges(ranges) : ranges),
     workers: numberOf('workers', values.workers, '2'),
     controlPlanes: numberOf('control-planes', values['control-planes'], '3'),
     store: storeNames.find((name) => name === values.store),

@@ -5,6 +5,7 @@ import type { Node } from '../api/schema/types.ts';
 import { Client } from '../client/client.ts';
 import type { ClientConfig } from '../client/client-config.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
+import { familyOf, joinHostPort } from '../ip/ip.ts';
 import { listenInNetns } from '../linux/listen-in-netns.ts';
 import { enterNetns, netnsExists } from '../linux/netns.ts';
 import { withoutAgentParts } from './lab-options.ts';
@@ -23,7 +24,7 @@ export async function askDns(
 ): Promise<ReadonlySet<string>> {
   const name = `kubernetes.default.svc.${plan.options.clusterDomain}`;
   const ask = async (server: string, { pid }: ProcessId): Promise<void> => {
-    const socket = listenInNetns(`/proc/${pid}/ns/net`, 'udp', '0.0.0.0', 0);
+    const socket = listenInNetns(`/proc/${pid}/ns/net`, 'udp', familyOf(server) === 6 ? '::' : '0.0.0.0', 0);
     const answer = await queryDns(server, name, timeoutMs, socket);
     if (!answer.includes(plan.kubernetesAddress)) throw new Error(`${server} does not know ${name}`);
   };
@@ -54,7 +55,7 @@ const noApi: ApiView = { answers: false, ready: new Set(), serving: new Set() };
 /** The control planes whose own server is ready. */
 async function askEach(plan: LabPlan, config: ClientConfig): Promise<ReadonlySet<string>> {
   const asked = plan.controlPlanes.map(async ({ name, address }) => {
-    const why = await probeReadyz({ ...config, server: `https://${address}:6443` }).catch(String);
+    const why = await probeReadyz({ ...config, server: `https://${joinHostPort(address, 6443)}` }).catch(String);
     return why === undefined ? [name] : [];
   });
   return new Set((await Promise.all(asked)).flat());

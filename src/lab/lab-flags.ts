@@ -38,9 +38,12 @@ export const labFlags: LabFlags = {
     choices: [...storeNames],
     help: 'What keeps the objects: sqlite (for one control plane), etcd (for several), or redis with sentinels',
   },
-  underlay: textFlag('CIDR', `The network between nodes (${preset.underlay}, or the next that is free)`),
-  'pod-cidr': textFlag('CIDR', `The range of pods (${preset.podCidr}, or the next that is free)`),
-  'service-cidr': textFlag('CIDR', `The range of Services (${preset.serviceCidr}, or the next that is free)`),
+  underlay: textFlag(
+    'CIDR[,CIDR]',
+    `The network between nodes (${preset.underlay}, or the next that is free, in the families of the pods)`,
+  ),
+  'pod-cidr': textFlag('CIDR[,CIDR]', `The range of pods, or one of each family (${preset.podCidr}, or the next that is free)`),
+  'service-cidr': textFlag('CIDR[,CIDR]', `The range of Services, or one of each family (${preset.serviceCidr}, or the next that is free)`),
   attach: { type: 'boolean', help: 'Give this machine a link and routes into the lab (yes; --no-attach)' },
   client: { type: 'boolean', help: 'Make a network namespace wired as an attached machine would be (no)' },
   bare: {

@@ -79,7 +79,10 @@ export class LabStart {
       dir: plan.pkiDir,
       cluster: plan.options.name,
       server: plan.server,
-      addresses: [...plan.controlPlanes.map(({ address }) => address), plan.apiAddress, plan.hostAddress],
+      addresses: [
+        ...plan.controlPlanes.flatMap(({ addresses }) => addresses),
+        ...plan.families.flatMap((one) => [one.apiAddress, one.hostAddress]),
+      ],
       names: plan.controlPlanes.map(({ name }) => name),
       serviceAddress: plan.kubernetesAddress,
       clusterDomain: plan.options.clusterDomain,

@@ -10,6 +10,7 @@ import { labRoutes } from './net/underlay.ts';
 import { lacksSysResource } from './node/containerd-config.ts';
 import { nodeServices } from './node/services.ts';
 import { planLab } from './plan.ts';
+import { usualRanges } from './ranges.ts';
 import { changedOptions } from './up.ts';
 
 describe('planLab()', () => {
@@ -24,8 +25,33 @@ describe('planLab()', () => {
     );
   });
 
+  test('has ranges and addresses of each family, in the order in which they were asked for', () => {
+    const plan = planLab({ ...defaultLabOptions, workers: 1, ...usualRanges({ podCidr: 'fd00:1::/56,10.9.0.0/16' }) });
+    assert.deepEqual(
+      plan.families.map(({ underlay, pods, services }) => [underlay.text, pods.text, services.text]),
+      [
+        ['fd00:192:168:120::/64', 'fd00:1::/56', 'fd00:10:96::/112'],
+        ['192.168.120.0/24', '10.9.0.0/16', '10.96.0.0/16'],
+      ],
+    );
+    assert.deepEqual(plan.nodes[1]?.addresses, ['fd00:192:168:120::b', '192.168.120.11']);
+    assert.deepEqual([plan.server, plan.dnsAddress], ['https://[fd00:192:168:120::a]:6443', 'fd00:10:96::a']);
+    assert.deepEqual(
+      plan.families.map(({ balancerRange }) => balancerRange),
+      ['fd00:192:168:120::64-fd00:192:168:120::78', '192.168.120.100-192.168.120.120'],
+    );
+  });
+
+  for (const [what, change, said] of [
+    ['ranges of different families', { podCidr: 'fd00:1::/56' }, /it is of IPv6, Services are of IPv4, and nodes of IPv4/],
+    ['two ranges of one family', { podCidr: '10.1.0.0/16,10.2.0.0/16' }, /it is not one range, or one of each family/],
+    ['a range of IPv6 without room for its nodes', { ...usualRanges({ podCidr: 'fd00:1::/62' }), workers: 4 }, /room for 4 nodes, and 5/],
+    ['a range of Services that is too large', usualRanges({ serviceCidr: 'fd00:1::/96' }), /a prefix of \/108 to \/120 is needed/],
+  ] as const)
+    test(`refuses ${what}`, () => assert.throws(() => planLab({ ...defaultLabOptions, ...change }), said));
+
   test('follows from the options alone, addresses, links and paths alike', () => {
-    const { options, underlay, pods, services, controlPlane, controlPlanes, gateway, nodes, ...rest } = planLab({
+    const { options, families, underlay, pods, services, controlPlane, controlPlanes, gateway, nodes, ...rest } = planLab({
       ...defaultLabOptions,
       workers: 1,
     });
@@ -39,6 +65,7 @@ describe('planLab()', () => {
         name: 'control-plane',
         role: 'control-plane',
         address: '192.168.120.10',
+        addresses: ['192.168.120.10'],
         mac: '0a:58:c0:a8:78:0a',
         port: 'control',
         dir: `${dir}/nodes/control-plane`,
@@ -48,6 +75,7 @@ describe('planLab()', () => {
         name: 'worker-1',
         role: 'worker',
         address: '192.168.120.11',
+        addresses: ['192.168.120.11'],
         mac: '0a:58:c0:a8:78:0b',
         port: 'worker-1',
         dir: `${dir}/nodes/worker-1`,
@@ -63,7 +91,6 @@ describe('planLab()', () => {
       store: 'sqlite',
       kubernetesAddress: '10.96.0.1',
       dnsAddress: '10.96.0.10',
-      balancerRange: '192.168.120.100-192.168.120.120',
       hostAddress: '192.168.120.1',
       clientAddress: '192.168.120.2',
       relayAddress: '192.168.120.126',

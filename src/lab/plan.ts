@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { KnownError } from '../errors/known-error.ts';
-import { type Cidr, cidrOverlaps, macOfIp, nthIp, parseCidr } from '../ip/ip.ts';
+import { type Cidr, cidrOverlaps, joinHostPort, macOfIp, nthIp, parseCidr } from '../ip/ip.ts';
 import { badOption, checkOptions, type LabOptions, partsLeftOut, type StoreName } from './lab-options.ts';
 
 export const stateRoot = '/var/lib/fairlead';
@@ -13,6 +13,8 @@ export interface NodePlan {
   readonly name: string;
   readonly role: 'control-plane' | 'worker';
   readonly address: string;
+  /** That one, and in a lab of both families one of the other. */
+  readonly addresses: readonly string[];
   /** The same in every life of the node: neighbours remember it, and would send to a former one for seconds. */
   readonly mac: string;
   /** The node's end on the bridge. */
@@ -21,6 +23,20 @@ export interface NodePlan {
   readonly dir: string;
   /** Parts of `fairlead agent`, and on the control plane of `fairlead server`, that do not run here. */
   readonly without: readonly string[];
+}
+
+/** What a lab has of one family. */
+export interface FamilyPlan {
+  readonly underlay: Cidr;
+  readonly pods: Cidr;
+  readonly services: Cidr;
+  /** Of the node by which this machine and the client reach pods and Services. */
+  readonly gatewayAddress: string;
+  readonly hostAddress: string;
+  readonly clientAddress: string;
+  readonly apiAddress: string;
+  /** Addresses of the underlay that Services of type LoadBalancer get. */
+  readonly balancerRange: string;
 }
 
 export interface LabPlan {
@@ -34,13 +50,13 @@ export interface LabPlan {
   readonly server: string;
   readonly apiAddress: string;
   readonly store: StoreName;
+  /** One, or both: the first is that of all who ask for none, whose ranges follow. */
+  readonly families: readonly FamilyPlan[];
   readonly underlay: Cidr;
   readonly pods: Cidr;
   readonly services: Cidr;
   readonly kubernetesAddress: string;
   readonly dnsAddress: string;
-  /** Addresses of the underlay that Services of type LoadBalancer get. */
-  readonly balancerRange: string;
   readonly nodes: readonly NodePlan[];
   readonly controlPlanes: readonly NodePlan[];
   /** The first of them. */
@@ -60,13 +76,29 @@ export interface LabPlan {
   readonly nftTable: string;
 }
 
-function range(option: string, text: string, maxPrefix: number): Cidr {
-  const cidr = parseCidr(text);
-  if (cidr?.family !== 4) throw badOption(option, text, 'it is no IPv4 range', 'Give a range such as 10.250.0.0/16');
-  if (cidr.prefix > maxPrefix || cidr.prefix < 8)
-    throw badOption(option, text, `a prefix of /8 to /${maxPrefix} is needed`, 'Give a range such as 10.250.0.0/16');
-  return cidr;
+/** The prefix lengths that a range may have, and what to give instead of one that is none. */
+const limits = {
+  underlay: { 4: [8, 25, '192.168.120.0/24'], 6: [8, 120, 'fd00:192:168:120::/64'] },
+  'pod-cidr': { 4: [8, 20, '10.250.0.0/16'], 6: [48, 62, 'fd00:10:250::/56'] },
+  'service-cidr': { 4: [8, 24, '10.250.0.0/16'], 6: [108, 120, 'fd00:10:250::/112'] },
+} as const;
+
+function ranges(option: keyof typeof limits, text: string): Cidr[] {
+  const found = text.split(',').map((one) => {
+    const cidr = parseCidr(one);
+    const [least, most, example] = limits[option][cidr?.family ?? 4];
+    if (!cidr) throw badOption(option, text, 'it is no range', `Give a range such as ${example}`);
+    if (cidr.prefix > most || cidr.prefix < least)
+      throw badOption(option, text, `a prefix of /${least} to /${most} is needed`, `Give a range such as ${example}`);
+    return cidr;
+  });
+  if (new Set(found.map(({ family }) => family)).size < found.length)
+    throw badOption(option, text, 'it is not one range, or one of each family', 'Give one of IPv4 and one of IPv6');
+  return found;
 }
+
+/** The prefix length of a node's part of the range of pods. */
+const nodePrefix = { 4: 24, 6: 64 } as const;
 
 /** How to get at a cluster that this machine has no way into. */
 export function detachedHint({ name }: LabOptions): string {
@@ -78,16 +110,34 @@ export function isBalanced({ controlPlanes, options }: Pick<LabPlan, 'controlPla
   return controlPlanes.length > 1 && !options.bare;
 }
 
-/** The three ranges. Throws BAD_CONFIG and RANGE_OVERLAPS. */
-function rangesOf(options: LabOptions): Pick<LabPlan, 'underlay' | 'pods' | 'services'> {
-  const underlay = range('underlay', options.underlay, 25);
-  const pods = range('pod-cidr', options.podCidr, 20);
-  // Each node gets a /24 of it.
-  const room = 2 ** (24 - pods.prefix);
+type Ranges = Pick<FamilyPlan, 'underlay' | 'pods' | 'services'>;
+
+/** The three ranges, of each family. Throws BAD_CONFIG and RANGE_OVERLAPS. */
+function rangesOf(options: LabOptions): Ranges[] {
+  const [underlays, pods, services] = [
+    ranges('underlay', options.underlay),
+    ranges('pod-cidr', options.podCidr),
+    ranges('service-cidr', options.serviceCidr),
+  ];
   const wanted = options.controlPlanes + options.workers;
-  if (wanted > room)
-    throw badOption('pod-cidr', options.podCidr, `it has room for ${room} nodes, and ${wanted} are wanted`, 'Give a larger range');
-  const services = range('service-cidr', options.serviceCidr, 24);
+  for (const { family, prefix } of pods) {
+    const room = 2 ** (nodePrefix[family] - prefix);
+    if (wanted > room)
+      throw badOption('pod-cidr', options.podCidr, `it has room for ${room} nodes, and ${wanted} are wanted`, 'Give a larger range');
+  }
+  const familiesOf = (list: readonly Cidr[]): string => list.map(({ family }) => `IPv${family}`).join();
+  if (new Set([underlays, pods, services].map(familiesOf)).size > 1)
+    throw badOption(
+      'pod-cidr',
+      options.podCidr,
+      `it is of ${familiesOf(pods)}, Services are of ${familiesOf(services)}, and nodes of ${familiesOf(underlays)}`,
+      'Give --pod-cidr, --service-cidr and --underlay ranges of the same families in the same order, or leave some out',
+    );
+  return underlays.map((underlay, i) => apart({ underlay, pods: pods[i]!, services: services[i]! }));
+}
+
+function apart(one: Ranges): Ranges {
+  const { underlay, pods, services } = one;
   for (const [a, b, names] of [
     [underlay, pods, '--underlay and --pod-cidr'],
     [underlay, services, '--underlay and --service-cidr'],
@@ -97,21 +147,24 @@ function rangesOf(options: LabOptions): Pick<LabPlan, 'underlay' | 'pods' | 'ser
       throw new KnownError('RANGE_OVERLAPS', `Cannot use ${names} together: "${a.text}" and "${b.text}" overlap`, {
         hint: 'Give ranges that have no address in common',
       });
-  return { underlay, pods, services };
+  return one;
 }
 
 /** The control planes first: their addresses, which certificates name, then never depend on the number of workers. */
-function nodesOf(options: LabOptions, underlay: Cidr, dir: string): NodePlan[] {
+function nodesOf(options: LabOptions, families: readonly Ranges[], dir: string): NodePlan[] {
   const leftOut = partsLeftOut(options.without);
   return Array.from({ length: options.controlPlanes + options.workers }, (_, i): NodePlan => {
     const isServer = i < options.controlPlanes;
     const suffix = i === 0 ? '' : `-${i + 1}`;
     const name = isServer ? `control-plane${suffix}` : `worker-${i - options.controlPlanes + 1}`;
+    const addresses = families.map(({ underlay }) => nthIp(underlay, 10 + i));
+    const [address] = addresses as [string];
     return {
       name,
       role: isServer ? 'control-plane' : 'worker',
-      address: nthIp(underlay, 10 + i),
-      mac: macOfIp(nthIp(underlay, 10 + i)),
+      address,
+      addresses,
+      mac: macOfIp(address),
       port: isServer ? `control${suffix}` : name,
       dir: join(dir, 'nodes', name),
       without: leftOut.filter(({ node }) => node === undefined || node === name).map(({ part }) => part),
@@ -123,34 +176,46 @@ function nodesOf(options: LabOptions, underlay: Cidr, dir: string): NodePlan[] {
 export function planLab(options: LabOptions): LabPlan {
   checkOptions(options);
   const ranges = rangesOf(options);
-  const { underlay, services } = ranges;
   const dir = join(stateRoot, options.name);
-  const nodes = nodesOf(options, underlay, dir);
+  const nodes = nodesOf(options, ranges, dir);
   const controlPlanes = nodes.slice(0, options.controlPlanes);
   const [controlPlane] = controlPlanes as [NodePlan];
   const balanced = isBalanced({ controlPlanes, options });
-  const apiAddress = balanced ? nthIp(underlay, 9) : controlPlane.address;
+  // Whoever tries the death of a control plane goes on asking the cluster.
+  const gateway = (balanced ? nodes[controlPlanes.length] : undefined) ?? controlPlane;
+  const families = ranges.map(
+    (one, i): FamilyPlan => ({
+      ...one,
+      gatewayAddress: gateway.addresses[i]!,
+      hostAddress: nthIp(one.underlay, 1),
+      clientAddress: nthIp(one.underlay, 2),
+      apiAddress: balanced ? nthIp(one.underlay, 9) : controlPlane.addresses[i]!,
+      // Behind the last node there may be, before the relay.
+      balancerRange: `${nthIp(one.underlay, 100)}-${nthIp(one.underlay, 120)}`,
+    }),
+  );
+  const [{ underlay, pods, services, hostAddress, clientAddress, apiAddress }] = families as [FamilyPlan];
   return {
     options,
-    ...ranges,
+    families,
+    underlay,
+    pods,
+    services,
     dir,
     cacheDir: join(stateRoot, '.cache'),
     kubeconfig: join(dir, 'kubeconfig'),
     pkiDir: join(dir, 'pki'),
-    server: `https://${apiAddress}:6443`,
+    server: `https://${joinHostPort(apiAddress, 6443)}`,
     apiAddress,
     store: options.store ?? (controlPlanes.length > 1 ? 'etcd' : 'sqlite'),
     kubernetesAddress: nthIp(services, 1),
     dnsAddress: nthIp(services, 10),
-    // Behind the last node there may be, before the relay.
-    balancerRange: `${nthIp(underlay, 100)}-${nthIp(underlay, 120)}`,
     nodes,
     controlPlanes,
     controlPlane,
-    // Whoever tries the death of a control plane goes on asking the cluster.
-    gateway: (balanced ? nodes[controlPlanes.length] : undefined) ?? controlPlane,
-    hostAddress: nthIp(underlay, 1),
-    clientAddress: nthIp(underlay, 2),
+    gateway,
+    hostAddress,
+    clientAddress,
     relayAddress: nthIp(underlay, 126),
     underlayNetns: join(dir, 'netns', 'underlay'),
     clientNetns: join(dir, 'netns', 'client'),

@@ -4,6 +4,7 @@ import { nodes as nodeType } from '../api/resource-types.ts';
 import type { Node } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
 import type { ClientConfig } from '../client/client-config.ts';
+import { familyOf, parseIp } from '../ip/ip.ts';
 import { askOverUdp } from './ask-over-udp.ts';
 import { httpGet } from './http-get.ts';
 
@@ -35,9 +36,14 @@ export async function probeNodes(client: Client, machines: ReadonlyMap<string, s
   return undefined;
 }
 
-/** The addresses of a name; `fd` is a bound socket of another namespace. Throws when nothing answers in time. */
+/** The addresses of a name, of the family of the server's own; `fd` is a bound socket of another namespace. Throws when nothing answers in time. */
 export async function queryDns(server: string, name: string, timeoutMs = 2000, fd?: number): Promise<string[]> {
-  const question = encode({ type: 'query', id: 1, flags: 256, questions: [{ type: 'A', class: 'IN', name }] });
+  const question = encode({
+    type: 'query',
+    id: 1,
+    flags: 256,
+    questions: [{ type: familyOf(server) === 6 ? 'AAAA' : 'A', class: 'IN', name }],
+  });
   const { answers = [] } = decode(await askOverUdp(question, server, timeoutMs, fd));
-  return answers.flatMap((a) => (a.type === 'A' ? [a.data] : []));
+  return answers.flatMap((a) => (a.type === 'A' || a.type === 'AAAA' ? [parseIp(a.data) ?? a.data] : []));
 }

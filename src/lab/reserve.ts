@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { isKnownError } from '../errors/known-error.ts';
-import { type Cidr, mustCidr } from '../ip/ip.ts';
+import type { Cidr } from '../ip/ip.ts';
 import { lockDirectory } from '../linux/lock.ts';
 import type { LabContext } from './down.ts';
 import type { LabOptions } from './lab-options.ts';
 import { checkRanges, routedRanges } from './net/host.ts';
 import { type LabPlan, planLab, stateRoot } from './plan.ts';
 import { readBootId } from './process-id.ts';
-import { chooseRanges, type Ranges } from './ranges.ts';
+import { chooseRanges, cidrsOf, type Ranges } from './ranges.ts';
 import { labNames, readLabState, writeState } from './state.ts';
 
 /** The ranges of every lab that is, or will be again, reached from this machine. */
@@ -15,7 +15,7 @@ async function reservedRanges(): Promise<Cidr[]> {
   const states = await Promise.all((await labNames()).map((name) => readLabState(join(stateRoot, name))));
   return states
     .flatMap((state) => (state?.options.attach ? [state.options] : []))
-    .flatMap(({ underlay, podCidr, serviceCidr }) => [underlay, podCidr, serviceCidr].map(mustCidr));
+    .flatMap(({ underlay, podCidr, serviceCidr }) => cidrsOf({ underlay, podCidr, serviceCidr }));
 }
 
 async function lockRanges(context: LabContext): Promise<() => void> {
@@ -43,10 +43,9 @@ export async function reserveLab(context: LabContext, options: LabOptions, given
     const plan = planLab({ ...options, ...chooseRanges(given, taken) });
     await checkRanges(context.exec, context.tools, plan);
     await writeState(plan, { version: 1, options: plan.options, bootId: await readBootId(), nodes: {}, sysctls: {} });
-    if (plan.underlay.text !== wanted.underlay.text || plan.pods.text !== wanted.pods.text || plan.services.text !== wanted.services.text)
-      context.progress.note(
-        `The usual ranges are taken: nodes get ${plan.underlay.text}, pods ${plan.pods.text}, Services ${plan.services.text}`,
-      );
+    const { underlay, podCidr, serviceCidr } = plan.options;
+    if (JSON.stringify({ ...wanted.options, underlay, podCidr, serviceCidr }) !== JSON.stringify(wanted.options))
+      context.progress.note(`The usual ranges are taken: nodes get ${underlay}, pods ${podCidr}, Services ${serviceCidr}`);
     return plan;
   } finally {
     unlock();

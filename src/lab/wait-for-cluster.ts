@@ -7,6 +7,7 @@ import { type WaitOptions, waitUntil } from '../cli/wait-until.ts';
 import { Client } from '../client/client.ts';
 import type { ClientConfig } from '../client/client-config.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
+import { joinHostPort } from '../ip/ip.ts';
 import { enterNetns } from '../linux/netns.ts';
 import type { LabContext } from './down.ts';
 import { askDns, askRelay } from './inspect.ts';
@@ -70,7 +71,7 @@ async function waitForServers(
   config: ClientConfig,
   { progress, ...wait }: WaitOptions & { readonly hint: string; readonly progress: LabContext['progress'] },
 ): Promise<void> {
-  const each = isBalanced(plan) ? plan.controlPlanes.map(({ address }) => `https://${address}:6443`) : [];
+  const each = isBalanced(plan) ? plan.controlPlanes.map(({ address }) => `https://${joinHostPort(address, 6443)}`) : [];
   const label = each.length === 0 ? 'API server' : `${each.length} API servers`;
   await progress.step(`${label} ready at ${plan.server}`, async () => {
     for (const server of [...each, plan.server])

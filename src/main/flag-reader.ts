@@ -100,6 +100,21 @@ export class FlagReader<Name extends string = string> {
     return text;
   }
 
+  /** Addresses with commas between them. */
+  ips(name: Name): string[] {
+    for (const text of this.list(name)) if (!isIp(text)) throw this.#refuse(name, 'it is no address', '192.0.2.10');
+    return this.list(name);
+  }
+
+  /** Addresses of this machine, one or one of each family; undefined as `ownIp` has it. */
+  ownIps(name: Name): string[] | undefined {
+    const ips = this.ips(name);
+    if (ips.length < 2) return ips.some((ip) => ip === '0.0.0.0' || ip === '::') || ips.length === 0 ? undefined : ips;
+    if (ips.length > 2 || familyOf(ips[0]!) === familyOf(ips[1]!))
+      throw this.#refuse(name, 'it is not one address, or one of each family', '192.0.2.10,2001:db8::10');
+    return ips;
+  }
+
   /** An address of this machine. `0.0.0.0` and `::` mean, as leaving it out does, that it is to be found out. */
   ownIp(name: Name): string | undefined {
     const ip = this.ip(name);

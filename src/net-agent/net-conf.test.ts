@@ -2,13 +2,28 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
 import { backends } from './backend/backends.ts';
-import { openNetConf } from './net-conf.ts';
+import { netConfOf, openNetConf } from './net-conf.ts';
 
 describe('openNetConf()', () => {
   for (const Type of Object.keys(backends))
     test(`opens backend $Typeby its own name`, () => {
-      const { backend, network } = openNetConf({ Network: '10.244.3.0/16', Backend: { Type } });
-      assert.deepEqual([backend.type, network.text], [Type, '10.244.0.0/16']);
+      const { backend, networks } = openNetConf({ Network: '10.244.3.0/16', Backend: { Type } });
+      assert.deepEqual([backend.type, networks.map(({ text }) => text)], [Type, ['10.244.0.0/16']]);
+    });
+
+  for (const [cidrs, wanted] of [
+    [['fd00::/48'], ['fd00::/48']],
+    [
+      ['fd00::/48', '10.244.0.0/16'],
+      ['10.244.0.0/16', 'fd00::/48'],
+    ],
+  ] as const)
+    test(`opens ${cidrs.join(' and ')}`, () => {
+      const { networks } = openNetConf(netConfOf(cidrs, { Type: 'vxlan' }));
+      assert.deepEqual(
+        networks.map(({ text }) => text),
+        wanted,
+      );
     });
 
   for (const [network, type, said, hint] of [

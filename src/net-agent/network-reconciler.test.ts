@@ -224,7 +224,7 @@ describe('NetworkReconciler', () => {
     });
 
   test('refuses a range that is not inside the network', async () => {
-    const bench = new Bench({ network: openNetConf({ Network: '10.9.0.0/16', Backend: { Type: 'vxlan' } }).network });
+    const bench = new Bench({ networks: openNetConf({ Network: '10.9.0.0/16', Backend: { Type: 'vxlan' } }).networks });
     await assert.rejects(
       bench.reconciler.reconcile(),
       (err) => isKnownError(err, 'BAD_CONFIG') && /not inside 10\.9\.0\.0\/16/.test(err.message),

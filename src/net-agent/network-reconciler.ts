@@ -5,7 +5,7 @@ import type { Client } from '../client/client.ts';
 import type { Clock } from '../clock/clock.ts';
 import { timestamp } from '../clock/timestamp.ts';
 import { KnownError } from '../errors/known-error.ts';
-import { type Cidr, familyOf, mustCidr } from '../ip/ip.ts';
+import { type Cidr, type Family, familyOf, mustCidr } from '../ip/ip.ts';
 import type { Exec } from '../linux/exec.ts';
 import type { Log } from '../observability/log.ts';
 import type { Backend } from './backend/backend.ts';
@@ -16,22 +16,36 @@ import type { PodRules } from './kernel/pod-rules.ts';
 import { backendDataOf, nodePatch, podCidrOf, publicIpOverwrite, type SubnetLease } from './lease/lease.ts';
 import { type OwnSide, readPeers } from './lease/peers.ts';
 import { diff } from './plan/diff.ts';
-import type { DesiredNetwork, KernelLink, KernelState, Underlay } from './plan/network.ts';
+import type { DesiredLink, DesiredNetwork, KernelLink, Underlay } from './plan/network.ts';
 import { bridgeName, plan } from './plan/plan.ts';
 import { chooseUnderlay, type NodeAddresses, type UnderlayWish } from './plan/underlay.ts';
 import { renderSubnetEnv, writeSubnetEnv } from './subnet-env.ts';
 
 /** What pods are attached to on this node. */
-export interface PodNetwork {
-  readonly podCidr: string;
-  readonly gateway: string;
+export interface PodNetwork extends PodRange {
+  /** Of the other family. */
+  readonly second?: PodRange;
   readonly bridge: string;
   readonly mtu: number;
 }
 
+interface PodRange {
+  readonly podCidr: string;
+  readonly gateway: string;
+}
+
+/** What a pass finds out about one family. */
+interface Side {
+  readonly network: Cidr;
+  readonly podCidr: string;
+  readonly own: OwnSide;
+  readonly desired: DesiredNetwork;
+}
+
 export interface NetworkReconcilerOptions {
   readonly nodeName: string;
-  readonly network: Cidr;
+  /** The range of all pods, or one of each family. */
+  readonly networks: readonly Cidr[];
   readonly backend: Backend;
   /** How to find the node's link to the other nodes, when the Node's InternalIP is not it. */
   readonly underlay?: UnderlayWish;
@@ -64,8 +78,8 @@ export class NetworkReconciler {
   readonly #options: NetworkReconcilerOptions;
   readonly #tools: NetworkReconcilerTools;
   readonly #refusals: Complaints;
-  /** The backend's data as this node told it last. */
-  #data: unknown;
+  /** The backend's data as this node told it last, for each family. */
+  readonly #data = new Map<Family, unknown>();
   #told = '';
   #waiting = '';
   #nextForwarding = Number.NEGATIVE_INFINITY;
@@ -91,25 +105,47 @@ export class NetworkReconciler {
   /** Throws what keeps the network from being complete; it is tried again from the beginning. */
   async reconcile(): Promise<void> {
     const { log } = this.#tools;
-    const { nodeName, network } = this.#options;
+    const { nodeName, networks } = this.#options;
     const all = this.#tools.nodes.list();
     const node = all.find((n) => n.metadata.name === nodeName);
-    const podCidr = node && podCidrOf(node, network.family);
-    if (!node || podCidr === undefined) {
+    const ranges = networks.flatMap((network) => {
+      const podCidr = node && podCidrOf(node, network.family);
+      return podCidr === undefined ? [] : [{ network, podCidr }];
+    });
+    if (!node || ranges.length < networks.length) {
       this.#wait(node ? 'Waiting for the podCIDR of the Node' : `Waiting for Node "${nodeName}"`);
       return;
     }
     this.#waiting = '';
-    const state = await this.#tools.kernel.read();
-    const own = await this.#own(node, podCidr, state.links);
-    const { peers, refused } = readPeers(all, network, this.#options.backend, own);
-    this.#refusals.are(new Map([...refused].map(([name, why]) => [name, `Left out node "${name}": ${why}`])));
-    const desired = plan(this.#options.backend, { own: own.lease, peers, underlay: own.underlay });
-    await this.#takeSteps(desired, state, own.underlay);
-    const mtu = await this.#bringAbout(desired, podCidr);
-    await this.#patchNode(node, own.lease);
-    if (!this.#isReady) log.info('The pod network is up', { podCidr, mtu, publicIp: own.lease.publicIp, ...Object(own.lease.data) });
+    const { links } = await this.#tools.kernel.read();
+    const sides: Side[] = [];
+    const refusals = new Map<string, string>();
+    for (const range of ranges) sides.push(await this.#side(node, all, range, links, refusals));
+    this.#refusals.are(refusals);
+    const wanted = withOneBridge(inOrderOf(node, sides));
+    for (const side of wanted) await this.#takeSteps(side);
+    await this.#watch(wanted);
+    const mtu = await this.#bringAbout(wanted);
+    await this.#patchNode(node, wanted);
+    if (!this.#isReady)
+      for (const { podCidr, own } of wanted)
+        log.info('The pod network is up', { podCidr, mtu, publicIp: own.lease.publicIp, ...Object(own.lease.data) });
     this.#isReady = true;
+  }
+
+  /** What one family's part should be. Adds whom it leaves out. */
+  async #side(
+    node: Node,
+    all: readonly Node[],
+    { network, podCidr }: Pick<Side, 'network' | 'podCidr'>,
+    links: readonly KernelLink[],
+    refusals: Map<string, string>,
+  ): Promise<Side> {
+    const { backend } = this.#options;
+    const own = await this.#own(node, network, podCidr, links);
+    const { peers, refused } = readPeers(all, network, backend, own);
+    for (const [name, why] of refused) refusals.set(`${name} ${network.family}`, `Left out node "${name}": ${why}`);
+    return { network, podCidr, own, desired: plan(backend, { own: own.lease, peers, underlay: own.underlay }) };
   }
 
   #wait(what: string): void {
@@ -118,38 +154,43 @@ export class NetworkReconciler {
   }
 
   /** This node as the others shall see it. */
-  async #own(node: Node, podCidr: string, links: readonly KernelLink[]): Promise<OwnSide> {
+  async #own(node: Node, network: Cidr, podCidr: string, links: readonly KernelLink[]): Promise<OwnSide> {
     const { kernel, randomMac } = this.#tools;
-    const { nodeName, network, backend, underlay: wish = {}, apiServer } = this.#options;
+    const { nodeName, backend, underlay: wish = {}, apiServer } = this.#options;
     const { family } = network;
-    const ours = await kernel.nodeAddresses();
-    const underlay = (await chooseUnderlay(wish, node, apiServer, ours)) ?? noUnderlay(wish, ours);
+    const ours = await kernel.nodeAddresses(family);
+    const underlay = (await chooseUnderlay(wish, node, apiServer, ours)) ?? noUnderlay(wish, ours, family);
     const range = rangeInside(podCidr, network);
-    const wished = wish.publicIp !== undefined && familyOf(wish.publicIp) === family ? wish.publicIp : undefined;
+    const wished = [wish.publicIp, wish.publicIpv6].find((ip) => ip !== undefined && familyOf(ip) === family);
     const publicIp = publicIpOverwrite(node, family) ?? wished ?? underlay.ip;
-    const told = this.#data ?? backendDataOf(node, family);
-    this.#data = backend.leaseData({ family, told, links, publicIp, underlay, randomMac });
+    const told = this.#data.get(family) ?? backendDataOf(node, family);
+    const data = backend.leaseData({ family, told, links, publicIp, underlay, randomMac });
+    this.#data.set(family, data);
     const since = node.metadata.creationTimestamp ?? '';
-    const lease: SubnetLease = { node: nodeName, podCidr: range.text, publicIp, type: backend.type, data: this.#data, since };
+    const lease: SubnetLease = { node: nodeName, podCidr: range.text, publicIp, type: backend.type, data, since };
     return { lease, ips: ours.addresses.map((a) => a.ip), underlay };
   }
 
   /** Makes rules and files so, and tells who attaches pods. Gives the pods' MTU. */
-  async #bringAbout(desired: DesiredNetwork, podCidr: string): Promise<number> {
+  async #bringAbout(sides: readonly Side[]): Promise<number> {
     const { rules, log } = this.#tools;
-    const { network, masquerade, runDir } = this.#options;
-    if (await rules.sync({ network, podCidr, masquerade, chains: desired.chains })) log.debug('Wrote the rules of the pod network');
+    const { masquerade, runDir } = this.#options;
+    for (const { network, podCidr, desired } of sides)
+      if (await rules.sync({ network, podCidr, masquerade, chains: desired.chains })) log.debug('Wrote the rules of the pod network');
     await this.#openForwarding();
-    const podNetwork = podNetworkOf(desired);
+    const podNetwork = podNetworkOf(sides.map(({ desired }) => desired));
     await this.#tell(podNetwork);
     const { mtu } = podNetwork;
-    writeSubnetEnv(runDir, renderSubnetEnv({ network: network.text, podCidr, mtu, masquerade }));
+    writeSubnetEnv(
+      runDir,
+      renderSubnetEnv({ ranges: sides.map(({ network, podCidr }) => ({ network: network.text, podCidr })), mtu, masquerade }),
+    );
     return mtu;
   }
 
-  async #takeSteps(desired: DesiredNetwork, state: KernelState, underlay: Underlay): Promise<void> {
+  async #takeSteps({ desired }: Side): Promise<void> {
     const { kernel, log } = this.#tools;
-    const steps = diff(desired, state);
+    const steps = diff(desired, await kernel.read());
     if (steps.length > 0) {
       const what = Object.entries(Object.groupBy(steps, (s) => s.do)).map(([kind, list]) => `${list?.length} ${kind}`);
       log.info(`Changing the pod network: ${what.join(', ')}`);
@@ -158,15 +199,19 @@ export class NetworkReconciler {
       await kernel.take(steps);
     }
     kernel.setSysctls(desired.sysctls);
-    this.#watched = await kernel.indexes(new Set([underlay.name, ...desired.links.map((l) => l.name)]));
+  }
+
+  async #watch(sides: readonly Side[]): Promise<void> {
+    const names = sides.flatMap(({ own, desired }) => [own.underlay.name, ...desired.links.map((l) => l.name)]);
+    this.#watched = await this.#tools.kernel.indexes(new Set(names));
   }
 
   /** Starts a process, so not with every pass. */
   async #openForwarding(): Promise<void> {
     const { clock, exec, log } = this.#tools;
     if (clock.monotonic() < this.#nextForwarding) return;
-    if (await ensureForwardAccept(exec, this.#options.network.text))
-      log.info('Let pod packets through the FORWARD chain, which drops by policy');
+    for (const { text } of this.#options.networks)
+      if (await ensureForwardAccept(exec, text)) log.info('Let pod packets through the FORWARD chain, which drops by policy');
     this.#nextForwarding = clock.monotonic() + forwardingMs;
   }
 
@@ -178,19 +223,38 @@ export class NetworkReconciler {
     this.#told = text;
   }
 
-  async #patchNode(node: Node, lease: SubnetLease): Promise<void> {
+  async #patchNode(node: Node, sides: readonly Side[]): Promise<void> {
     const { client, clock, signal } = this.#tools;
-    const patch = nodePatch(node, lease, timestamp(clock.now()));
+    const leases = sides.map(({ own }) => own.lease);
+    const patch = nodePatch(node, leases, timestamp(clock.now()));
     if (patch) await client.patch(nodes, this.#options.nodeName, patch, { kind: 'strategic', subresource: 'status', signal });
   }
 }
 
-function noUnderlay(wish: UnderlayWish, { addresses }: NodeAddresses): Underlay {
+function noUnderlay(wish: UnderlayWish, { addresses }: NodeAddresses, family: Family): Underlay {
   const why =
     Object.keys(wish).length > 0 ? 'none is as it was asked for' : "no link has the Node's InternalIP, and there is no default route";
   throw new KnownError('NETWORK_NOT_READY', `Cannot find the link to the other nodes: ${why}`, {
-    hint: `The links have ${addresses.map((a) => `${a.ip} (${a.name})`).join(', ') || 'no addresses'}; see --iface`,
+    hint: `The links have ${addresses.map((a) => `${a.ip} (${a.name})`).join(', ') || `no addresses of IPv${family}`}; see --iface`,
   });
+}
+
+/** The family of the Node's first range is the pods' first. */
+function inOrderOf(node: Node, sides: readonly Side[]): readonly Side[] {
+  const isFirst = ({ podCidr }: Side): boolean => mustCidr(node.spec?.podCIDR ?? podCidr).text === podCidr;
+  return sides.toSorted((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
+}
+
+/** Both families share the bridge: it has the MAC of the first, and no packet is larger than both ways can carry. */
+function withOneBridge(sides: readonly Side[]): readonly Side[] {
+  const bridges = sides.map(({ desired }) => bridgeOf(desired));
+  const [first] = bridges;
+  if (bridges.length < 2 || !first) return sides;
+  const shared = { mac: first.mac, mtu: Math.min(...bridges.map(({ mtu }) => mtu)) };
+  return sides.map((side) => ({
+    ...side,
+    desired: { ...side.desired, links: side.desired.links.map((link) => (link.name === bridgeName ? { ...link, ...shared } : link)) },
+  }));
 }
 
 function rangeInside(podCidr: string, network: Cidr): Cidr {
@@ -201,9 +265,15 @@ function rangeInside(podCidr: string, network: Cidr): Cidr {
   });
 }
 
-function podNetworkOf({ links }: DesiredNetwork): PodNetwork {
+function podNetworkOf(wanted: readonly DesiredNetwork[]): PodNetwork {
+  const [first, second] = wanted.map(bridgeOf);
+  const rangeOf = ({ address: { ip, prefix } }: DesiredLink): PodRange => ({ podCidr: mustCidr(`${ip}/${prefix}`).text, gateway: ip });
+  const { name, mtu } = first!;
+  return { ...rangeOf(first!), ...(second ? { second: rangeOf(second) } : {}), bridge: name, mtu };
+}
+
+function bridgeOf({ links }: DesiredNetwork): DesiredLink {
   const bridge = links.find((l) => l.name === bridgeName);
   if (!bridge) throw new Error(`a plan without ${bridgeName}`);
-  const { address, name, mtu } = bridge;
-  return { podCidr: mustCidr(`${address.ip}/${address.prefix}`).text, gateway: address.ip, bridge: name, mtu };
+  return bridge;
 }

@@ -25,7 +25,7 @@ import { ReconcileLoop } from './reconcile-loop.ts';
 
 export type NodeSource = Pick<Informer<Node>, 'list' | 'on' | 'synced'>;
 
-export interface NetAgentOptions extends Omit<NetworkReconcilerOptions, 'network' | 'backend'> {
+export interface NetAgentOptions extends Omit<NetworkReconcilerOptions, 'networks' | 'backend'> {
   readonly client: Pick<Client, 'patch'>;
   /** An InformerSet, of which only the Nodes are used. */
   readonly informers: { of(type: typeof nodes): NodeSource };

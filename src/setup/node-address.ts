@@ -11,13 +11,14 @@ export interface AddressWish {
   readonly cidr?: string | undefined;
 }
 
-/** Of TEST-NET-1: its route is the default route. */
-const somewhere = '192.0.2.1';
+/** For documentation: their route is the default route. */
+const somewhere = ['192.0.2.1', '2001:db8::1'];
 
+/** Those that other machines know, of IPv4 first. */
 export function ownAddresses(): string[] {
-  return Object.values(networkInterfaces())
-    .flat()
-    .flatMap((one) => (one && !one.internal && one.family === 'IPv4' ? [one.address] : []));
+  const all = Object.values(networkInterfaces()).flatMap((list = []) => list.filter(({ internal }) => !internal));
+  const six = all.filter(({ family, scopeid }) => family === 'IPv6' && !scopeid);
+  return [...all.filter(({ family }) => family === 'IPv4'), ...six].map(({ address }) => address);
 }
 
 /** Which of `own` was asked for; undefined when nothing was. Pure. Throws BAD_CONFIG. */
@@ -42,10 +43,11 @@ export function wishedAddress({ address, cidr }: AddressWish, own: readonly stri
 /** `host`: of the control plane, to which the route is asked; without, the default route counts, and then the first address there is. */
 export async function nodeAddress(wish: AddressWish, host?: string): Promise<string | undefined> {
   const own = ownAddresses();
-  return (
-    wishedAddress(wish, own) ??
-    (host === undefined ? undefined : await sourceAddressTo(host)) ??
-    (await sourceAddressTo(somewhere)) ??
-    own[0]
-  );
+  const wished = wishedAddress(wish, own);
+  if (wished !== undefined) return wished;
+  for (const target of [...(host === undefined ? [] : [host]), ...somewhere]) {
+    const address = await sourceAddressTo(target);
+    if (address !== undefined) return address;
+  }
+  return own[0];
 }

@@ -3,18 +3,24 @@
  * link is gone, so that no crash in between lets two pods have the same one.
  */
 import { KnownError } from '../../errors/known-error.ts';
-import { cidrContains, mustCidr, parseIp } from '../../ip/ip.ts';
+import { cidrContains, type Family, familyOf, mustCidr, parseIp } from '../../ip/ip.ts';
 import type { Log } from '../../observability/log.ts';
-import { type Attachment, attachmentKey } from '../attachment.ts';
+import { type Attachment, attachmentKey, ipsOf } from '../attachment.ts';
 import { Journal } from './journal.ts';
 import { nextAddress } from './pool.ts';
 
 type Line = { readonly add: Attachment } | { readonly del: string } | { readonly last: string };
 
+interface TakeOptions {
+  readonly others?: ReadonlySet<string>;
+  readonly second?: string | undefined;
+}
+
 export class Ipam {
   readonly #byKey = new Map<string, Attachment>();
   readonly #taken = new Set<string>();
-  #last: string | undefined;
+  /** What was given out last, of each family. */
+  readonly #last = new Map<Family, string>();
   #journal: Journal | undefined;
 
   static async open(path: string, log: Log): Promise<Ipam> {
@@ -36,20 +42,27 @@ export class Ipam {
   }
 
   /**
-   * Takes a free address for an attachment, none of `others`, and flushes it. Throws ADDRESSES_EXHAUSTED; on a write error nothing is
-   * taken.
+   * Takes a free address for an attachment, and one of the range `second` if there is one, none of `others`, and flushes it. Throws
+   * ADDRESSES_EXHAUSTED; on a write error nothing is taken.
    */
-  async take(podCidr: string, who: Omit<Attachment, 'ip'>, others: ReadonlySet<string> = new Set()): Promise<Attachment> {
-    const taken = { has: (ip: string): boolean => this.#taken.has(ip) || others.has(ip) };
-    const ip = nextAddress(podCidr, taken, this.#last);
-    if (ip === undefined) {
-      throw new KnownError('ADDRESSES_EXHAUSTED', `Cannot take an address of ${podCidr}: all ${this.countIn(podCidr)} are in use`, {
-        hint: 'Run fewer pods on this node, or give nodes a larger range',
-      });
-    }
-    const attachment: Attachment = { ...who, ip };
+  async take(
+    podCidr: string,
+    who: Omit<Attachment, 'ip' | 'secondIp'>,
+    { others = new Set(), second }: TakeOptions = {},
+  ): Promise<Attachment> {
+    const free = (range: string): string => this.#free(range, others);
+    const attachment: Attachment = { ...who, ip: free(podCidr), ...(second === undefined ? {} : { secondIp: free(second) }) };
     await this.record(attachment);
     return attachment;
+  }
+
+  #free(podCidr: string, others: ReadonlySet<string>): string {
+    const taken = { has: (ip: string): boolean => this.#taken.has(ip) || others.has(ip) };
+    const ip = nextAddress(podCidr, taken, this.#last.get(familyOf(podCidr)));
+    if (ip !== undefined) return ip;
+    throw new KnownError('ADDRESSES_EXHAUSTED', `Cannot take an address of ${podCidr}: all ${this.countIn(podCidr)} are in use`, {
+      hint: 'Run fewer pods on this node, or give nodes a larger range',
+    });
   }
 
   /** Remembers an attachment whose address is known already. */
@@ -87,15 +100,17 @@ export class Ipam {
 
   #set(attachment: Attachment): void {
     this.#byKey.set(attachmentKey(attachment), attachment);
-    this.#taken.add(attachment.ip);
-    this.#last = attachment.ip;
+    for (const ip of ipsOf(attachment)) {
+      this.#taken.add(ip);
+      this.#last.set(familyOf(ip), ip);
+    }
   }
 
   #unset(key: string): void {
     const attachment = this.#byKey.get(key);
     if (!attachment) return;
     this.#byKey.delete(key);
-    this.#taken.delete(attachment.ip);
+    for (const ip of ipsOf(attachment)) this.#taken.delete(ip);
   }
 
   /** False for what is no entry. */
@@ -103,14 +118,14 @@ export class Ipam {
     if (typeof line !== 'object' || line === null) return false;
     if ('add' in line && isAttachment(line.add)) this.#set(line.add);
     else if ('del' in line && typeof line.del === 'string') this.#unset(line.del);
-    else if ('last' in line && isIp(line.last)) this.#last = line.last;
+    else if ('last' in line && isIp(line.last)) this.#last.set(familyOf(line.last), line.last);
     else return false;
     return true;
   }
 
   #snapshot(): Line[] {
     const lines: Line[] = [...this.#byKey.values()].map((add) => ({ add }));
-    if (this.#last !== undefined) lines.push({ last: this.#last });
+    for (const last of this.#last.values()) lines.push({ last });
     return lines;
   }
 }
@@ -123,5 +138,10 @@ function isAttachment(value: unknown): value is Attachment {
   if (typeof value !== 'object' || value === null) return false;
   const a = value as Partial<Record<keyof Attachment, unknown>>;
   const texts = [a.containerId, a.ifName, a.network, a.netns, a.pod];
-  return texts.every((text) => typeof text === 'string') && isIp(a.ip) && Array.isArray(a.hostPorts);
+  return (
+    texts.every((text) => typeof text === 'string') &&
+    isIp(a.ip) &&
+    (a.secondIp === undefined || isIp(a.secondIp)) &&
+    Array.isArray(a.hostPorts)
+  );
 }

@@ -45,8 +45,13 @@ export class KernelPredecessor {
     return foreign.length;
   }
 
-  /** Whether somebody on the bridge answers to an address. */
-  async answersTo(ip: string): Promise<boolean> {
+  /** Whether somebody on the bridge answers to one of these addresses. */
+  async answersTo(ips: readonly string[]): Promise<boolean> {
+    for (const ip of ips) if (await this.#answersTo(ip)) return true;
+    return false;
+  }
+
+  async #answersTo(ip: string): Promise<boolean> {
     if (this.#bridge === undefined) return false;
     const target = { index: this.#bridge, ip };
     // What the kernel remembers may be of a pod that is gone.

@@ -6,7 +6,6 @@
  * has no br_netfilter, and rules about forwarded packets hold within a node.
  */
 import { closeSync, openSync } from 'node:fs';
-import { mustCidr } from '../../ip/ip.ts';
 import { addAddress } from '../../linux/netlink/address.ts';
 import { addLink, changeLink, deleteLink, getLink, type Link, parseLink } from '../../linux/netlink/link.ts';
 import { isErrno } from '../../linux/netlink/netlink-error.ts';
@@ -14,7 +13,7 @@ import { addRoute } from '../../linux/netlink/route.ts';
 import { Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
 import { netnsExists } from '../../linux/netns.ts';
 import { type Attachment, aliasOf, fromAlias, hostLinkOf, macOf, type PodNetwork } from '../attachment.ts';
-import { routesOf, wrongInPod, wrongOnNode } from './check.ts';
+import { addressesOf, routesOf, wrongInPod, wrongOnNode } from './check.ts';
 
 /** What the plugin asks of a kernel; tests have one in memory. */
 export type Wiring = Pick<KernelWiring, keyof KernelWiring>;
@@ -113,13 +112,12 @@ export class KernelWiring {
     const [message] = await pod.get(getLink(a.ifName), `read link "${a.ifName}"`);
     const link = message && parseLink(message);
     if (!link) throw new Error(`Cannot set up link "${a.ifName}": it vanished`);
-    const prefix = mustCidr(network.podCidr).prefix;
     await pod.must(
       [
         // Costs nothing here; the runtime's call of the loopback plugin may come later or not at all.
         changeLink('lo', { up: true }),
         changeLink(link.index, { up: true }),
-        addAddress({ index: link.index, ip: a.ip, prefix }, { prefixRoute: false }),
+        ...addressesOf(a, network).map(({ ip, prefix }) => addAddress({ index: link.index, ip, prefix }, { prefixRoute: false })),
         ...routesOf(network, link.index).map((r) => addRoute(r)),
       ],
       `set up link "${a.ifName}" of pod "${a.pod}"`,

@@ -17,7 +17,7 @@ test('each node gets a range that no other has, also before the informer has sho
   bed.put(nodes, node('old', '10.244.0.0/24'));
   bed.put(nodes, node('a'));
   bed.put(nodes, node('b'));
-  const controller = new NodeIpamController({ ...bed.context, clusterCidr: '10.244.0.0/22' });
+  const controller = new NodeIpamController({ ...bed.context, podRanges: [{ clusterCidr: '10.244.0.0/22', maskSize: 24 }] });
   assert.deepEqual(await bed.listen(controller).deliver(), ['a', 'b']);
   assert.deepEqual((await bed.pass(controller, 'a')).writes, ['patch nodes a']);
   await bed.pass(controller, 'b');
@@ -29,7 +29,7 @@ test('a range whose write failed stays with its node: the answer may be lost, bu
   await using bed = new TestBed();
   bed.put(nodes, node('a'));
   bed.put(nodes, node('b'));
-  const controller = new NodeIpamController({ ...bed.context, clusterCidr: '10.244.0.0/22' });
+  const controller = new NodeIpamController({ ...bed.context, podRanges: [{ clusterCidr: '10.244.0.0/22', maskSize: 24 }] });
   await bed.listen(controller).deliver();
   bed.client.refuse(/patch nodes a/, refusal(500, 'InternalError', 'no'), 1);
   assert.equal((await bed.pass(controller, 'a')).error, 'no');
@@ -42,7 +42,7 @@ test('a node that finds none is told, and looked at again when another goes', as
   await using bed = new TestBed();
   bed.put(nodes, node('old', '10.244.0.0/24'));
   bed.put(nodes, node('a'));
-  const controller = new NodeIpamController({ ...bed.context, clusterCidr: '10.244.0.0/24' });
+  const controller = new NodeIpamController({ ...bed.context, podRanges: [{ clusterCidr: '10.244.0.0/24', maskSize: 24 }] });
   const news = bed.listen(controller);
   await news.deliver();
   const { writes, events } = await bed.pass(controller, 'a');
@@ -52,4 +52,22 @@ test('a node that finds none is told, and looked at again when another goes', as
   assert.deepEqual(await news.deliver(), ['a']);
   await bed.pass(controller, 'a');
   assert.equal(cidrOf(bed, 'a'), '10.244.0.0/24');
+});
+
+test('in a cluster of both families a node gets a range of each, in the order of the ranges', async () => {
+  await using bed = new TestBed();
+  bed.put(nodes, {
+    ...node('old', 'fd00:10:244::/64'),
+    spec: { podCIDR: 'fd00:10:244::/64', podCIDRs: ['fd00:10:244::/64', '10.244.0.0/24'] },
+  });
+  bed.put(nodes, node('a'));
+  const podRanges = [
+    { clusterCidr: 'fd00:10:244::/56', maskSize: 64 },
+    { clusterCidr: '10.244.0.0/16', maskSize: 24 },
+  ];
+  const controller = new NodeIpamController({ ...bed.context, podRanges });
+  await bed.listen(controller).deliver();
+  await bed.pass(controller, 'a');
+  const { podCIDR, podCIDRs } = bed.client.find(nodes, 'a')?.spec ?? {};
+  assert.deepEqual([podCIDR, podCIDRs], ['fd00:10:244:1::/64', ['fd00:10:244:1::/64', '10.244.1.0/24']]);
 });

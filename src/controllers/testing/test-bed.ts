@@ -11,7 +11,7 @@ export class TestBed extends ControllerBed {
     log: silentLog,
     signal: this.signal,
     rootCa: 'the root',
-    clusterCidr: '10.244.0.0/16',
+    podRanges: [{ clusterCidr: '10.244.0.0/16', maskSize: 24 }],
     signing: { mostMs: 0, authorities: {} },
   };
 }

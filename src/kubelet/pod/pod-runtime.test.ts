@@ -24,6 +24,12 @@ test('sandboxRecord() has what the runtime says, times in ms', () => {
   assert.deepEqual(sandboxRecord(sandbox()), { id: 's1', attempt: 2, ready: true, createdAt: 1005, hostNetwork: false, ips });
 });
 
+test("sandboxRecord() puts the addresses of the node's first family first, as the kubelet of upstream does", () => {
+  const network = { ip: '10.244.0.2', additionalIps: [{ ip: 'fd00::2' }] };
+  assert.deepEqual(sandboxRecord(sandbox({ network }), 4).ips, ['10.244.0.2', 'fd00::2']);
+  assert.deepEqual(sandboxRecord(sandbox({ network }), 6).ips, ['fd00::2', '10.244.0.2']);
+});
+
 test('sandboxRecord() of a sandbox on the network of the node, which has no address of its own', () => {
   const options = { network: 2, pid: 1, ipc: 0, targetId: '' };
   const record = sandboxRecord(sandbox({ state: 1, linux: { namespaces: { options } }, network: undefined, metadata: undefined }));

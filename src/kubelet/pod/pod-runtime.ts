@@ -1,5 +1,7 @@
 /** What the container runtime holds for a pod, as plain data: the right-hand side of every decision. Times are ms since the epoch. */
+
 import type { ResourceRequirements } from '../../api/schema/types.ts';
+import { type Family, familyOf } from '../../ip/ip.ts';
 import type { ContainerStatus, PodSandboxStatus } from '../cri/messages.ts';
 import { ContainerState, NamespaceMode, PodSandboxState } from '../cri/messages.ts';
 import { containerAnnotations, podLabels } from './labels.ts';
@@ -62,15 +64,18 @@ const states: Readonly<Record<number, ContainerRecord['state']>> = {
   [ContainerState.CONTAINER_EXITED]: 'exited',
 };
 
-export function sandboxRecord(status: PodSandboxStatus): SandboxRecord {
-  const first = status.network?.ip ?? '';
+/** `family` is that of the node's first address, and so of the pod's, in whatever order the runtime tells them. */
+export function sandboxRecord(status: PodSandboxStatus, family: Family = 4): SandboxRecord {
+  const { ip = '', additionalIps = [] } = status.network ?? {};
+  const ips = ip === '' ? [] : [ip, ...additionalIps.map((one) => one.ip)];
+  const isFirst = (one: string): boolean => familyOf(one) === family;
   return {
     id: status.id,
     attempt: status.metadata?.attempt ?? 0,
     ready: status.state === PodSandboxState.SANDBOX_READY,
     createdAt: millis(status.createdAt),
     hostNetwork: status.linux?.namespaces?.options?.network === NamespaceMode.NODE,
-    ips: first === '' ? [] : [first, ...(status.network?.additionalIps ?? []).map((a) => a.ip)],
+    ips: [...ips.filter(isFirst), ...ips.filter((one) => !isFirst(one))],
   };
 }
 

@@ -1,9 +1,11 @@
 /** Carries out what computePodActions decided for a pod. */
+
 import { mkdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Input } from '../../api/codec/message-type.ts';
 import type { Container, Pod, ResourceRequirements } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
+import type { Family } from '../../ip/ip.ts';
 import { type Cri, unlessMissing } from '../cri/cri.ts';
 import type { DNSConfig, PodSandboxConfig } from '../cri/messages.ts';
 import type { CgroupManager } from '../node/cgroup-manager.ts';
@@ -35,6 +37,8 @@ export interface RuntimeManagerOptions {
   readonly runtimeHandler: (runtimeClass: string) => Promise<string>;
   /** Bytes of the node. */
   readonly memoryCapacity: number;
+  /** Of pods' first addresses. */
+  readonly podFamily?: Family;
 }
 
 export interface PodSync {
@@ -111,11 +115,11 @@ export class RuntimeManager {
   }
 
   async #createPodSandbox(pod: Pod, config: Input<PodSandboxConfig>): Promise<SandboxRecord> {
-    const { cri, cgroups, logsRoot, runtimeHandler } = this.#options;
+    const { cri, cgroups, logsRoot, runtimeHandler, podFamily } = this.#options;
     const { runtimeClassName } = specOf(pod);
     await Promise.all([mkdir(logDirectory(pod, logsRoot), { recursive: true, mode: 0o755 }), cgroups.createPod(podResources(pod))]);
     const handler = runtimeClassName ? await runtimeHandler(runtimeClassName) : '';
-    return sandboxRecord(await cri.podSandboxStatus(await cri.runPodSandbox(config, handler)));
+    return sandboxRecord(await cri.podSandboxStatus(await cri.runPodSandbox(config, handler)), podFamily);
   }
 
   async #startContainers(

@@ -1,4 +1,5 @@
 /** Reads what the runtime holds for pods. The parts of a record that cannot change any more are asked for once. */
+import type { Family } from '../../ip/ip.ts';
 import { openRegular } from '../../linux/open-inside.ts';
 import { type Cri, unlessMissing } from '../cri/cri.ts';
 import type { Container, ContainerStatus, PodSandbox } from '../cri/messages.ts';
@@ -27,12 +28,15 @@ interface Cached<T> {
 
 export class RuntimeReader {
   readonly #cri: Cri;
+  readonly #family: Family | undefined;
   #runtimeName: string | undefined;
   readonly #sandboxes = new Map<string, Cached<SandboxRecord>>();
   readonly #containers = new Map<string, Cached<ContainerRecord>>();
 
-  constructor(cri: Cri) {
+  /** `family` is that of pods' first addresses. */
+  constructor(cri: Cri, family?: Family) {
     this.#cri = cri;
+    this.#family = family;
   }
 
   async read(uid: string, name: string, namespace: string): Promise<PodRuntime> {
@@ -57,7 +61,7 @@ export class RuntimeReader {
 
   async #sandbox({ id }: PodSandbox): Promise<Cached<SandboxRecord>> {
     const status = await this.#cri.podSandboxStatus(id);
-    return { state: status.state, record: sandboxRecord(status) };
+    return { state: status.state, record: sandboxRecord(status, this.#family) };
   }
 
   async #container({ id, podSandboxId }: Container): Promise<Cached<ContainerRecord>> {

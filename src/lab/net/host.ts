@@ -8,7 +8,7 @@ import { type Exec, mustRun } from '../../linux/exec.ts';
 import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
 import type { LabPlan } from '../plan.ts';
 import type { Tools } from '../tools.ts';
-import { fallbackMetric, ipBatch, labRoutes } from './underlay.ts';
+import { addAddress, fallbackMetric, ipBatch, labRoutes, takesRedirects } from './underlay.ts';
 
 interface RouteRow {
   readonly dst: string;
@@ -43,8 +43,9 @@ export function findOverlap(
 }
 
 async function readRoutes(exec: Exec, tools: Tools): Promise<RouteRow[]> {
-  const text = await mustRun(exec, tools.ip, ['-json', '-4', 'route', 'show', 'table', 'all']);
-  return JSON.parse(text || '[]') as RouteRow[];
+  const shown = await Promise.all(['-4', '-6'].map((family) => exec.run(tools.ip, ['-json', family, 'route', 'show', 'table', 'all'])));
+  // A machine without IPv6 has no routes of it, and says so.
+  return shown.filter(({ code }) => code === 0).flatMap(({ stdout }) => JSON.parse(stdout || '[]') as RouteRow[]);
 }
 
 /** Everything that this machine has a route of its own for. */
@@ -54,9 +55,11 @@ export async function routedRanges(exec: Exec, tools: Tools): Promise<Cidr[]> {
 
 /** Refuses ranges that the machine already has a route for. Throws RANGE_OVERLAPS naming it. */
 export async function checkRanges(exec: Exec, tools: Tools, plan: LabPlan): Promise<void> {
-  const overlap = findOverlap(await readRoutes(exec, tools), [plan.underlay, plan.pods, plan.services]);
+  const ranges = plan.families.flatMap(({ underlay, pods, services }) => [underlay, pods, services]);
+  const overlap = findOverlap(await readRoutes(exec, tools), ranges);
   if (!overlap) return;
-  const option = overlap.range === plan.pods ? 'pod-cidr' : overlap.range === plan.services ? 'service-cidr' : 'underlay';
+  const is = (key: 'pods' | 'services'): boolean => plan.families.some((one) => one[key] === overlap.range);
+  const option = is('pods') ? 'pod-cidr' : is('services') ? 'service-cidr' : 'underlay';
   // The usual case: a second lab beside an attached one.
   const other = / dev fl-(\S+)/.exec(overlap.route)?.[1];
   throw new KnownError(
@@ -76,10 +79,12 @@ export async function isAttached(exec: Exec, tools: Tools, plan: LabPlan): Promi
 export async function attachHost(exec: Exec, tools: Tools, plan: LabPlan): Promise<void> {
   await ipBatch(exec, tools, undefined, [
     `link add ${plan.hostLink} type veth peer name host netns ${plan.underlayNetns}`,
-    `addr add ${plan.hostAddress}/${plan.underlay.prefix} dev ${plan.hostLink}`,
+    ...plan.families.map((one) => addAddress(one.hostAddress, one, plan.hostLink)),
     `link set ${plan.hostLink} up`,
   ]);
   await ipBatch(exec, tools, plan.underlayNetns, ['link set host master br0 up']);
+  const redirects = takesRedirects(plan.hostLink).replace('/proc/sys/', '');
+  if (readSysctl(redirects) !== undefined) ensureSysctl(redirects, '0');
   await ipBatch(exec, tools, undefined, labRoutes(plan, plan.hostLink));
   await checkWay(exec, tools, plan);
 }
@@ -128,9 +133,9 @@ export async function detachHost(exec: Exec, tools: Tools, plan: LabPlan, sysctl
     await mustRun(exec, tools.ip, ['link', 'del', 'dev', plan.hostLink]);
     found.push(`link ${plan.hostLink}`);
   }
-  const ours = new Set([plan.underlay.text, plan.pods.text, plan.services.text]);
+  const ours = new Set(plan.families.flatMap(({ underlay, pods, services }) => [underlay.text, pods.text, services.text]));
   for (const route of await readRoutes(exec, tools))
-    if (route.type === 'unreachable' && route.metric === fallbackMetric && ours.has(route.dst)) {
+    if (route.type === 'unreachable' && route.metric === fallbackMetric && ours.has(parseCidr(route.dst)?.text ?? '')) {
       await mustRun(exec, tools.ip, ['route', 'del', 'unreachable', route.dst, 'metric', String(fallbackMetric)]);
       found.push(`route ${route.dst}`);
     }

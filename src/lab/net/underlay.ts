@@ -2,9 +2,10 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { KnownError } from '../../errors/known-error.ts';
+import { nthIp } from '../../ip/ip.ts';
 import { type Exec, mustRun } from '../../linux/exec.ts';
 import { netnsExists } from '../../linux/netns.ts';
-import { isBalanced, type LabPlan } from '../plan.ts';
+import { type FamilyPlan, isBalanced, type LabPlan } from '../plan.ts';
 import type { Tools } from '../tools.ts';
 
 /** Above every metric that anybody uses: what is left when the lab's own route is gone. */
@@ -12,14 +13,18 @@ export const fallbackMetric = 4_278_198_272;
 
 /** Routes of the host and of the client: into the lab, or nowhere. */
 export function labRoutes(plan: LabPlan, device: string): string[] {
-  const via = plan.gateway.address;
-  return [
-    `route add unreachable ${plan.underlay.text} metric ${fallbackMetric}`,
-    ...[plan.pods, plan.services].flatMap((cidr) => [
+  return plan.families.flatMap(({ underlay, pods, services, gatewayAddress }) => [
+    `route add unreachable ${underlay.text} metric ${fallbackMetric}`,
+    ...[pods, services].flatMap((cidr) => [
       `route add unreachable ${cidr.text} metric ${fallbackMetric}`,
-      `route add ${cidr.text} via ${via} dev ${device}`,
+      `route add ${cidr.text} via ${gatewayAddress} dev ${device}`,
     ]),
-  ];
+  ]);
+}
+
+/** One of IPv6 can be used at once: nobody else has it. */
+export function addAddress(address: string, { underlay }: Pick<FamilyPlan, 'underlay'>, device: string): string {
+  return `addr add ${address}/${underlay.prefix} dev ${device}${underlay.family === 6 ? ' nodad' : ''}`;
 }
 
 export async function ipBatch(exec: Exec, tools: Tools, netns: string | undefined, lines: readonly string[]): Promise<void> {
@@ -46,18 +51,26 @@ async function makeNetns(exec: Exec, tools: Tools, path: string): Promise<void> 
 
 /** Makes the bridge, and the client's namespace when the plan has one. */
 export async function makeUnderlay(exec: Exec, tools: Tools, plan: LabPlan): Promise<void> {
-  const { prefix } = plan.underlay;
   await makeNetns(exec, tools, plan.underlayNetns);
   await ipBatch(exec, tools, plan.underlayNetns, [
     'link set lo up',
     // Checksums need not be computed between nodes of one machine, and spanning tree has nothing to span.
     'link add br0 type bridge stp_state 0 forward_delay 0',
-    `addr add ${plan.relayAddress}/${prefix} dev br0`,
+    // That of the first family is the relay's.
+    ...plan.families.map((one) => addAddress(nthIp(one.underlay, 126), one, 'br0')),
     'link set br0 up',
-    `route add ${plan.services.text} via ${plan.gateway.address}`,
-    ...(isBalanced(plan) ? [`addr add ${plan.apiAddress}/${prefix} dev br0`] : []),
+    ...plan.families.map(({ services, gatewayAddress }) => `route add ${services.text} via ${gatewayAddress}`),
+    ...(isBalanced(plan) ? plan.families.map((one) => addAddress(one.apiAddress, one, 'br0')) : []),
   ]);
   if (plan.options.client) await makeClient(exec, tools, plan);
+}
+
+/**
+ * A node without rules yet sends a packet for a Service back where it came from, and with IPv6 tells the sender to go around it. Whoever
+ * believes that does not find the Service for half a minute; a node cannot be told to keep quiet, but its neighbour not to listen.
+ */
+export function takesRedirects(device: string): string {
+  return `/proc/sys/net/ipv6/conf/${device}/accept_redirects`;
 }
 
 async function makeClient(exec: Exec, tools: Tools, plan: LabPlan): Promise<void> {
@@ -65,9 +78,16 @@ async function makeClient(exec: Exec, tools: Tools, plan: LabPlan): Promise<void
   await ipBatch(exec, tools, plan.clientNetns, [
     'link set lo up',
     `link add eth0 type veth peer name client netns ${plan.underlayNetns}`,
-    `addr add ${plan.clientAddress}/${plan.underlay.prefix} dev eth0`,
+    ...plan.families.map((one) => addAddress(one.clientAddress, one, 'eth0')),
     'link set eth0 up',
     ...labRoutes(plan, 'eth0'),
+  ]);
+  await mustRun(exec, tools.nsenter, [
+    `--net=${plan.clientNetns}`,
+    tools.busybox,
+    'sh',
+    '-c',
+    `[ ! -e ${takesRedirects('eth0')} ] || echo 0 >${takesRedirects('eth0')}`,
   ]);
   await ipBatch(exec, tools, plan.underlayNetns, ['link set client master br0 up']);
 }

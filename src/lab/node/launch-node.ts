@@ -34,7 +34,12 @@ export interface LaunchContext extends LabContext {
 }
 
 function hostsFile(plan: LabPlan): string {
-  return ['127.0.0.1 localhost', '::1 localhost ip6-localhost', ...plan.nodes.map((n) => `${n.address} ${n.name}`), ''].join('\n');
+  return [
+    '127.0.0.1 localhost',
+    '::1 localhost ip6-localhost',
+    ...plan.nodes.flatMap((n) => n.addresses.map((ip) => `${ip} ${n.name}`)),
+    '',
+  ].join('\n');
 }
 
 /** On a bare node "fairlead init" and "fairlead join" make them. */
@@ -42,14 +47,14 @@ async function writeKeys({ plan, clock }: LaunchContext, node: NodePlan, dir: st
   if (plan.options.bare) return;
   const now = clock.now();
   if (node.role === 'control-plane' && storeOf(plan).program)
-    await ensureStoreMemberPki({ pkiDir: plan.pkiDir, dir, store: plan.store, member: node.name, addresses: [node.address], now });
+    await ensureStoreMemberPki({ pkiDir: plan.pkiDir, dir, store: plan.store, member: node.name, addresses: node.addresses, now });
   await ensureNodePki({
     pkiDir: plan.pkiDir,
     dir,
     cluster: plan.options.name,
     server: plan.server,
     node: node.name,
-    addresses: [node.address],
+    addresses: node.addresses,
     now,
   });
 }
@@ -145,11 +150,10 @@ export async function launchNode(context: LaunchContext, node: NodePlan): Promis
       FL_NODE: node.name,
       FL_DIR: node.dir,
       FL_PORT: node.port,
-      FL_ADDRESS: node.address,
+      FL_ADDRESSES: node.addresses.map((ip, i) => `${ip}/${plan.families[i]?.underlay.prefix}`).join(' '),
       FL_MAC: node.mac,
-      FL_PREFIX: String(plan.underlay.prefix),
       FL_GATEWAY: plan.options.egress === 'nat' ? plan.hostAddress : '',
-      FL_SERVICE_CIDR: plan.services.text,
+      FL_SERVICE_CIDRS: plan.families.map(({ services }) => services.text).join(' '),
       FL_UNDERLAY: plan.underlayNetns,
       FL_CGROUPS: cgroups.join(' '),
       FL_HIERARCHIES: hierarchies.map((h) => `v${h.version}:${h.controllers}:${h.path}`).join(' '),

@@ -121,18 +121,23 @@ plug_network() {
     on_bridge delete "$FL_PORT" || true
     on_bridge add name "$FL_PORT" "$@"
   }
-  "$FL_IP" -batch - <<EOF
-link set lo up
-addr add $FL_ADDRESS/$FL_PREFIX dev eth0
-link set eth0 up
-EOF
+  {
+    echo link set lo up
+    for address in $FL_ADDRESSES; do
+      case $address in
+      # Nobody else has it, so it can be used at once.
+      *:*) echo "addr add $address dev eth0 nodad" ;;
+      *) echo "addr add $address dev eth0" ;;
+      esac
+    done
+    echo link set eth0 up
+  } | "$FL_IP" -batch -
   # Without a route the kernel refuses before any rule is asked, so a node needs one for Service addresses (their packets are
   # rewritten or refused on the way out; none is ever sent like this).
-  if [ -n "$FL_GATEWAY" ]; then
-    "$FL_IP" route add default via "$FL_GATEWAY"
-  else
-    "$FL_IP" route add "$FL_SERVICE_CIDR" dev eth0
-  fi
+  [ -z "$FL_GATEWAY" ] || "$FL_IP" route add default via "$FL_GATEWAY"
+  for cidr in $FL_SERVICE_CIDRS; do
+    "$FL_IP" route add "$cidr" dev eth0
+  done
 }
 
 set_up_kernel() {

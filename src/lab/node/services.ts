@@ -1,8 +1,13 @@
+import { joinHostPort } from '../../ip/ip.ts';
 import { withoutAgentParts, withoutServerParts } from '../lab-options.ts';
 import type { LabPlan, NodePlan } from '../plan.ts';
 import { relayPort, relayUser } from '../relay/login.ts';
 import { storeOf } from '../store/stores.ts';
 import { onNode, program } from './installation.ts';
+
+function listOf({ families }: LabPlan, key: 'underlay' | 'pods' | 'services'): string {
+  return families.map((one) => one[key].text).join();
+}
 
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
@@ -26,7 +31,7 @@ export function agentCommand(plan: LabPlan, node: NodePlan): string[] {
   const { options } = plan;
   return fairlead('agent', {
     'node-name': node.name,
-    'node-ip': node.address,
+    'node-ip': node.addresses.join(),
     'kubeconfig-dir': '/etc/fairlead',
     'tls-dir': '/etc/fairlead',
     'runtime-endpoint': 'unix:///run/containerd/containerd.sock',
@@ -34,8 +39,8 @@ export function agentCommand(plan: LabPlan, node: NodePlan): string[] {
     'resolv-conf': '/etc/fairlead/resolv.conf',
     'cluster-dns': plan.dnsAddress,
     'cluster-domain': options.clusterDomain,
-    'cluster-cidr': plan.pods.text,
-    'service-cidr': plan.services.text,
+    'cluster-cidr': listOf(plan, 'pods'),
+    'service-cidr': listOf(plan, 'services'),
     ...(options.proxyMode === undefined ? {} : { 'proxy-mode': options.proxyMode }),
     ...parts(withoutAgentParts(node)),
     ...(node.role === 'control-plane' ? { 'register-with-taints': 'node-role.kubernetes.io/control-plane=:NoSchedule' } : {}),
@@ -59,14 +64,14 @@ export function serverCommand(plan: LabPlan, node: NodePlan): string[] {
     ...(store === undefined ? {} : { store }),
     ...(plan.controlPlanes.length > 1 ? electionTimes : {}),
     'pki-dir': '/etc/kubernetes/pki',
-    'bind-address': '0.0.0.0',
+    'bind-address': plan.families.some(({ underlay }) => underlay.family === 6) ? '::' : '0.0.0.0',
     'advertise-address': node.address,
     'secure-port': '6443',
-    'cluster-cidr': plan.pods.text,
-    'service-cluster-ip-range': plan.services.text,
+    'cluster-cidr': listOf(plan, 'pods'),
+    'service-cluster-ip-range': listOf(plan, 'services'),
     'service-node-port-range': options.nodePortRange,
     'cluster-dns': plan.dnsAddress,
-    'address-pools': plan.balancerRange,
+    'address-pools': plan.families.map(({ balancerRange }) => balancerRange).join(),
     // As long as the certificates of the lab.
     'service-account-max-token-expiration': '8760h',
     ...parts(withoutServerParts(plan.controlPlane)),
@@ -79,9 +84,9 @@ export function serverCommand(plan: LabPlan, node: NodePlan): string[] {
  */
 export function nodeServices(plan: LabPlan, node: NodePlan, credential?: string): string {
   // Image pulls are the only traffic to the world that a node makes by itself, so only containerd gets the proxy.
-  const relay = `http://${relayUser}:${credential}@${plan.relayAddress}:${relayPort}`;
+  const relay = `http://${relayUser}:${credential}@${joinHostPort(plan.relayAddress, relayPort)}`;
   const proxy = credential === undefined ? [] : [`HTTPS_PROXY=${relay}`, `HTTP_PROXY=${relay}`];
-  const direct = `NO_PROXY=127.0.0.0/8,${plan.underlay.text},${plan.pods.text},${plan.services.text}`;
+  const direct = `NO_PROXY=127.0.0.0/8,${(['underlay', 'pods', 'services'] as const).map((key) => listOf(plan, key)).join()}`;
   const containerd = line('containerd', ['env', ...proxy, direct, 'containerd', '--config', '/etc/fairlead/containerd.toml']);
   if (plan.options.bare) return containerd;
   const isServer = node.role === 'control-plane';

@@ -1,6 +1,7 @@
 /** Hands DNS messages on to the host's resolvers, unread: only the answer's way back is kept. */
 import { createSocket, type Socket } from 'node:dgram';
 import { connect, createServer, type Server, type Socket as TcpSocket } from 'node:net';
+import type { Family } from '../../ip/ip.ts';
 import type { Log } from '../../observability/log.ts';
 import { askOverUdp } from '../ask-over-udp.ts';
 
@@ -26,8 +27,9 @@ async function relayQuestion(question: Uint8Array, resolvers: () => readonly str
   return serverFailure(question);
 }
 
-export function serveDnsUdp(fd: number, resolvers: () => readonly string[], log: Log): Socket {
-  const socket = createSocket('udp4');
+/** `fd` is a socket of this family. */
+export function serveDnsUdp(fd: number, family: Family, resolvers: () => readonly string[], log: Log): Socket {
+  const socket = createSocket(`udp${family}`);
   let inFlight = 0;
   socket.on('message', (question, from) => {
     if (question.length < 12 || inFlight >= maxInFlight) return;

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { systemClock } from '../../clock/clock.ts';
-import { mustCidr } from '../../ip/ip.ts';
+import { familyOf, mustCidr } from '../../ip/ip.ts';
 import { hostResolvers } from '../../linux/host-resolvers.ts';
 import { listenInNetns } from '../../linux/listen-in-netns.ts';
 import { createLog } from '../../observability/stream-log.ts';
@@ -27,7 +27,7 @@ if ('wrong' in allowed) throw new Error(`"${allowed.wrong}" is neither a range n
 const way = { lab: config.lab.map(mustCidr), allowed, own: ownAddresses, resolve: resolveHost, proxy: upstreamProxy(process.env) };
 const credential = readFileSync(config.credentialFile, 'utf8').trim();
 
-serveDnsUdp(listenInNetns(netns, 'udp', address, 53), resolvers, log);
+serveDnsUdp(listenInNetns(netns, 'udp', address, 53), familyOf(address), resolvers, log);
 serveDnsTcp(listenInNetns(netns, 'tcp', address, 53), resolvers, log);
 serveConnect(listenInNetns(netns, 'tcp', address, relayPort), credential, way, loadOnDemand(config.name, log), log);
 log.info('Relaying', { address, resolvers: resolvers() });

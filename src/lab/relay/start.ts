@@ -42,7 +42,7 @@ export async function startRelay(hierarchies: readonly Hierarchy[], plan: LabPla
     name: plan.options.name,
     netns: plan.underlayNetns,
     address: plan.relayAddress,
-    lab: [plan.underlay.text, plan.pods.text, plan.services.text],
+    lab: plan.families.flatMap(({ underlay, pods, services }) => [underlay.text, pods.text, services.text]),
     allowed: plan.options.relayAllow,
     credentialFile: join(relayDir(plan), 'credential'),
   };

@@ -1,9 +1,10 @@
 /** A member of etcd on each control plane. Members and API servers know each other by certificates of an authority that is etcd's alone. */
+import { joinHostPort } from '../../ip/ip.ts';
 import type { NodePlan } from '../plan.ts';
 import { clientFiles, type LabStore, memberFiles, serverDir } from './store.ts';
 
-const clientUrl = ({ address }: NodePlan): string => `https://${address}:2379`;
-const peerUrl = ({ address }: NodePlan): string => `https://${address}:2380`;
+const clientUrl = ({ address }: NodePlan): string => `https://${joinHostPort(address, 2379)}`;
+const peerUrl = ({ address }: NodePlan): string => `https://${joinHostPort(address, 2380)}`;
 
 function flag(name: string, value: string): string {
   return `--${name}=${value}`;

@@ -2,6 +2,7 @@
  * A Redis and a sentinel on each control plane: the first one begins as the primary. A write is acknowledged when another server has it, too
  * (`wait-replicas=1`): of three, one may die without loss, since Sentinel then reaches both others and takes the one that has come farther.
  */
+import { joinHostPort } from '../../ip/ip.ts';
 import type { LabPlan, NodePlan } from '../plan.ts';
 import { clientFiles, type LabStore, memberFiles, serverDir } from './store.ts';
 
@@ -67,7 +68,7 @@ export const redis: LabStore = {
     const { ca, cert, key } = clientFiles('redis');
     // They are asked in this order: the one on this machine does not vanish with another.
     const others = controlPlanes.filter((one) => one !== node);
-    const sentinels = [node, ...others].map(({ address }) => `${address}:${sentinelPort}`).join(',');
+    const sentinels = [node, ...others].map(({ address }) => joinHostPort(address, sentinelPort)).join(',');
     const wait = controlPlanes.length > 1 ? `&wait-replicas=${controlPlanes.length >> 1}` : '';
     return `rediss+sentinel://${sentinels}/${primary}?ca=${ca}&cert=${cert}&key=${key}${wait}`;
   },

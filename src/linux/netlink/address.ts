@@ -1,5 +1,5 @@
 /** Addresses of links over rtnetlink. Pure. Source: include/uapi/linux/if_addr.h. */
-import { bytesToIp } from '../../ip/ip.ts';
+import { bytesToIp, familyOf } from '../../ip/ip.ts';
 import { addressFamilyOf } from '../socket-address.ts';
 import { type Attr, decodeAttrs, ip, u32 } from './attribute.ts';
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } from './message.ts';
@@ -8,6 +8,7 @@ const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const IFA = { address: 1, local: 2, broadcast: 4, flags: 8, proto: 11 } as const;
+const IFA_F_NODAD = 0x02;
 const IFA_F_NOPREFIXROUTE = 0x200;
 
 export interface Address {
@@ -41,9 +42,13 @@ function request(type: number, flags: number, a: Address, attrs: readonly Attr[]
   };
 }
 
-/** EEXIST when the link has it. `prefixRoute: false` leaves out the route to the whole prefix. */
+/**
+ * EEXIST when the link has it. `prefixRoute: false` leaves out the route to the whole prefix. One of IPv6 is there at once: whoever adds it
+ * knows that nobody else has it, and a bridge that sends back what it gets (hairpin) would answer the question with itself.
+ */
 export function addAddress(a: Address, options: { readonly prefixRoute?: boolean } = {}): NetlinkRequest {
-  return request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, a, options.prefixRoute === false ? [[IFA.flags, u32(IFA_F_NOPREFIXROUTE)]] : []);
+  const flags = (options.prefixRoute === false ? IFA_F_NOPREFIXROUTE : 0) | (familyOf(a.ip) === 6 ? IFA_F_NODAD : 0);
+  return request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, a, flags === 0 ? [] : [[IFA.flags, u32(flags)]]);
 }
 
 export function deleteAddress(a: Address): NetlinkRequest {

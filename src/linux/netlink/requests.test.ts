@@ -93,9 +93,9 @@ const cases: readonly [what: string, request: NetlinkRequest, shown: string][] =
   ['add an address', addAddress(address), '20/600 0218000003000000 2:0a000001 1:0a000001'],
   ['add an address with its route', addAddress(address, { prefixRoute: true }), '20/600 0218000003000000 2:0a000001 1:0a000001'],
   [
-    'add an address of IPv6 without the route to its range',
+    'add an address of IPv6 without the route to its range, which is used at once',
     addAddress({ index: 3, ip: 'fd00::1', prefix: 64 }, { prefixRoute: false }),
-    '20/600 0a40000003000000 2:fd000000000000000000000000000001 1:fd000000000000000000000000000001 8:00020000',
+    '20/600 0a40000003000000 2:fd000000000000000000000000000001 1:fd000000000000000000000000000001 8:02020000',
   ],
   ['delete an address', deleteAddress(address), '21/0 0218000003000000 2:0a000001 1:0a000001'],
   ['list addresses', getAddresses, '22/0 0000000000000000'],

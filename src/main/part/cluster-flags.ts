@@ -6,11 +6,15 @@ import type { Family } from '../../ip/ip.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import type { PartFlag } from './part.ts';
 
-export const nodeIp: PartFlag = textFlag('IP', 'address under which the other nodes reach this one');
+export const nodeIp: PartFlag = textFlag('IP[,IP]', 'address under which the other nodes reach this one, or one of each family');
 
-export const clusterCidr: PartFlag = textFlag('CIDR', 'range of the pods', '10.244.0.0/16');
+export const clusterCidr: PartFlag = textFlag('CIDR[,CIDR]', 'range of the pods, or one of each family', '10.244.0.0/16');
 
-export const serviceCidr: PartFlag = textFlag('CIDR', 'range of the Services; an address nobody has is refused', '10.96.0.0/16');
+export const serviceCidr: PartFlag = textFlag(
+  'CIDR[,CIDR]',
+  'range of the Services, or one of each family; an address nobody has is refused',
+  '10.96.0.0/16',
+);
 
 export const clusterDomain: PartFlag = textFlag('NAME', 'zone of the cluster', 'cluster.local');
 
@@ -30,11 +34,11 @@ export function nodeNameOf(flags: FlagReader<'hostname-override'>): string {
   return flags.optional('hostname-override') ?? hostname().toLowerCase();
 }
 
-/** Of TEST-NET-1: its route is the default route. */
-const somewhere = '192.0.2.1';
+/** For documentation: their route is the default route. */
+const somewhere = ['192.0.2.1', '2001:db8::1'];
 
 /** The first address of this machine that is not loopback, and that others know, too. */
-export function firstAddress(family: Family = 4): string | undefined {
+export function firstAddress(family: Family): string | undefined {
   return Object.values(networkInterfaces())
     .flat()
     .find((a) => a && !a.internal && a.family === `IPv${family}` && !a.scopeid)?.address;
@@ -46,7 +50,11 @@ export function firstAddress(family: Family = 4): string | undefined {
  */
 export async function ownNodeIp(apiServer: string): Promise<string> {
   const { sourceAddressTo } = await import('../../linux/source-address.ts');
-  const address = (await sourceAddressTo(apiServer)) ?? (await sourceAddressTo(somewhere)) ?? firstAddress();
+  for (const host of [apiServer, ...somewhere]) {
+    const address = await sourceAddressTo(host);
+    if (address !== undefined) return address;
+  }
+  const address = firstAddress(4) ?? firstAddress(6);
   if (address !== undefined) return address;
   throw new KnownError('BAD_CONFIG', 'Cannot tell the address of this node', { hint: 'Give it: --node-ip 192.0.2.1' });
 }

@@ -1,23 +1,41 @@
 /** The controllers: they see the API only, so they work with any API server. */
 import { readFile } from 'node:fs/promises';
 import { switchFlag, textFlag } from '../../cli/command.ts';
-import { mustCidr } from '../../ip/ip.ts';
+import { type Cidr, type Family, mustCidr } from '../../ip/ip.ts';
 import type { GaugeSource } from '../../observability/gauge.ts';
-import { choose } from '../flag-reader.ts';
+import { choose, type FlagReader } from '../flag-reader.ts';
 import { clusterCidr, kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part } from './part.ts';
 import { readSigning, signingFlags } from './signing-authority.ts';
 import { controllerManagerFlags } from './upstream-flags.ts';
+
+type SizeFlag = 'node-cidr-mask-size' | `node-cidr-mask-size-ipv${Family}`;
+
+/** Upstream counts no more than 2^16 parts of a range. */
+function maskSizeOf({ family, prefix }: Cidr, read: FlagReader<SizeFlag>, families: number): number {
+  const general = families === 1 && read.optional('node-cidr-mask-size') !== undefined;
+  const flag: SizeFlag = general ? 'node-cidr-mask-size' : `node-cidr-mask-size-ipv${family}`;
+  return read.number(flag, prefix, Math.min(family === 4 ? 30 : 126, prefix + 16));
+}
 
 export const controllerManager: Part = definePart({
   name: 'controller-manager',
   flags: {
     kubeconfig,
     'cluster-cidr': {
-      ...textFlag('CIDR', 'range of the pods, of which each Node gets a part; empty: Nodes bring their own', ''),
+      ...textFlag(
+        'CIDR[,CIDR]',
+        'range of the pods, or one of each family, of which each Node gets a part; empty: Nodes bring their own',
+        '',
+      ),
       among: clusterCidr,
     },
-    'node-cidr-mask-size': textFlag('BITS', "prefix length of a node's part of the pods' range", '24'),
+    'node-cidr-mask-size': textFlag(
+      'BITS',
+      "prefix length of a node's part of the pods' range, where that is of one family (24, for IPv6 64)",
+    ),
+    'node-cidr-mask-size-ipv4': textFlag('BITS', 'that of IPv4', '24'),
+    'node-cidr-mask-size-ipv6': textFlag('BITS', 'that of IPv6', '64'),
     'root-ca-file': textFlag('FILE', "what pods trust as the API server's authority (default: what the kubeconfig says)"),
     controllers: textFlag('LIST', 'which controllers run, by upstream\'s names; "*,-NAME" for all but one', '*'),
     'use-service-account-credentials': {
@@ -37,12 +55,14 @@ export const controllerManager: Part = definePart({
       import('../../controllers/upstream-names.ts'),
     ]);
     const allocates = read.given('allocate-node-cidrs') !== 'false';
-    const range = allocates && read.optional('cluster-cidr') && mustCidr(read.cidr('cluster-cidr'));
+    const ranges = allocates && read.optional('cluster-cidr') ? read.familyCidrs('cluster-cidr').map(mustCidr) : [];
     // Where the whole control plane is one process, nodes join it: kubeadm asks its controller manager for these, too.
     const onRequest = setting.parts.includes('apiserver') ? [] : disabledByDefault;
     const settings = {
       names: choose('controllers', todaysNames(read.text('controllers')), Object.keys(controllers), onRequest),
-      ...(range ? { clusterCidr: range.text, nodeCidrMaskSize: read.number('node-cidr-mask-size', range.prefix, 30) } : {}),
+      ...(ranges.length > 0
+        ? { podRanges: ranges.map((range) => ({ clusterCidr: range.text, maskSize: maskSizeOf(range, read, ranges.length) })) }
+        : {}),
     };
     const signing = await readSigning(read);
     const client = await partClient('controller-manager', read, setting);

@@ -7,7 +7,10 @@ export const dns: Part = definePart({
   name: 'dns',
   flags: {
     ...nodePartFlags,
-    'bind-address': { ...textFlag('IP', "the node's address to answer at, port 53", '0.0.0.0'), among: { name: 'node-ip' } },
+    'bind-address': {
+      ...textFlag('IP', "the node's address to answer at, port 53; of two the first", '0.0.0.0'),
+      among: { name: 'node-ip' },
+    },
     'cluster-domain': clusterDomain,
     'cluster-cidr': clusterCidr,
     'service-cidr': { ...serviceCidr, help: 'range of the Services; their reverse names are asked of nobody else', among: serviceCidr },
@@ -33,7 +36,7 @@ export const dns: Part = definePart({
   async config(read) {
     const { apiServerOf, nodePartClient } = await import('./part-client.ts');
     const nodeName = nodeNameOf(read);
-    const givenAddress = read.ownIp('bind-address');
+    const givenAddress = read.ownIps('bind-address')?.[0];
     const settings = {
       nodeName,
       zone: read.text('cluster-domain'),

@@ -21,7 +21,7 @@ const flags = {
   },
   'root-dir': textFlag('DIR', "where the pods' volumes live", '/var/lib/kubelet'),
   'pod-manifest-path': textFlag('DIR', 'manifests of static pods; empty for none', '/etc/kubernetes/manifests'),
-  'cluster-dns': textFlag('IP', 'DNS server that pods are told', '10.96.0.10'),
+  'cluster-dns': textFlag('IP,…', 'DNS servers that pods are told', '10.96.0.10'),
   'cluster-domain': clusterDomain,
   'resolv-conf': resolvConf,
   'register-with-taints': textFlag('KEY=VALUE:EFFECT,…', 'taints of a new Node', ''),
@@ -84,13 +84,13 @@ export const kubelet: Part = definePart({
   async config(read) {
     const { apiServerOf, nodePartClient } = await import('./part-client.ts');
     const nodeName = nodeNameOf(read);
-    const [podManifestPath, givenIp] = [read.optional('pod-manifest-path'), read.ownIp('node-ip')];
+    const [podManifestPath, givenIp] = [read.optional('pod-manifest-path'), read.ownIps('node-ip')?.join()];
     const settings = {
       nodeName,
       runtimeEndpoint: read.text('container-runtime-endpoint'),
       rootDir: read.text('root-dir'),
       ...(podManifestPath === undefined ? {} : { podManifestPath }),
-      clusterDns: [read.ip('cluster-dns')],
+      clusterDns: read.ips('cluster-dns'),
       clusterDomain: read.text('cluster-domain'),
       resolvConf: read.text('resolv-conf'),
       taints: parseTaints(read.text('register-with-taints')),

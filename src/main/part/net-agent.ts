@@ -1,6 +1,7 @@
 /** The pod network between nodes, and the server behind the CNI plugin that attaches pods to it. */
 import { join } from 'node:path';
 import { switchFlag, textFlag } from '../../cli/command.ts';
+import { familyOf } from '../../ip/ip.ts';
 import type { UnderlayWish } from '../../net-agent/plan/underlay.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { clusterCidr, nodeIp, nodeNameOf, nodePartFlags } from './cluster-flags.ts';
@@ -34,12 +35,14 @@ const flags = {
 
 function underlayOf(read: FlagReader<keyof typeof flags>): UnderlayWish {
   const [iface, regex] = [read.list('iface'), read.regex('iface-regex')];
-  const [reach, publicIp] = [read.ip('iface-can-reach'), read.ownIp('public-ip')];
+  const [reach, publicIps] = [read.ip('iface-can-reach'), read.ownIps('public-ip') ?? []];
+  const [publicIp, publicIpv6] = ([4, 6] as const).map((family) => publicIps.find((ip) => familyOf(ip) === family));
   return {
     ...(iface.length > 0 ? { iface } : {}),
     ...(regex ? { ifaceRegex: [regex] } : {}),
     ...(reach ? { ifaceCanReach: reach } : {}),
     ...(publicIp === undefined ? {} : { publicIp }),
+    ...(publicIpv6 === undefined ? {} : { publicIpv6 }),
   };
 }
 
@@ -50,8 +53,8 @@ export const netAgent: Part = definePart({
     const { apiServerOf, nodePartClient } = await import('./part-client.ts');
     const nodeName = nodeNameOf(read);
     const backend = { Type: read.text('backend'), VNI: read.number('vxlan-vni', 1, 0xff_ff_ff), Port: read.port('vxlan-port') };
-    const config = { Network: read.cidr('cluster-cidr'), Backend: backend };
-    const { openNetConf } = await import('../../net-agent/net-conf.ts');
+    const { netConfOf, openNetConf } = await import('../../net-agent/net-conf.ts');
+    const config = netConfOf(read.familyCidrs('cluster-cidr'), backend);
     openNetConf(config);
     const underlay = underlayOf(read);
     const client = await nodePartClient('net-agent', read, nodeName);

@@ -29,8 +29,8 @@ export const proxy: Part = definePart({
     'bind-address': {
       type: 'string',
       default: '0.0.0.0',
-      value: 'IP',
-      help: "the node's address, where node ports are served; 0.0.0.0 for what its Node says",
+      value: 'IP[,IP]',
+      help: "the node's address, where node ports are served, or one of each family; 0.0.0.0 for what its Node says",
       among: { name: 'node-ip' },
     },
     'cluster-cidr': {

@@ -153,7 +153,11 @@ describe('settings of a part', () => {
 
   test('of the controllers come from the directory of the server, and give Nodes ranges only when there is one', async () => {
     const beside = await settingsOf(server, controllerManager, { 'pki-dir': join(dir, 'pki'), controllers: 'job-controller' });
-    assert.deepEqual(beside, { names: ['job-controller'], rootCa: 'PEM pki/ca.crt', clusterCidr: '10.244.0.0/16', nodeCidrMaskSize: 24 });
+    assert.deepEqual(beside, {
+      names: ['job-controller'],
+      rootCa: 'PEM pki/ca.crt',
+      podRanges: [{ clusterCidr: '10.244.0.0/16', maskSize: 24 }],
+    });
     const byThemselves = await settingsOf(alone(controllerManager), controllerManager, {
       kubeconfig: join(dir, 'conf'),
       controllers: 'job-controller',
@@ -188,7 +192,7 @@ describe('settings of a part', () => {
   test('are refused before anything starts: a range, a mask that is no part of it, a backend that cannot be', async () => {
     const refused: [Part, Record<string, string>][] = [
       [netAgent, { ...own, 'cluster-cidr': '10.244.0.0' }],
-      [netAgent, { ...own, 'cluster-cidr': 'fd00::/56' }],
+      [netAgent, { ...own, 'cluster-cidr': '10.244.0.0/16,10.9.0.0/16' }],
       [controllerManager, { kubeconfig: join(dir, 'conf'), 'cluster-cidr': '10.244.0.0/16', 'node-cidr-mask-size': '15' }],
       [controllerManager, { kubeconfig: join(dir, 'conf'), controllers: 'job-control' }],
     ];

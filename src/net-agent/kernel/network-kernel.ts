@@ -1,7 +1,7 @@
 /** The kernel's links, addresses, routes and neighbours of this namespace: reading them as values, and taking steps. */
 
-import { familyOf } from '../../ip/ip.ts';
-import { addAddress, deleteAddress } from '../../linux/netlink/address.ts';
+import { cidrContains, type Family, familyOf, mustCidr } from '../../ip/ip.ts';
+import { type Address, addAddress, deleteAddress } from '../../linux/netlink/address.ts';
 import { addLink, changeLink, deleteLink } from '../../linux/netlink/link.ts';
 import type { NetlinkMessage, NetlinkRequest } from '../../linux/netlink/message.ts';
 import { deleteNeighbour, replaceNeighbour } from '../../linux/netlink/neighbour.ts';
@@ -13,6 +13,11 @@ import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
 import { routeProtocol, type Step } from '../plan/diff.ts';
 import type { KernelState, Underlay } from '../plan/network.ts';
 import type { NodeAddresses } from '../plan/underlay.ts';
+
+/** Loopback, and what is known on its link alone. */
+const elsewhere = ['127.0.0.0/8', '::1/128', 'fe80::/10'].map(mustCidr);
+
+const everything: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
 /** What the reconciler asks of a kernel; tests have one in memory. */
 export type NetworkKernel = Pick<LinuxNetworkKernel, keyof LinuxNetworkKernel>;
@@ -74,12 +79,13 @@ export class LinuxNetworkKernel {
   }
 
   /** What `chooseUnderlay` chooses from. */
-  async nodeAddresses(): Promise<NodeAddresses> {
-    const [links, addresses] = [await this.#netlink.links(), (await this.#netlink.addresses()).filter((a) => familyOf(a.ip) === 4)];
+  async nodeAddresses(family: Family): Promise<NodeAddresses> {
+    const isOurs = ({ ip }: Address): boolean => familyOf(ip) === family && !elsewhere.some((range) => cidrContains(range, ip));
+    const [links, addresses] = [await this.#netlink.links(), (await this.#netlink.addresses()).filter(isOurs)];
     const all: readonly Underlay[] = links.flatMap(({ index, name, mtu }) =>
-      addresses.filter((a) => a.index === index && !a.ip.startsWith('127.')).map(({ ip, prefix }) => ({ name, mtu, ip, prefix })),
+      addresses.filter((a) => a.index === index).map(({ ip, prefix }) => ({ name, mtu, ip, prefix })),
     );
-    return { addresses: all, sourceTo: sourceAddressTo, sourceToWorld: () => this.#sourceToWorld() };
+    return { addresses: all, sourceTo: sourceAddressTo, sourceToWorld: () => this.#sourceToWorld(family) };
   }
 
   /** Of the links with these names, as far as they are there. */
@@ -87,11 +93,11 @@ export class LinuxNetworkKernel {
     return new Set((await this.#netlink.links()).filter((l) => names.has(l.name)).map((l) => l.index));
   }
 
-  async #sourceToWorld(): Promise<string | undefined> {
-    const routes = (await this.#netlink.routes()).filter((r) => r.dst === '0.0.0.0/0');
+  async #sourceToWorld(family: Family): Promise<string | undefined> {
+    const routes = (await this.#netlink.routes()).filter((r) => r.dst === everything[family]);
     const [best] = routes.toSorted((a, b) => (a.metric ?? 0) - (b.metric ?? 0));
     if (!best) return undefined;
-    return best.source ?? (await this.#netlink.addresses()).find((a) => a.index === best.index && familyOf(a.ip) === 4)?.ip;
+    return best.source ?? (await this.#netlink.addresses()).find((a) => a.index === best.index && familyOf(a.ip) === family)?.ip;
   }
 
   async #indexes(): Promise<ReadonlyMap<string, number>> {
@@ -157,7 +163,14 @@ function requestOf(step: Step, indexes: ReadonlyMap<string, number>): { readonly
 }
 
 /** Groups whose notices may concern the pod network. */
-export const watchedGroups: readonly number[] = [RTNLGRP.link, RTNLGRP.address4, RTNLGRP.route4, RTNLGRP.neighbour];
+export const watchedGroups: readonly number[] = [
+  RTNLGRP.link,
+  RTNLGRP.address4,
+  RTNLGRP.route4,
+  RTNLGRP.address6,
+  RTNLGRP.route6,
+  RTNLGRP.neighbour,
+];
 
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;

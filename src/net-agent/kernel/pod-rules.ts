@@ -25,8 +25,8 @@ const lookMs = 60_000;
 export class PodRules {
   readonly #tools: PodRulesTools;
   #iptables: Iptables | undefined;
-  #done = '';
-  #nextLook = Number.NEGATIVE_INFINITY;
+  /** Of each family, what was done and until when it is believed. */
+  readonly #done = new Map<TableFamily, { readonly key: string; readonly until: number }>();
 
   constructor(tools: PodRulesTools) {
     this.#tools = tools;
@@ -55,13 +55,13 @@ export class PodRules {
   async #syncChain(iptables: Iptables, { network, podCidr, masquerade }: RulesInput): Promise<boolean> {
     const { clock } = this.#tools;
     const key = JSON.stringify([network.text, podCidr, masquerade]);
-    if (key === this.#done && clock.monotonic() < this.#nextLook) return false;
     const family = familyWord(network.family);
+    const done = this.#done.get(family);
+    if (key === done?.key && clock.monotonic() < done.until) return false;
     const { randomFully } = await iptables.features(family);
     const rules = masquerade ? masqueradingRules(network, podCidr, randomFully) : [];
     const isChanged = await putChain(iptables, family, rules);
-    this.#done = key;
-    this.#nextLook = clock.monotonic() + lookMs;
+    this.#done.set(family, { key, until: clock.monotonic() + lookMs });
     return isChanged;
   }
 

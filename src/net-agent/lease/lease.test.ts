@@ -109,15 +109,18 @@ describe('nodePatch()', () => {
   const now = '2026-01-01T00:00:00Z';
 
   test('tells lease and condition once', () => {
-    const patch = nodePatch(node(), own, now) as { metadata: { annotations: Record<string, string> }; status: NonNullable<Node['status']> };
+    const patch = nodePatch(node(), [own], now) as {
+      metadata: { annotations: Record<string, string> };
+      status: NonNullable<Node['status']>;
+    };
     assert.equal(patch.status.conditions?.[0]?.reason, 'FlannelIsUp');
-    assert.equal(nodePatch({ ...node(patch.metadata.annotations), status: patch.status }, own, now), undefined);
+    assert.equal(nodePatch({ ...node(patch.metadata.annotations), status: patch.status }, [own], now), undefined);
   });
 
   test('says only what changed', () => {
     const condition = { type: 'NetworkUnavailable', status: 'False' as const, reason: 'FlannelIsUp' };
     const before: Node = { ...node(annotationsOf(own)), status: { conditions: [condition] } };
-    assert.deepEqual(nodePatch(before, { ...own, publicIp: '192.168.120.99' }, now), {
+    assert.deepEqual(nodePatch(before, [{ ...own, publicIp: '192.168.120.99' }], now), {
       metadata: { annotations: { 'flannel.alpha.coreos.com/public-ip': '192.168.120.99' } },
     });
   });

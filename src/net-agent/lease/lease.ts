@@ -107,9 +107,9 @@ export function changesNetwork(old: Node, node: Node): boolean {
   return part(old) !== part(node);
 }
 
-/** What has to be patched into the Node's status so that it tells the lease; undefined when it does. `now` is RFC 3339. */
-export function nodePatch(node: Node, lease: SubnetLease, now: string): object | undefined {
-  const wanted = annotationsOf(lease);
+/** What has to be patched into the Node's status so that it tells its lease of each family; undefined when it does. `now` is RFC 3339. */
+export function nodePatch(node: Node, leases: readonly SubnetLease[], now: string): object | undefined {
+  const wanted: Record<string, string> = Object.assign({}, ...leases.map(annotationsOf));
   const has = node.metadata.annotations ?? {};
   const annotations = Object.fromEntries(Object.entries(wanted).filter(([name, value]) => has[name] !== value));
   const condition = node.status?.conditions?.find((c) => c.type === 'NetworkUnavailable');

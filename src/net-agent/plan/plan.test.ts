@@ -77,7 +77,11 @@ describe('plan()', () => {
       'net/ipv6/conf/flannel.1/accept_ra': '0',
     });
     const six = plan(backend, { ...input, own: lease(1, { podCidr: 'fd00:1::/64' }), peers: [] });
-    assert.deepEqual(six.sysctls, { 'net/ipv6/conf/all/forwarding': '1', 'net/ipv6/conf/flannel-v6.1/accept_ra': '0' });
+    assert.deepEqual(six.sysctls, {
+      'net/ipv6/conf/all/forwarding': '1',
+      'net/ipv6/conf/cni0/accept_ra': '0',
+      'net/ipv6/conf/flannel-v6.1/accept_ra': '0',
+    });
     assert.deepEqual([six.family, six.links[1]?.address, six.links[1]?.mac], [6, { ip: 'fd00:1::1', prefix: 64 }, '0a:58:00:00:00:01']);
   });
 

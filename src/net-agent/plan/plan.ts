@@ -12,7 +12,7 @@ const forwarding: Readonly<Record<Family, Readonly<Record<string, string>>>> = {
     'net/ipv4/conf/all/send_redirects': '0',
     [`net/ipv4/conf/${bridgeName}/send_redirects`]: '0',
   },
-  6: { 'net/ipv6/conf/all/forwarding': '1' },
+  6: { 'net/ipv6/conf/all/forwarding': '1', [`net/ipv6/conf/${bridgeName}/accept_ra`]: '0' },
 };
 
 export function plan(backend: Backend, input: PlanInput): DesiredNetwork {

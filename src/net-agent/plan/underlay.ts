@@ -1,6 +1,6 @@
 /** Which of a node's addresses the other nodes send to. Pure, but for the look at routes. */
 import type { Node } from '../../api/schema/types.ts';
-import { familyOf, isIp } from '../../ip/ip.ts';
+import { isIp } from '../../ip/ip.ts';
 import type { Underlay } from './network.ts';
 
 /** As flannel's flags of these names. */
@@ -13,10 +13,12 @@ export interface UnderlayWish {
   readonly ifaceCanReach?: string;
   /** What other nodes are told instead of the link's own address; when it is a link's, that link is meant. */
   readonly publicIp?: string;
+  /** The same for IPv6. */
+  readonly publicIpv6?: string;
 }
 
 export interface NodeAddresses {
-  /** Every IPv4 address of a link but loopback, in the order of the links. */
+  /** Every address of the family that a link has, but loopback's and link-local ones, in the order of the links. */
   readonly addresses: readonly Underlay[];
   /** The address from which this node speaks to another host, or to the world. */
   sourceTo(host: string): Promise<string | undefined>;
@@ -45,9 +47,10 @@ export async function chooseUnderlay(
     const found = [...(named ?? []), ...(matching ?? [])].find((u) => u !== undefined);
     return found ?? (wish.ifaceCanReach === undefined ? undefined : having(await own.sourceTo(wish.ifaceCanReach)));
   }
-  const internal = node.status?.addresses?.filter((a) => a.type === 'InternalIP' && familyOf(a.address) === 4) ?? [];
+  const internal = node.status?.addresses?.filter((a) => a.type === 'InternalIP') ?? [];
   return (
     having(wish.publicIp) ??
+    having(wish.publicIpv6) ??
     internal.map((a) => having(a.address)).find((u) => u !== undefined) ??
     (apiServer === undefined ? undefined : having(await own.sourceTo(apiServer))) ??
     having(await own.sourceToWorld())

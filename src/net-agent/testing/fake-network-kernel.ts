@@ -1,5 +1,6 @@
 /** A kernel's network in memory, with the kernel's side effects that matter: a link takes its addresses, routes and neighbours along. */
 
+import { type Family, familyOf } from '../../ip/ip.ts';
 import type { NetworkKernel } from '../kernel/network-kernel.ts';
 import { type LinkChange, routeProtocol, type Step } from '../plan/diff.ts';
 import type { DesiredLink, DesiredNeighbour, KernelLink, KernelState } from '../plan/network.ts';
@@ -23,8 +24,9 @@ export class FakeNetworkKernel implements NetworkKernel {
     for (const [name, value] of Object.entries(sysctls)) this.sysctls.set(name, value);
   }
 
-  async nodeAddresses(): Promise<NodeAddresses> {
-    const addresses = this.state.addresses.flatMap(({ link, ip, prefix }) =>
+  async nodeAddresses(family: Family): Promise<NodeAddresses> {
+    const ours = this.state.addresses.filter(({ ip }) => familyOf(ip) === family);
+    const addresses = ours.flatMap(({ link, ip, prefix }) =>
       this.state.links.filter((l) => l.name === link).map(({ name, mtu }) => ({ name, mtu, ip, prefix })),
     );
     return { addresses, sourceTo: async () => undefined, sourceToWorld: async () => undefined };

@@ -10,6 +10,11 @@ type Check = (value: never) => string | undefined;
 
 export const localModes = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'] as const;
 
+/** One address, or one of each family. */
+function areOneOfEach(ips: readonly string[]): boolean {
+  return ips.length <= 2 && ips.every(isIp) && new Set(ips.map(familyOf)).size === ips.length;
+}
+
 function among(words: readonly string[]): Check {
   return (text: string) => (text === '' || words.includes(text) ? undefined : `it is none of ${words.join(', ')}`);
 }
@@ -55,7 +60,7 @@ function nodePortAddresses(list: readonly string[]): string | undefined {
 
 export const checks: Readonly<Record<string, Check>> = {
   mode: among(Object.keys(modes)),
-  bindAddress: (text: string) => (isIp(text) ? undefined : 'it is no address'),
+  bindAddress: (text: string) => (areOneOfEach(text.split(',')) ? undefined : 'it is no address'),
   healthzBindAddress: hostPort,
   metricsBindAddress: hostPort,
   clusterCIDR: clusterCidr,

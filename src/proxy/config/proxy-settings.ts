@@ -65,7 +65,7 @@ export function proxySettings(config: KubeProxyConfiguration): Settings {
     masqueradeAll: (config.mode === 'nftables' ? config.nftables : iptables).masqueradeAll,
     syncPeriodMs: ms(periods.syncPeriod),
     minSyncPeriodMs: ms(periods.minSyncPeriod),
-    ...(isOwn ? { nodeIps: [bindAddress] } : {}),
+    ...(isOwn ? { nodeIps: bindAddress.split(',') } : {}),
     ...(config.detectLocalMode ? { localMode: config.detectLocalMode as (typeof localModes)[number] } : {}),
     ...(detectLocal.bridgeInterface ? { bridgeInterface: detectLocal.bridgeInterface } : {}),
     ...(detectLocal.interfaceNamePrefix ? { interfaceNamePrefix: detectLocal.interfaceNamePrefix } : {}),
