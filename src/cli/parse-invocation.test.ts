@@ -25,6 +25,10 @@ describe('parseInvocation()', () => {
     ["a short name as Go's programs take it", ['-s=2'], {}, { size: '2' }],
     ['a switch with a value', ['--in-place=true'], {}, { 'in-place': true }],
     ['a switch that a value turns off', ['--in-place=false'], {}, { 'in-place': false }],
+    ...['1', 't', 'T', 'TRUE', 'True'].map((word) => [`"${word}" as Go does`, [`--in-place=${word}`], {}, { 'in-place': true }] as const),
+    ...['0', 'f', 'F', 'FALSE', 'False'].map(
+      (word) => [`"${word}" as Go does`, [`--in-place=${word}`], {}, { 'in-place': false }] as const,
+    ),
     ['a text that is a word of switches', ['--size=true'], {}, { size: 'true' }],
     ['text of the environment, also none', [], { FAIRLEAD_SIZE: '' }, { size: '' }],
   ];

@@ -70,13 +70,18 @@ interface Arguments {
   readonly positionals: readonly string[];
 }
 
+/** The words of a switch. Source: Go's strconv.ParseBool */
+const trueWords = ['1', 't', 'T', 'true', 'TRUE', 'True'];
+const falseWords = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
+
 /** As Go's programs have them: `--switch=false` is `--no-switch`, and `-v=2` is `-v2`. */
 function asParseArgsHasIt(arg: string, specs: OptionSpecs): string {
   const short = /^-(\w)=(.*)$/s.exec(arg);
   if (short) return `-${short[1]}${short[2]}`;
-  const [, name = '', value = ''] = /^--([\w-]+)=(true|false)$/.exec(arg) ?? [];
+  const [, name = '', value = ''] = /^--([\w-]+)=(\w+)$/.exec(arg) ?? [];
   if (specs[name]?.type !== 'boolean') return arg;
-  return value === 'true' ? `--${name}` : `--no-${name}`;
+  if (trueWords.includes(value)) return `--${name}`;
+  return falseWords.includes(value) ? `--no-${name}` : arg;
 }
 
 function readArguments(path: string, specs: OptionSpecs, args: readonly string[]): Arguments {

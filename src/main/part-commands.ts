@@ -85,8 +85,10 @@ export const partCommands: Readonly<Record<string, () => Promise<Command>>> = {
         cleanup: switchFlag('take away the rules that a proxy left behind, and end'),
         'init-only': switchFlag("set what needs root: the kernel's settings, and end; then CAP_NET_ADMIN is enough"),
         'write-config-to': textFlag('FILE', 'write the configuration that the other flags and the presets come to, and end'),
+        version: { type: 'boolean', help: 'tell the version of Kubernetes and the own one, and end', hidden: true },
       },
       instead: (read) => {
+        if (read.isSet('version')) return async () => (await proxyTasks()).tellVersion();
         if (read.isSet('cleanup')) return async () => (await proxyTasks()).cleanUp(read);
         const path = read.optional('write-config-to');
         if (path !== undefined) return async () => (await proxyTasks()).writeConfiguration(read, path);

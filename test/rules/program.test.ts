@@ -9,7 +9,7 @@ import { ProxyNode } from './testing/proxy-node.ts';
 describe('fairlead proxy', { skip: cannotMakeNamespaces, concurrency: false }, () => {
   test('serves both families on a node without a default route, by what its Node says', async () => {
     await using node = await ProxyNode.create();
-    const addresses = ['--healthz-bind-address', '127.0.0.1:0', '--metrics-bind-address', ''];
+    const addresses = ['--healthz-bind-address', '', '--metrics-bind-address', ''];
     node.run('--kubeconfig', join(node.dir, 'kubeconfig.conf'), '--hostname-override', 'node1', ...addresses);
     await node.until(
       async () => (await node.has('ip', 'nodeport-ips', '192.0.2.1')) && (await node.has('ip', 'cluster-ips', '10.96.0.10')),

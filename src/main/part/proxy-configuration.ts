@@ -1,10 +1,10 @@
 /** The configuration of the service proxy from its flags and its file. */
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { completed, fieldFromText, readProxyConfig } from '../../proxy/config/config.ts';
-import type { KubeProxyConfiguration } from '../../proxy/config/kube-proxy-configuration.ts';
+import { checkTogether, completed, fieldFromText, readProxyConfig } from '../../proxy/config/config.ts';
+import type { Given, KubeProxyConfiguration } from '../../proxy/config/kube-proxy-configuration.ts';
 import type { FlagReader } from '../flag-reader.ts';
-import { deprecatedFlags, fieldFlags, namedFields } from './proxy-flags.ts';
+import { deprecatedFlags, fieldFlags, loggingFlags, namedFields, portFlags } from './proxy-flags.ts';
 
 export interface ReadConfiguration {
   readonly configuration: KubeProxyConfiguration;
@@ -14,15 +14,22 @@ export interface ReadConfiguration {
   readonly given: Readonly<Record<string, string>>;
 }
 
-/** What the flags say, then the file over it; the name of the node is the flag's, as DaemonSets need it. Throws USAGE and BAD_CONFIG. */
+/** What the flags say, then the file over it; the name of the node is the flag's, as DaemonSets need it, and so is logging. Throws USAGE and BAD_CONFIG. */
 export function configurationOf(given: Readonly<Record<string, string>>, fileText?: string): KubeProxyConfiguration {
-  const fields = Object.entries(given).flatMap(([flag, text]) => {
-    const paths = (namedFields[flag] ?? fieldFlags[flag]?.fields ?? '').split(' ').filter(Boolean);
-    return paths.map((path) => fieldFromText(path, text, flag));
-  });
-  const name = given['hostname-override'];
-  const fixed = name === undefined ? [] : [fieldFromText('hostnameOverride', name, 'hostname-override')];
-  return completed(...fields, ...(fileText === undefined ? [] : [readProxyConfig(fileText)]), ...fixed);
+  const fieldsOf = (flags: readonly string[]): Given<KubeProxyConfiguration>[] => flags.flatMap((flag) => fieldsOfFlag(flag, given[flag]));
+  const off = Object.entries(portFlags).flatMap(([flag, field]) => (Number(given[flag] || 1) === 0 ? [{ [field]: '' }] : []));
+  const configuration =
+    fileText === undefined
+      ? completed(...fieldsOf(Object.keys(given)), ...off)
+      : completed(...fieldsOf(Object.keys(given)), readProxyConfig(fileText), ...fieldsOf(['hostname-override', ...loggingFlags]));
+  checkTogether(configuration);
+  return configuration;
+}
+
+function fieldsOfFlag(flag: string, text: string | undefined): Given<KubeProxyConfiguration>[] {
+  if (text === undefined) return [];
+  const paths = (namedFields[flag] ?? fieldFlags[flag]?.fields ?? '').split(' ').filter(Boolean);
+  return paths.map((path) => fieldFromText(path, text, flag));
 }
 
 /** The name of the Node, as kube-proxy reads it. Source: component-helpers/node/util GetHostname */

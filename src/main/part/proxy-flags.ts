@@ -47,7 +47,10 @@ export const fieldFlags: Readonly<Record<string, FieldFlag>> = {
     'PREFIX',
     "how names of the pods' links begin, for InterfaceNamePrefix",
   ),
-  'nodeport-addresses': of('nodePortAddresses', 'LIST', 'where node ports are served: primary, localhost, all, or ranges of addresses'),
+  'nodeport-addresses': {
+    ...of('nodePortAddresses', 'LIST', 'where node ports are served: primary, localhost, all, or ranges of addresses'),
+    several: true,
+  },
   'masquerade-all': toggle('iptables.masqueradeAll nftables.masqueradeAll', 'masquerade everything that goes to a cluster IP'),
   'iptables-masquerade-bit': of(
     'iptables.masqueradeBit',
@@ -67,7 +70,7 @@ export const fieldFlags: Readonly<Record<string, FieldFlag>> = {
   ),
   'ipvs-sync-period': of('ipvs.syncPeriod', 'DURATION', 'the same in mode ipvs (default 30s)'),
   'ipvs-min-sync-period': of('ipvs.minSyncPeriod', 'DURATION', 'the same in mode ipvs'),
-  'ipvs-exclude-cidrs': of('ipvs.excludeCIDRs', 'LIST', 'virtual servers in these ranges are left alone'),
+  'ipvs-exclude-cidrs': { ...of('ipvs.excludeCIDRs', 'LIST', 'virtual servers in these ranges are left alone'), several: true },
   'ipvs-strict-arp': toggle('ipvs.strictARP', 'set arp_ignore to 1 and arp_announce to 2'),
   'ipvs-tcp-timeout': of('ipvs.tcpTimeout', 'DURATION', 'of idle TCP connections in mode ipvs; 0 leaves it as it is'),
   'ipvs-tcpfin-timeout': of('ipvs.tcpFinTimeout', 'DURATION', 'of TCP connections after a FIN in mode ipvs; 0 leaves it as it is'),
@@ -92,7 +95,7 @@ export const fieldFlags: Readonly<Record<string, FieldFlag>> = {
     'fairlead.serviceCounters',
     'count connections, bytes and refusals of each Service and endpoint, for /metrics, /metrics/endpoints and fairlead top services (default true)',
   ),
-  'feature-gates': silent('featureGates', 'GATE=true,…', noEffect),
+  'feature-gates': { ...silent('featureGates', 'GATE=true,…', noEffect), several: true },
   'kube-api-content-type': silent('clientConnection.contentType', 'TYPE', noEffect),
   'kube-api-qps': silent('clientConnection.qps', 'N', noEffect),
   'kube-api-burst': silent('clientConnection.burst', 'N', noEffect),
@@ -107,6 +110,15 @@ export const fieldFlags: Readonly<Record<string, FieldFlag>> = {
   'log-flush-frequency': silent('logging.flushFrequency', 'DURATION', noEffect),
   v: { ...silent('logging.verbosity', 'LEVEL', '--log-level debug, from 4 on'), short: 'v' },
 };
+
+/** Ports of addresses that have flags of their own: 0 turns them off where no file is given, which is all that they do. */
+export const portFlags: Readonly<Record<string, 'healthzBindAddress' | 'metricsBindAddress'>> = {
+  'healthz-port': 'healthzBindAddress',
+  'metrics-port': 'metricsBindAddress',
+};
+
+/** Those that hold over a file. */
+export const loggingFlags: readonly string[] = ['logging-format', 'log-flush-frequency', 'v'];
 
 function known(spec: OptionSpec): PartFlag {
   return { ...spec, among: false, hidden: true };
@@ -125,9 +137,19 @@ export const deprecatedFlags: Readonly<Record<string, string>> = {
   'log-json-info-buffer-size': 'each line is written at once',
   vmodule: 'there are no Go modules; --v=4 logs all that there is',
   'windows-service': 'this proxy runs on Linux',
+  'machine-id-file': 'nothing here asks for the machine',
+  'boot-id-file': 'nothing here asks for the machine',
 };
+
+/** Those among them that are switches. */
+const deprecatedSwitches = ['log-text-split-stream', 'log-json-split-stream', 'config-hot-reload', 'windows-service'];
 
 export const kubeProxyFlags: Readonly<Record<string, PartFlag>> = {
   ...Object.fromEntries(Object.entries(fieldFlags).map(([name, { fields: _, ...flag }]) => [name, flag])),
-  ...Object.fromEntries(Object.entries(deprecatedFlags).map(([name, help]) => [name, known(textFlag('VALUE', help))])),
+  ...Object.fromEntries(
+    Object.entries(deprecatedFlags).map(([name, help]) => [
+      name,
+      known(deprecatedSwitches.includes(name) ? { type: 'boolean', help } : textFlag('VALUE', help)),
+    ]),
+  ),
 };

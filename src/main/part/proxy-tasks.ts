@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { systemClock } from '../../clock/clock.ts';
 import { createLog, type LogFormat } from '../../observability/stream-log.ts';
+import { kubernetesVersion, programVersion } from '../../observability/version.ts';
 import { fileOf } from '../../proxy/config/config.ts';
 import { proxySettings } from '../../proxy/config/proxy-settings.ts';
 import { applyConntrack } from '../../proxy/host-settings.ts';
@@ -11,6 +12,12 @@ import { cleanUpProxy } from '../../proxy/other-modes.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import type { LogChoice } from '../process-log.ts';
 import { readConfiguration } from './proxy-configuration.ts';
+
+/** As kube-proxy begins it. */
+export async function tellVersion(): Promise<number> {
+  process.stdout.write(`Kubernetes ${kubernetesVersion} (Fairlead ${programVersion})\n`);
+  return 0;
+}
 
 export async function writeConfiguration(read: FlagReader, path: string): Promise<number> {
   const { configuration } = await readConfiguration(read);

@@ -13,7 +13,7 @@ import { ReloadingProxy } from '../../proxy/reloading-proxy.ts';
 import { spareMemory } from '../spare-memory.ts';
 import type { PartContext, Running } from './part.ts';
 import { configurationOf, nodeNameIn, type ReadConfiguration } from './proxy-configuration.ts';
-import { deprecatedFlags } from './proxy-flags.ts';
+import { deprecatedFlags, portFlags } from './proxy-flags.ts';
 
 /** For what the first sync brings with it: flows that it found, and what other proxies left. */
 const afterSyncMs = 250;
@@ -33,7 +33,8 @@ function reloadable(configuration: KubeProxyConfiguration, isAlone: boolean): Pa
 }
 
 function idleFlags({ given }: ProxyConfig): string[] {
-  return Object.entries(deprecatedFlags).flatMap(([flag, why]) => (given[flag] === undefined ? [] : [`--${flag} has no effect: ${why}`]));
+  const isIdle = (flag: string): boolean => given[flag] !== undefined && !(flag in portFlags && Number(given[flag]) === 0);
+  return Object.entries(deprecatedFlags).flatMap(([flag, why]) => (isIdle(flag) ? [`--${flag} has no effect: ${why}`] : []));
 }
 
 /** What of a changed configuration is not as it says, as far as that was not told before. */

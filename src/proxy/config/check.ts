@@ -4,6 +4,7 @@ import { parseDuration } from '../../clock/duration.ts';
 import { familyOf, isIp, parseCidr } from '../../ip/ip.ts';
 import { modes } from '../mode/modes.ts';
 import { readAlgorithm, schedulers } from '../plan/algorithm.ts';
+import type { KubeProxyConfiguration } from './kube-proxy-configuration.ts';
 
 /** Why a value will not do; undefined when it will. */
 type Check = (value: never) => string | undefined;
@@ -39,7 +40,7 @@ function hostPort(text: string): string | undefined {
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(text) ?? [];
   const bare = host.replace(/^\[(.*)\]$/, '$1');
   const isHost = host === '' || isIPv4(host) || (bare !== host && isIPv6(bare));
-  return isHost && port !== '' && Number(port) <= 65_535 ? undefined : 'it is no address such as 0.0.0.0:10256';
+  return isHost && Number(port) > 0 && Number(port) <= 65_535 ? undefined : 'it is no address such as 0.0.0.0:10256';
 }
 
 function clusterCidr(text: string): string | undefined {
@@ -58,6 +59,31 @@ function nodePortAddresses(list: readonly string[]): string | undefined {
   return cidrs(list.filter((entry) => !['primary', 'localhost', 'all'].includes(entry)));
 }
 
+function featureGates(gates: Readonly<Record<string, unknown>>): string | undefined {
+  const [gate] = Object.entries(gates).find(([, value]) => typeof value !== 'boolean') ?? [];
+  return gate === undefined ? undefined : `${gate} takes true or false`;
+}
+
+/** What fields may not say together, each with what is wrong. */
+export function togetherWrong({ mode, iptables, ipvs, nftables, detectLocalMode, detectLocal }: KubeProxyConfiguration): string[] {
+  const [name, periods] = mode === 'ipvs' ? ['ipvs', ipvs] : mode === 'iptables' ? ['iptables', iptables] : ['nftables', nftables];
+  const { syncPeriod, minSyncPeriod } = periods as KubeProxyConfiguration['nftables'];
+  const isLacking = {
+    BridgeInterface: detectLocal.bridgeInterface === '',
+    InterfaceNamePrefix: detectLocal.interfaceNamePrefix === '',
+  }[detectLocalMode];
+  return [
+    ...((parseDuration(minSyncPeriod) ?? 0) > (parseDuration(syncPeriod) ?? 0)
+      ? [`${name}.minSyncPeriod is "${minSyncPeriod}": it is longer than syncPeriod, which is "${syncPeriod}"`]
+      : []),
+    ...(isLacking ? [`detectLocalMode is "${detectLocalMode}": it takes detectLocal.${unfirst(detectLocalMode)}`] : []),
+  ];
+}
+
+function unfirst(word: string): string {
+  return word.charAt(0).toLowerCase() + word.slice(1);
+}
+
 export const checks: Readonly<Record<string, Check>> = {
   mode: among(Object.keys(modes)),
   bindAddress: (text: string) => (areOneOfEach(text.split(',')) ? undefined : 'it is no address'),
@@ -65,6 +91,7 @@ export const checks: Readonly<Record<string, Check>> = {
   metricsBindAddress: hostPort,
   clusterCIDR: clusterCidr,
   detectLocalMode: among(localModes),
+  featureGates,
   nodePortAddresses,
   oomScoreAdj: from(-1000, 1000),
   configSyncPeriod: period,

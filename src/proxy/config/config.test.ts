@@ -80,6 +80,12 @@ describe('readProxyConfig()', () => {
     ['a time-out below nothing', `${head}conntrack: { udpTimeout: -1s }`, 'it is less than nothing'],
     ['an address without a port', `${head}healthzBindAddress: somewhere`, 'it is no address such as 0.0.0.0:10256'],
     ['a port that there is not', `${head}metricsBindAddress: "127.0.0.1:65536"`, 'it is no address'],
+    ['a port that takes any', `${head}healthzBindAddress: "0.0.0.0:0"`, 'it is no address'],
+    [
+      'a gate that is half open',
+      `${head}featureGates: { AllAlpha: maybe }`,
+      'featureGates is {"AllAlpha":"maybe"}: AllAlpha takes true or false',
+    ],
     ['two ranges of one family', `${head}clusterCIDR: 10.1.0.0/16,10.2.0.0/16`, 'it takes one range of each family'],
     ['an address for a range', `${head}clusterCIDR: 10.1.0.1`, 'it is no range'],
     ['an address of node ports without a length', `${head}nodePortAddresses: [all, 192.0.2.1]`, '"192.0.2.1" is no range'],
@@ -109,6 +115,12 @@ describe('a field that changes nothing', () => {
       "enableProfiling has no effect: SIGUSR1 opens Node.js's inspector at 127.0.0.1:9229",
     ]);
   });
+  test('is told of a way to know pods that lacks their range', () => {
+    assert.deepEqual(said('detectLocalMode: ClusterCIDR'), [
+      'detectLocalMode has no effect: it is ClusterCIDR, and clusterCIDR names no range',
+    ]);
+    assert.deepEqual(said('detectLocalMode: ClusterCIDR\nclusterCIDR: 10.2.0.0/16'), []);
+  });
   test('is told for each feature gate', () => {
     assert.deepEqual(said('featureGates: { AllAlpha: true }'), ['The feature gate AllAlpha has no effect: nothing here waits for it']);
   });
@@ -120,11 +132,15 @@ describe('fieldFromText()', () => {
     ['ipvs.strictARP', 'false', { ipvs: { strictARP: false } }],
     ['iptables.masqueradeBit', '9', { iptables: { masqueradeBit: 9 } }],
     ['nodePortAddresses', 'primary,10.0.0.0/8', { nodePortAddresses: ['primary', '10.0.0.0/8'] }],
-    ['featureGates', 'A=true,B=false', { featureGates: { A: true, B: false } }],
+    ['featureGates', 'A=true,B=false,C=1', { featureGates: { A: true, B: false, C: true } }],
     ['mode', 'nftables', { mode: 'nftables' }],
   ];
   for (const [path, text, given] of cases)
     test(`reads ${path} from "${text}"`, () => assert.deepEqual(fieldFromText(path, text, 'x'), given));
+
+  test('refuses a gate that is half open', () => {
+    assert.throws(() => fieldFromText('featureGates', 'A=maybe', 'feature-gates'), { code: 'USAGE', message: /A takes true or false/ });
+  });
 
   test('refuses in the words of the flag', () => {
     assert.throws(() => fieldFromText('iptables.masqueradeBit', 'high', 'iptables-masquerade-bit'), {

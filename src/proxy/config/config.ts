@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net';
 import { parse } from 'yaml';
 import { KnownError } from '../../errors/known-error.ts';
-import { checks, ofOtherSystems, readOnce, withoutEffect } from './check.ts';
+import { checks, ofOtherSystems, readOnce, togetherWrong, withoutEffect } from './check.ts';
 import { configApiVersion, configDefaults, configKind, type Given, type KubeProxyConfiguration } from './kube-proxy-configuration.ts';
 
 type Tree = { [name: string]: unknown };
@@ -106,6 +106,8 @@ export function fieldFromText(path: string, text: string, flag: string): Given<K
     .reduce<unknown>((tree, name) => ({ [name]: tree }), value) as Given<KubeProxyConfiguration>;
 }
 
+const switchWords: Readonly<Record<string, boolean>> = { true: true, t: true, 1: true, false: false, f: false, 0: false };
+
 function fromText(preset: unknown, text: string): unknown {
   if (typeof preset === 'number') return Number(text);
   if (typeof preset === 'boolean') return text === 'true';
@@ -115,8 +117,15 @@ function fromText(preset: unknown, text: string): unknown {
     text
       .split(',')
       .filter(Boolean)
-      .map((gate) => [gate.split('=')[0], /=true$/i.test(gate)]),
+      .map((gate) => gate.split('='))
+      .map(([gate, value = '']) => [gate, switchWords[value.toLowerCase()] ?? value]),
   );
+}
+
+/** Throws BAD_CONFIG for fields that cannot hold together. */
+export function checkTogether(config: KubeProxyConfiguration): void {
+  const [wrong] = togetherWrong(config);
+  if (wrong !== undefined) throw bad(wrong);
 }
 
 /** One line for each field that says something, and changes nothing. */
@@ -125,7 +134,8 @@ export function idleFields(config: KubeProxyConfiguration): string[] {
     return JSON.stringify(at(config, path)) === JSON.stringify(at(configDefaults, path)) ? [] : [`${path} has no effect: ${why}`];
   });
   const gates = Object.keys(config.featureGates).map((gate) => `The feature gate ${gate} has no effect: nothing here waits for it`);
-  return [...fields, ...gates];
+  const isVain = config.detectLocalMode === 'ClusterCIDR' && config.clusterCIDR === '';
+  return [...fields, ...gates, ...(isVain ? ['detectLocalMode has no effect: it is ClusterCIDR, and clusterCIDR names no range'] : [])];
 }
 
 /** One line for each section in which a proxy at work does not heed that it says something else now. */
