@@ -119,6 +119,8 @@ describe('bad input', () => {
     ['a broken escape', 'GET', '/api/v1/namespaces/%E0%A4%A/pods', undefined, undefined, 400, /escape|url|URI/i],
     ['a selector that is none', 'GET', `${maps}?labelSelector=a%20b%20c`, undefined, undefined, 400, /requirement|selector/i],
     ['a token that is none', 'GET', `${maps}?continue=xyz&limit=1`, undefined, undefined, 400, /continue key is not valid/],
+    ['a PUT of all there is', 'PUT', maps, {}, undefined, 405, /does not allow this method/],
+    ['a PATCH of all there is', 'PATCH', maps, {}, 'application/merge-patch+json', 405, /does not allow this method/],
     ['a number that is none', 'GET', `${maps}?limit=ten`, undefined, undefined, 400, /invalid syntax/],
     ['a resourceVersion that is none', 'GET', `${maps}?resourceVersion=abc`, undefined, undefined, 400, /resourceVersion/],
     [

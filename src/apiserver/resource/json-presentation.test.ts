@@ -65,6 +65,9 @@ describe('objects as JSON', () => {
     });
 
   test('a Table of something that there is not is refused', () => {
-    assert.throws(() => tablePresentation(row, 'All', clock), /unrecognized includeObject value: "All"/);
+    assert.throws(
+      () => tablePresentation(row, 'All', clock),
+      /Unable to convert to Table as requested: includeObject: Invalid value: "All": must be 'Metadata', 'Object', 'None', or empty/,
+    );
   });
 });

@@ -1,6 +1,7 @@
 /** Objects as JSON: whole, which are the very bytes of the cache, as metadata only, or as rows of a Table. */
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { apiVersionOf, type KubeObject } from '../../api/resource-types.ts';
+import { invalid, textOf } from '../../api/validation/field-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import { json } from '../http/encoding.ts';
@@ -73,7 +74,8 @@ export function metadataPresentation(row: ResourceRow): Presentation {
 
 export function tablePresentation(row: ResourceRow, includeObject: string, clock: Clock): Presentation {
   if (includeObject !== 'Metadata' && includeObject !== 'Object' && includeObject !== 'None') {
-    throw badRequest(`unrecognized includeObject value: ${JSON.stringify(includeObject)}`);
+    const wrong = invalid('includeObject', includeObject, "must be 'Metadata', 'Object', 'None', or empty");
+    throw badRequest(`Unable to convert to Table as requested: ${textOf(wrong)}`);
   }
   const columns = JSON.stringify(row.columns.definitions);
   const head = (meta: object): string =>

@@ -29,7 +29,7 @@ const messageMetadata = onceForRow(protobufMetadata);
 export function presentationOf({ req, query }: RequestContext, row: ResourceRow, clock: Clock): Presentation {
   const offer = { protobuf: hasProtobuf(apiVersionOf(row.type), row.type.kind), shapes: true };
   const { encoding, shape } = answerForm(req.headers.accept, offer);
-  if (shape === 'table') return tablePresentation(row, query.get('includeObject') ?? 'Metadata', clock);
+  if (shape === 'table') return tablePresentation(row, query.get('includeObject') || 'Metadata', clock);
   if (encoding === protobuf) return shape === 'metadata' ? messageMetadata(row) : message(row);
   return shape === 'metadata' ? metadata(row) : plain(row);
 }

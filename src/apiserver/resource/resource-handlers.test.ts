@@ -83,6 +83,7 @@ describe('what a client accepts', () => {
     for (const [query, kind] of [
       ['', 'PartialObjectMetadata'],
       ['?includeObject=Object', 'ConfigMap'],
+      ['?includeObject=', 'PartialObjectMetadata'],
       ['?includeObject=None', undefined],
     ] as const)
       assert.equal((await bed.call('GET', maps + query, { headers })).res.body.rows[0].object?.kind, kind);

@@ -90,6 +90,7 @@ export class ResourceHandlers {
 
   async update(ctx: RequestContext, row: ResourceRow, part?: PartSubresource): Promise<void> {
     const { namespace, name } = ctx.info;
+    if (!name) throw methodNotAllowed();
     const object = await decodeObject(ctx, expectedOf(row));
     checkName(object.metadata.name, name);
     placeIn(row, namespace, object);
@@ -107,6 +108,7 @@ export class ResourceHandlers {
   }
 
   async patch(ctx: RequestContext, row: ResourceRow, part?: PartSubresource): Promise<void> {
+    if (!ctx.info.name) throw methodNotAllowed();
     if (isApply(ctx)) {
       const { code, object } = await serverSideApply(this.#d, ctx, row, part);
       return this.sendObject(ctx, row, code, object);
