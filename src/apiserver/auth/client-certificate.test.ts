@@ -45,8 +45,8 @@ async function leaf(ca: Pair, subject: string, usage: string, from = Date.now() 
   return { cert: certificate.toString('pem'), key: x509.PemConverter.encode(key, 'PRIVATE KEY') };
 }
 
-/** The user that a server sees over a real connection. */
-async function seen(ca: Pair, client: { cert: string; key: string } | undefined): Promise<UserInfo | undefined> {
+/** The user that a server sees over a real connection, perhaps at another time than that of the handshake. */
+async function seen(ca: Pair, client: { cert: string; key: string } | undefined, now?: number): Promise<UserInfo | undefined> {
   const server = createServer({
     ...(await leaf(ca, 'CN=server', x509.ExtendedKeyUsage.serverAuth)),
     ca: ca.certificate.toString('pem'),
@@ -58,8 +58,8 @@ async function seen(ca: Pair, client: { cert: string; key: string } | undefined)
   const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', rejectUnauthorized: false, ...client });
   try {
     const [peer] = (await once(server, 'secureConnection')) as [TLSSocket];
-    const user = userOfCertificate(peer);
-    assert.equal(userOfCertificate(peer), user, 'read once');
+    const user = userOfCertificate(peer, now);
+    assert.equal(userOfCertificate(peer, now), user, 'read once');
     return user;
   } finally {
     socket.destroy();
@@ -78,6 +78,16 @@ describe('userOfCertificate()', () => {
     assert.match(user.extra!['authentication.kubernetes.io/credential-id']![0]!, /^X509SHA256=[0-9a-f]{64}$/);
     const one = await seen(ca, await leaf(ca, 'CN=system:node:n1, O=system:nodes', clientAuth));
     assert.deepEqual(one?.groups, ['system:nodes', 'system:authenticated']);
+  });
+
+  test('takes nobody from a certificate that has expired since the connection was made', async () => {
+    const ca = await authority();
+    // Certificates count whole seconds.
+    const from = Math.floor(Date.now() / 1000) * 1000 - day;
+    const client = await leaf(ca, 'CN=jane', clientAuth, from);
+    const end = from + 2 * day;
+    assert.equal((await seen(ca, client, end))?.name, 'jane');
+    assert.equal(await seen(ca, client, end + 1), undefined);
   });
 
   test('takes nobody from no certificate, a stranger’s, one for servers, an expired one, one without a name', async () => {

@@ -209,19 +209,6 @@ describe('listenHttps()', () => {
     await eventually(() => res.destroyed);
   });
 
-  test('has every connection show its certificate: no ticket of TLS leads past it', async () => {
-    for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
-      const options = { host: '127.0.0.1', port: listener.address.port, ca: pki.ca, maxVersion };
-      const first = connect(options);
-      const [session] = (await once(first, 'session')) as [Buffer];
-      const second = connect({ ...options, session });
-      await once(second, 'secureConnect');
-      const seen = [second.getProtocol(), second.isSessionReused()];
-      for (const socket of [first, second]) socket.destroy();
-      assert.deepEqual(seen, [maxVersion, false]);
-    }
-  });
-
   test('closes unused connections of an address that has too many', async () => {
     agent.destroy();
     const { server } = listener.app;

@@ -1,5 +1,4 @@
 /** HTTPS by fastify: who asks, may they, the body within its limit, and then the router. Answers are written raw. */
-import { constants } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -126,8 +125,6 @@ function createApp(o: HttpOptions): FastifyInstance {
       // A ServiceAccount has no certificate; who has none must show a token.
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
-      // Who comes with a ticket is not asked for a certificate, which may have expired since. Clients in Go keep none.
-      secureOptions: constants.SSL_OP_NO_TICKET,
       ALPNProtocols: o.http2MaxStreams > 0 ? ['h2', 'http/1.1'] : ['http/1.1'],
       maxHeaderSize,
     },
