@@ -187,7 +187,9 @@ export class ServiceProxy {
 
   async #afterSync(): Promise<void> {
     const { planners } = this.#families;
-    this.#report.update(planners.flatMap((planner) => planner.warnings));
+    // Each is asked, so that none has old news the next time.
+    const news = planners.filter((planner) => planner.takeWarningNews());
+    if (news.length > 0) this.#report.update(planners.flatMap((planner) => planner.warnings));
     // Our own sockets are reserved as others are: ports that we listened on may be somebody's now.
     if (await this.#answers.health.update(planners.map((planner) => planner.healthChecks))) this.#onView('look');
     await this.#families.tidy();

@@ -46,6 +46,7 @@ export class FrontendArbiter {
   /** By frontend, then by Service. */
   readonly #refused = new Map<string, ReadonlyMap<string, Refusal>>();
   readonly #changed = new Set<string>();
+  #hasNews = false;
 
   constructor(node: ArbitratedNode) {
     this.#node = node;
@@ -113,6 +114,7 @@ export class FrontendArbiter {
     else this.#refused.set(name, refused);
     for (const key of before?.keys() ?? []) if (!refused.has(key)) this.#changed.add(key);
     for (const key of refused.keys()) if (!before?.has(key)) this.#changed.add(key);
+    this.#hasNews ||= areOthers(refused, before);
   }
 
   #refusal(name: string, { key, frontend, protocol }: Claim, winner: string | undefined): Refusal | undefined {
@@ -159,6 +161,13 @@ export class FrontendArbiter {
     return [...this.#refused.values()].flatMap((refusals) => [...refusals.values()]);
   }
 
+  /** Whether `refusals` are others than when it was last asked. */
+  takeNews(): boolean {
+    const hasNews = this.#hasNews;
+    this.#hasNews = false;
+    return hasNews;
+  }
+
   /** What each Service that changed since the last time has now: its plan, less the frontends that it goes without. */
   take(): ReadonlyMap<string, ServicePlan | undefined> {
     const granted = new Map([...this.#changed].map((key) => [key, this.#granted(this.#plans.get(key))] as const));
@@ -175,6 +184,10 @@ export class FrontendArbiter {
       port.frontends.filter((f) => has(frontendName(f, port))).map((f) => (isShared(f) ? { ...f, isShared: true } : f));
     return { ...plan, ports: plan.ports.map((port) => ({ ...port, frontends: granted(port) })) };
   }
+}
+
+function areOthers(now: ReadonlyMap<string, Refusal>, before: ReadonlyMap<string, Refusal> | undefined): boolean {
+  return now.size !== (before?.size ?? 0) || [...now].some(([key, { why }]) => before?.get(key)?.why !== why);
 }
 
 /** Addresses of nodes, and where parts of the cluster listen. */

@@ -2,7 +2,7 @@
 import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Service, ServicePort } from '../../api/schema/types.ts';
 import { isHeadlessService } from '../../api/well-known.ts';
-import { cidrContains, cidrOverlaps, familyOf, parseCidr } from '../../ip/ip.ts';
+import { type Cidr, cidrOverlaps, familyOf, parseCidr } from '../../ip/ip.ts';
 import {
   type Candidate,
   candidatesOf,
@@ -51,22 +51,55 @@ function loadBalancerIps(service: Service, node: NodeContext): string[] {
   );
 }
 
+/** An address of a load balancer, and who may use it. Absent: everybody. */
+interface Balanced {
+  readonly ip: string;
+  readonly sources?: readonly string[];
+}
+
+/** For all ports of a Service at once: there may be thousands of ranges. */
+function balancedAddresses(service: Service, node: NodeContext): Balanced[] {
+  const ips = loadBalancerIps(service, node);
+  const ranges = ips.length > 0 ? openedRanges(service.spec?.loadBalancerSourceRanges ?? [], node) : undefined;
+  if (!ranges) return ips.map((ip) => ({ ip }));
+  const nodeIps = node.nodeIps.map((ip) => parseCidr(ip)).filter((cidr) => cidr !== undefined);
+  const opensNode = ranges.some((range) => nodeIps.some((ip) => cidrOverlaps(range, ip)));
+  return ips.map((ip) => {
+    // A node in the range reaches the address from the address itself, since the kernel takes it for its own.
+    const own = opensNode ? parseCidr(ip) : undefined;
+    return {
+      ip,
+      sources: withoutInner(own ? [...ranges, own] : ranges)
+        .map(({ text }) => text)
+        .sort(),
+    };
+  });
+}
+
 /**
- * Source ranges without those inside others, which the kernel would refuse. Undefined when everybody may come: also when all that is given is
- * of the other family, as in kube-proxy. What cannot be read opens nothing.
+ * Source ranges of this family. Undefined when everybody may come: also when all that is given is of the other family, as in kube-proxy. What
+ * cannot be read opens nothing.
  */
-function sourceRanges(service: Service, lbIp: string, node: NodeContext): string[] | undefined {
+function openedRanges(texts: readonly string[], node: NodeContext): readonly Cidr[] | undefined {
   const family = node.family === 'ip' ? 4 : 6;
-  const given = (service.spec?.loadBalancerSourceRanges ?? []).map((text) => parseCidr(text));
-  const cidrs = given.filter((cidr) => cidr?.family === family);
-  if (given.every((cidr) => cidr && cidr.family !== family) || cidrs.some((cidr) => cidr?.prefix === 0)) return undefined;
-  // A node in the range reaches the address from the address itself, since the kernel takes it for its own.
-  const own = parseCidr(lbIp);
-  if (own && cidrs.some((cidr) => cidr && node.nodeIps.some((ip) => cidrContains(cidr, ip)))) cidrs.push(own);
-  const widest = cidrs.filter((cidr) => cidr !== undefined).sort((a, b) => a.prefix - b.prefix);
-  const kept: typeof widest = [];
-  for (const cidr of widest) if (!kept.some((other) => cidrOverlaps(other, cidr))) kept.push(cidr);
-  return kept.map((cidr) => cidr.text).sort();
+  const given = readBefore.get(texts) ?? texts.map((text) => parseCidr(text));
+  if (given.length > 0) readBefore.set(texts, given);
+  if (given.every((cidr) => cidr && cidr.family !== family)) return undefined;
+  const cidrs = given.filter((cidr) => cidr !== undefined).filter((cidr) => cidr.family === family);
+  return cidrs.some(({ prefix }) => prefix === 0) ? undefined : cidrs;
+}
+
+/** An object is never changed, only replaced: when endpoints change, the ranges of their Service need no reading. */
+const readBefore = new WeakMap<readonly string[], readonly (Cidr | undefined)[]>();
+
+/** Without those inside others, which the kernel would refuse. Two ranges are either apart or one inside the other, so neighbours tell. */
+function withoutInner(cidrs: readonly Cidr[]): Cidr[] {
+  const kept: Cidr[] = [];
+  for (const cidr of cidrs.toSorted((a, b) => (a.first === b.first ? a.prefix - b.prefix : a.first < b.first ? -1 : 1))) {
+    const last = kept.at(-1);
+    if (!last || !cidrOverlaps(last, cidr)) kept.push(cidr);
+  }
+  return kept;
 }
 
 function addresses(chosen: readonly Candidate[], node: NodeContext): EndpointAddress[] {
@@ -78,11 +111,18 @@ function addresses(chosen: readonly Candidate[], node: NodeContext): EndpointAdd
   }));
 }
 
-function frontendsOf(service: Service, port: ServicePort, clusterIp: string, lists: Lists, node: NodeContext): Frontend[] {
+/** Where a Service is, its node ports aside. */
+interface Addresses {
+  readonly clusterIp: string;
+  readonly balanced: readonly Balanced[];
+  readonly external: readonly string[];
+}
+
+function frontendsOf(service: Service, port: ServicePort, addresses: Addresses, lists: Lists, node: NodeContext): Frontend[] {
   const target = targetOf(service.spec?.internalTrafficPolicy, lists);
   const masquerade = node.masqueradeAll ? 'always' : 'outside-pods';
-  const internal: Frontend = { kind: 'cluster-ip', ip: clusterIp, port: port.port, inside: target, outside: target, masquerade };
-  return [internal, ...externalFrontends(service, port, lists, node)];
+  const internal: Frontend = { kind: 'cluster-ip', ip: addresses.clusterIp, port: port.port, inside: target, outside: target, masquerade };
+  return [internal, ...externalFrontends(service, port, addresses, lists)];
 }
 
 function targetOf(policy: string | undefined, { cluster, local, anywhere }: Lists): Target {
@@ -92,18 +132,15 @@ function targetOf(policy: string | undefined, { cluster, local, anywhere }: List
 }
 
 /** By which it is reached from outside the cluster. Whoever asks from inside gets any endpoint, whatever the policy. */
-function externalFrontends(service: Service, port: ServicePort, lists: Lists, node: NodeContext): Frontend[] {
-  const { type, externalIPs, externalTrafficPolicy } = service.spec ?? {};
+function externalFrontends(service: Service, port: ServicePort, addresses: Addresses, lists: Lists): Frontend[] {
+  const { type, externalTrafficPolicy } = service.spec ?? {};
   const reached = {
     inside: targetOf('Cluster', lists),
     outside: targetOf(externalTrafficPolicy, lists),
     masquerade: externalTrafficPolicy === 'Local' ? ('node' as const) : ('always' as const),
   };
-  const balanced = loadBalancerIps(service, node).map((ip): Frontend => {
-    const sources = sourceRanges(service, ip, node);
-    return { kind: 'load-balancer-ip', ip, port: port.port, ...reached, ...(sources ? { sources } : {}) };
-  });
-  const external = inFamily(externalIPs ?? [], node).map((ip): Frontend => ({ kind: 'external-ip', ip, port: port.port, ...reached }));
+  const balanced = addresses.balanced.map((one): Frontend => ({ kind: 'load-balancer-ip', port: port.port, ...reached, ...one }));
+  const external = addresses.external.map((ip): Frontend => ({ kind: 'external-ip', ip, port: port.port, ...reached }));
   const hasNodePort = isPort(port.nodePort) && (type === 'NodePort' || type === 'LoadBalancer');
   return [...balanced, ...external, ...(hasNodePort ? [{ kind: 'node-port', port: Number(port.nodePort), ...reached } as const] : [])];
 }
@@ -131,7 +168,7 @@ function isProgrammable({ port, protocol }: ServicePort): boolean {
   return isPort(port) && protocols.includes((protocol ?? 'TCP').toLowerCase());
 }
 
-function planPort(service: Service, slices: readonly EndpointSlice[], port: ServicePort, clusterIp: string, node: NodeContext): PortPlan {
+function planPort(service: Service, slices: readonly EndpointSlice[], port: ServicePort, own: Addresses, node: NodeContext): PortPlan {
   const name = port.name ?? '';
   const protocol = (port.protocol ?? 'TCP').toLowerCase() as Protocol;
   const { spec } = service;
@@ -147,7 +184,7 @@ function planPort(service: Service, slices: readonly EndpointSlice[], port: Serv
   return {
     name,
     protocol,
-    frontends: frontendsOf(service, port, clusterIp, lists, node),
+    frontends: frontendsOf(service, port, own, lists, node),
     cluster,
     local,
     ...(draining.length > 0 ? { draining } : {}),
@@ -183,12 +220,13 @@ export function planService(service: Service, slices: readonly EndpointSlice[], 
   const { metadata, spec } = service;
   const [clusterIp] = inFamily([spec?.clusterIP, ...(spec?.clusterIPs ?? [])], node);
   if (clusterIp === undefined || anyAddress.includes(clusterIp)) return undefined;
+  const own = { clusterIp, balanced: balancedAddresses(service, node), external: inFamily(spec?.externalIPs ?? [], node) };
   const checks = spec?.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local' && spec.healthCheckNodePort;
   return {
     key: objectKey(service),
     rank: `${metadata.creationTimestamp || withoutAge} ${objectKey(service)}`,
     clusterIp,
-    ports: withoutDoubles((spec?.ports ?? []).filter(isProgrammable).map((port) => planPort(service, slices, port, clusterIp, node))),
+    ports: withoutDoubles((spec?.ports ?? []).filter(isProgrammable).map((port) => planPort(service, slices, port, own, node))),
     ...(checks ? { health: { port: checks, localReady: localReady(slices, node) } } : {}),
   };
 }

@@ -16,7 +16,7 @@ interface PlanChange {
 export interface PlanWarning {
   /** `namespace/name`. */
   readonly service: string;
-  /** A frontend, or `algorithm`. */
+  /** The first of the frontends, or `algorithm`. */
   readonly about: string;
   /** Of the Event. */
   readonly reason: string;
@@ -31,6 +31,7 @@ export class Planner {
   #reserved: Reserved = nothingReserved;
   #arbiter: FrontendArbiter;
   #plans = new Map<string, ServicePlan>();
+  #hasNews = false;
   /** Of the few plans that have one: nobody looks through all of them after every change. */
   readonly #healthChecks = new Map<string, HealthCheck>();
 
@@ -66,13 +67,8 @@ export class Planner {
 
   /** What Services do not get, as of now. */
   get warnings(): PlanWarning[] {
-    const frontends = this.refusals.map(({ service, frontend, reason, why }) => ({
-      service,
-      about: frontend,
-      reason,
-      message: `Cannot serve "${frontend}" for Service "${service}": ${why}`,
-      hint: 'Give the Service another address or port',
-    }));
+    const bySort = Map.groupBy(this.refusals, ({ service, reason }) => `${service} ${reason}`);
+    const frontends = [...bySort.values()].map(frontendWarning);
     const algorithms = [...this.#algorithmRefusals].map(([service, refusal]) => ({
       service,
       about: 'algorithm',
@@ -82,9 +78,17 @@ export class Planner {
     return [...frontends, ...algorithms];
   }
 
+  /** Whether `warnings` may be others than when it was last asked: they are gathered for that alone. */
+  takeWarningNews(): boolean {
+    const hasNews = this.#arbiter.takeNews() || this.#hasNews;
+    this.#hasNews = false;
+    return hasNews;
+  }
+
   /** Forgets every plan, for a node that changed. All Services must be put again. */
   reset(node: NodeContext): void {
     this.#node = node;
+    this.#hasNews = true;
     this.#plans = new Map();
     this.#healthChecks.clear();
     this.#algorithmRefusals.clear();
@@ -99,16 +103,22 @@ export class Planner {
 
   /** Says what a Service is now; undefined when it is gone. */
   put(key: string, service: Service | undefined, slices: readonly EndpointSlice[]): void {
-    if (!service) this.#algorithmRefusals.delete(key);
+    if (!service) this.#refuseAlgorithm(key, undefined);
     this.#arbiter.put(key, service && this.#plan(key, service, slices));
   }
 
   #plan(key: string, service: Service, slices: readonly EndpointSlice[]): ServicePlan | undefined {
     const plan = planService(service, slices, this.#node);
     const { algorithm, refusal } = plan ? chooseAlgorithm(service, this.#node.algorithm, this.#offered) : {};
+    this.#refuseAlgorithm(key, refusal);
+    return plan && algorithm ? { ...plan, algorithm } : plan;
+  }
+
+  #refuseAlgorithm(key: string, refusal: AlgorithmChoice['refusal']): void {
+    if (this.#algorithmRefusals.get(key)?.message === refusal?.message) return;
+    this.#hasNews = true;
     if (refusal) this.#algorithmRefusals.set(key, refusal);
     else this.#algorithmRefusals.delete(key);
-    return plan && algorithm ? { ...plan, algorithm } : plan;
   }
 
   /** What Services had and have that changed since the last time, also by what others got or let go. */
@@ -123,4 +133,23 @@ export class Planner {
     }
     return changes;
   }
+}
+
+const mostNamed = 5;
+
+/** One for all frontends that a Service goes without for one sort of reason: it may have written a hundred thousand. */
+function frontendWarning(refusals: readonly Refusal[]): PlanWarning {
+  const [{ service = '', frontend = '', reason = '', why = '' } = {}] = refusals;
+  const named = refusals.slice(0, mostNamed).map((one) => `"${one.frontend}" (${one.why})`);
+  const more = refusals.length > mostNamed ? ` and ${refusals.length - mostNamed} more` : '';
+  return {
+    service,
+    about: frontend,
+    reason,
+    message:
+      refusals.length === 1
+        ? `Cannot serve "${frontend}" for Service "${service}": ${why}`
+        : `Cannot serve ${refusals.length} frontends of Service "${service}": ${named.join(', ')}${more}`,
+    hint: 'Give the Service another address or port',
+  };
 }
