@@ -32,15 +32,17 @@ describe('fairlead proxy', { skip: cannotMakeNamespaces, concurrency: false }, (
       );
     };
     await write('nodePortAddresses: null\n');
+    await node.servePod();
     node.run(`--config=${config}`, '--hostname-override=node1', '--v=2');
-    await node.until(async () => await node.has('ip', 'nodeport-ips', '192.0.2.1'));
+    // A file without a mode means iptables in kube-proxy, which serves node ports everywhere.
+    for (const address of ['127.0.0.1', '198.51.100.5'])
+      await node.until(async () => (await node.page(`${address}:30080`)) === 'the pod\n');
     const timeout = await node.net.run('node', 'cat', ['/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established']);
     assert.equal(timeout.stdout.trim(), '7200');
     assert.match(await node.page('127.0.0.1:10249/flagz'), /\nhostname-override=node1\n/);
     assert.match(await node.page('127.0.0.1:10249/statusz'), /\nkube-proxy statusz\n.*\nStarted: /s);
 
     const { pid } = node;
-    await node.servePod();
     await write('nodePortAddresses: [primary, localhost]\n');
     await node.until(async () => (await node.page('127.0.0.1:30080')) === 'the pod\n');
     await write('nodePortAddresses: ["198.51.100.0/24"]\n');

@@ -33,11 +33,12 @@ winkernel: { enableDSR: false, forwardHealthCheckVip: false, networkName: "", ro
 `;
 
 describe('readProxyConfig()', () => {
-  test('takes what kubeadm writes, and nothing in it but the cluster is another thing than the presets', () => {
+  test('takes what kubeadm writes, and nothing in it but the cluster and where node ports are is another thing than the presets', () => {
     const config = completed(readProxyConfig(kubeadms));
     assert.deepEqual(config, {
       ...configDefaults,
       clusterCIDR: '10.244.0.0/16,fd00:10:244::/56',
+      nodePortAddresses: ['all', 'localhost'],
       clientConnection: { ...configDefaults.clientConnection, kubeconfig: '/var/lib/kube-proxy/kubeconfig.conf' },
     });
     assert.deepEqual(idleFields(config), []);
@@ -46,6 +47,29 @@ describe('readProxyConfig()', () => {
   test('takes back what it writes', () => {
     assert.deepEqual(completed(readProxyConfig(JSON.stringify(fileOf(configDefaults)))), configDefaults);
   });
+
+  const ofNoMode: [name: string, fields: string, wanted: Partial<KubeProxyConfiguration['nftables']> & { at: string[] }][] = [
+    ['node ports everywhere', 'mode: ""', { at: ['all', 'localhost'] }],
+    ['no node ports at loopback that it does not want', 'iptables: { localhostNodePorts: false }', { at: ['all'] }],
+    ['node ports where it says', 'nodePortAddresses: [primary]', { at: ['primary'] }],
+    [
+      'what it says of iptables in our mode',
+      'iptables: { masqueradeAll: true, syncPeriod: 1m, minSyncPeriod: 2s }',
+      { at: ['all', 'localhost'], masqueradeAll: true, syncPeriod: '1m', minSyncPeriod: '2s' },
+    ],
+    [
+      'what it says of our mode over that',
+      'iptables: { syncPeriod: 1m }\nnftables: { syncPeriod: 20s }',
+      { at: ['all', 'localhost'], syncPeriod: '20s' },
+    ],
+    ['nothing of that in a file with a mode', 'mode: nftables\niptables: { masqueradeAll: true }', { at: [] }],
+  ];
+  for (const [name, fields, { at, ...wanted }] of ofNoMode)
+    test(`has ${name}, where a file names no mode`, () => {
+      const { mode, nftables, nodePortAddresses } = completed(readProxyConfig(head + fields));
+      assert.deepEqual([mode, nodePortAddresses], ['nftables', at]);
+      assert.deepEqual(nftables, { ...configDefaults.nftables, ...wanted });
+    });
 
   const addresses = ({ healthzBindAddress, metricsBindAddress }: KubeProxyConfiguration): string[] => [
     healthzBindAddress,

@@ -58,6 +58,16 @@ function givenIn(tree: Tree, presets: Tree, at = ''): Tree {
 /** Addresses that a file does not name follow the family of its bindAddress, as in kube-proxy. */
 const ofIPv6: Given<KubeProxyConfiguration> = { healthzBindAddress: '[::]:10256', metricsBindAddress: '[::1]:10249' };
 
+/**
+ * A file without a mode, such as kubeadm's, was written for kube-proxy's preset, iptables: ours serves node ports where that one does, and heeds what the file
+ * says of it. What it says of ours holds over that.
+ */
+function ofNoMode({ iptables = {}, nftables, nodePortAddresses }: Given<KubeProxyConfiguration>): Given<KubeProxyConfiguration> {
+  const { localhostNodePorts = true, snatNodeInternalIP: _, ...alike } = iptables;
+  const everywhere = localhostNodePorts ? ['all', 'localhost'] : ['all'];
+  return { nodePortAddresses: nodePortAddresses ?? everywhere, nftables: { ...alike, ...nftables } };
+}
+
 /** Reads a file's text, YAML or JSON. Throws BAD_CONFIG, naming the field. */
 export function readProxyConfig(text: string): Given<KubeProxyConfiguration> {
   let file: unknown;
@@ -74,7 +84,7 @@ export function readProxyConfig(text: string): Given<KubeProxyConfiguration> {
   if (kind !== configKind) throw bad(`kind is "${kind ?? ''}", and not "${configKind}"`);
   if (apiVersion !== configApiVersion) throw bad(`apiVersion is "${apiVersion ?? ''}", and not "${configApiVersion}"`);
   const given = givenIn(fields, configDefaults as unknown as Tree) as Given<KubeProxyConfiguration>;
-  return { ...(isIPv6(given.bindAddress ?? '') ? ofIPv6 : {}), ...given };
+  return { ...(isIPv6(given.bindAddress ?? '') ? ofIPv6 : {}), ...given, ...(given.mode === undefined ? ofNoMode(given) : {}) };
 }
 
 function merged(below: Tree, above: Tree): Tree {
