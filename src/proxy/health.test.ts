@@ -26,3 +26,23 @@ test('ServiceHealth tells that it listens on other ports than before, not that i
     await health.close();
   }
 });
+
+test('ServiceHealth says once that it cannot listen, and again when it could not a second time', async () => {
+  const port = await freePort();
+  const told: string[] = [];
+  const health = new ServiceHealth(() => true, { ...silentLog, warn: (message: string) => void told.push(message) });
+  const checks = new Map<string, HealthCheck>([['n/a', { port, localReady: 1 }]]);
+  const other = createServer().listen(port);
+  await once(other, 'listening');
+  try {
+    for (let sync = 0; sync < 3; sync++) await health.update([checks]);
+    assert.equal(told.length, 1);
+    assert.match(told[0] ?? '', /^Cannot answer health checks of Service "n\/a": /);
+    await health.update([new Map()]);
+    await health.update([checks]);
+    assert.equal(told.length, 2);
+  } finally {
+    other.close();
+    await health.close();
+  }
+});

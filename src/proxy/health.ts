@@ -7,6 +7,8 @@ import type { HealthCheck } from './plan/service-plan.ts';
 /** One server per healthCheckNodePort (KEP-27: externalTrafficPolicy Local). */
 export class ServiceHealth {
   readonly #servers = new Map<string, { readonly port: number; readonly server: PageServer; localReady: number }>();
+  /** Those that cannot listen, with what was told of it: they are tried again with every sync. */
+  readonly #failed = new Map<string, string>();
   readonly #healthy: () => boolean;
   readonly #log: Log;
 
@@ -36,12 +38,20 @@ export class ServiceHealth {
       try {
         await entry.server.listen(`:${health.port}`);
         moved = true;
+        this.#failed.delete(key);
       } catch (err) {
         this.#servers.delete(key);
-        this.#log.warn(`Cannot answer health checks of Service "${key}": ${messageOf(err)}`);
+        this.#tell(key, messageOf(err));
       }
     }
+    for (const key of this.#failed.keys()) if (!wanted.has(key)) this.#failed.delete(key);
     return moved;
+  }
+
+  #tell(key: string, why: string): void {
+    if (this.#failed.get(key) === why) return;
+    this.#failed.set(key, why);
+    this.#log.warn(`Cannot answer health checks of Service "${key}": ${why}`);
   }
 
   #answer(key: string): Page {
