@@ -89,6 +89,8 @@ describe('the endpoints of a Service', () => {
       );
   });
 
+  // As a list without any may be written.
+  const nothing = null as unknown as string[];
   const others: [what: string, more: Partial<EndpointSlice>][] = [
     ['of the other family', { addressType: 'IPv6' }],
     ['of names', { addressType: 'FQDN' }],
@@ -97,7 +99,7 @@ describe('the endpoints of a Service', () => {
     ['of a port without a number', { ports: [{ name: 'p', protocol: 'TCP' }] }],
     ['of another protocol', { ports: [{ name: 'p', port: 80, protocol: 'UDP' }] }],
     ['with an address of the other family', { endpoints: [{ addresses: ['fd00::1'] }] }],
-    ['with what is no address', { endpoints: [{ addresses: ['10.244.0.300'] }, { addresses: [] }] }],
+    ['with what is no address', { endpoints: [{ addresses: ['10.244.0.300'] }, { addresses: [] }, { addresses: nothing }] }],
   ];
   for (const [what, more] of others)
     test(`are none in a slice ${what}`, () => assert.equal(candidatesOf([slice(['1 ready there'], more)], 'p', 'tcp', node).size, 0));

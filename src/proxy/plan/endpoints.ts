@@ -73,7 +73,7 @@ function readSlice(slice: EndpointSlice, portName: string, protocol: Protocol): 
   const candidates: Candidate[] = [];
   for (const port of portsOf(slice, portName, protocol))
     for (const endpoint of slice.endpoints ?? []) {
-      const ip = readIp(endpoint.addresses[0] ?? '');
+      const ip = readIp(endpoint.addresses?.[0] ?? '');
       if (ip !== undefined && familyOf(ip) === family) candidates.push(candidateOf(endpoint, ip, port));
     }
   return candidates;

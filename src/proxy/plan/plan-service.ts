@@ -46,7 +46,7 @@ function inFamily(addresses: readonly (string | undefined)[], node: NodeContext)
 function loadBalancerIps(service: Service, node: NodeContext): string[] {
   const ingress = service.status?.loadBalancer?.ingress ?? [];
   return inFamily(
-    ingress.filter((i) => i.ipMode === undefined || i.ipMode === 'VIP').map((i) => i.ip),
+    ingress.filter((i) => (i.ipMode ?? 'VIP') === 'VIP').map((i) => i.ip),
     node,
   );
 }
@@ -203,7 +203,7 @@ function localReady(slices: readonly EndpointSlice[], node: NodeContext): number
   const ips = new Set<string>();
   for (const slice of slices.filter((s) => isOfFamily(s, node)))
     for (const endpoint of slice.endpoints ?? [])
-      if (endpoint.nodeName === node.nodeName && (endpoint.conditions?.ready ?? true) && endpoint.addresses[0])
+      if (endpoint.nodeName === node.nodeName && (endpoint.conditions?.ready ?? true) && endpoint.addresses?.[0])
         ips.add(endpoint.addresses[0]);
   return ips.size;
 }

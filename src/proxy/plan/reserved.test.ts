@@ -113,3 +113,14 @@ describe('whyReserved()', () => {
 
   test('never takes a cluster IP from its Service', () => assert.equal(why('10.96.0.1 443', 'tcp', 'cluster-ip'), undefined));
 });
+
+test('reservedOf() reads over addresses that are null, and goes on with the others', () => {
+  const nothing = null as unknown as string[];
+  const ports = [{ name: '', port: 6443, protocol: 'TCP' }];
+  const endpoints = [{ addresses: nothing }, { addresses: ['192.0.2.1'] }];
+  const odd: EndpointSlice = { apiVersion: 'v1', kind: 'EndpointSlice', metadata: { name: 's' }, addressType: 'IPv4', ports, endpoints };
+  const addresses = [null as unknown as string, '192.0.2.1'].map((address) => ({ type: 'InternalIP', address }));
+  const nodes = [{ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' }, status: { addresses } }];
+  const { servers, nodes: places } = reservedOf({ nodes, slicesOf: () => [odd], addresses: [], listeners: [] });
+  assert.deepEqual([[...servers.keys()], [...places.keys()]], [['192.0.2.1 . tcp . 6443'], ['192.0.2.1']]);
+});

@@ -91,12 +91,12 @@ function frontendsOf(slice: EndpointSlice): string[] {
 }
 
 function endpointsOf({ endpoints }: EndpointSlice): string[] {
-  return (endpoints ?? []).flatMap(({ addresses }) => parseIp(addresses[0] ?? '') ?? []);
+  return (endpoints ?? []).flatMap(({ addresses }) => parseIp(addresses?.[0] ?? '') ?? []);
 }
 
 function addressesOf(node: Node): string[] {
   const given = (node.status?.addresses ?? []).filter(({ type }) => type === 'InternalIP' || type === 'ExternalIP');
-  return given.flatMap(({ address }) => parseIp(address) ?? []);
+  return given.flatMap(({ address }) => parseIp(address ?? '') ?? []);
 }
 
 /** Ports of API servers, by address. */
