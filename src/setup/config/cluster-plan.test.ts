@@ -81,9 +81,14 @@ test('planCluster() reads an empty mode as the preset, as kubeadm writes it', ()
 });
 
 const refused: readonly (readonly [string, ClusterWish, RegExp])[] = [
-  ['a range that is none', { podSubnet: 'x' }, /pod subnet "x": it is no IPv4 range/],
-  ['an address for a range', { podSubnet: '10.0.0.1' }, /it is no IPv4 range/],
-  ['a range of IPv6', { serviceSubnet: 'fd00::/112' }, /Service subnet "fd00::\/112": it is no IPv4 range/],
+  ['a range that is none', { podSubnet: 'x' }, /pod subnet "x": it is no range/],
+  ['an address for a range', { podSubnet: '10.0.0.1' }, /it is no range/],
+  [
+    'a range of the other family',
+    { serviceSubnet: 'fd00::/112' },
+    /Service subnet "fd00::\/112": this machine is known by an IPv4 address/,
+  ],
+  ['ranges of both families', { podSubnet: '10.244.0.0/16,fd00::/56' }, /a cluster that init makes has ranges of one family/],
   ['a range without room for nodes', { podSubnet: '10.0.0.0/25' }, /at most \/24/],
   ['a range without room for Services', { serviceSubnet: '10.0.0.0/29' }, /at most \/28/],
   ['ranges that overlap', { podSubnet: '10.96.0.0/14' }, /they overlap/],
@@ -123,10 +128,20 @@ describe('planCluster() refuses', () => {
     test(what, () => assert.throws(() => planCluster(wish, {}, own), { code: 'BAD_CONFIG', message }));
 });
 
+test('planCluster() of a machine that is known by an address of IPv6 has ranges of IPv6', () => {
+  const plan = planCluster({}, {}, 'fd00:192:168:56::10');
+  assert.deepEqual([plan.podSubnet, plan.serviceSubnet], ['fd00:10:244::/56', 'fd00:10:96::/112']);
+  assert.deepEqual([plan.kubernetesAddress, plan.dnsAddress], ['fd00:10:96::1', 'fd00:10:96::a']);
+  assert.equal(plan.endpoint, '[fd00:192:168:56::10]:6443');
+  assert.throws(() => planCluster({ serviceSubnet: 'fd00::/64' }, {}, 'fd00:1::1'), /a prefix of at least \/108 is needed/);
+});
+
 for (const [text, wanted] of [
   ['10.0.0.1', '10.0.0.1:6443'],
   ['10.0.0.1:443', '10.0.0.1:443'],
   ['cluster.example', 'cluster.example:6443'],
   ['[fd00::1]:443', '[fd00::1]:443'],
+  ['fd00::10', '[fd00::10]:6443'],
+  ['[fd00::10]', '[fd00::10]:6443'],
 ] as const)
   test(`endpointOf() reads ${text} as ${wanted}`, () => assert.equal(endpointOf(text, 6443), wanted));

@@ -1,7 +1,7 @@
 /** A cluster as "fairlead init" makes it: what flags and kubeadm's configuration say, and the presets for what neither does. Pure. */
 import { isDns1123Subdomain } from '../../api/validation/names.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { type Cidr, cidrOverlaps, isIp, joinHostPort, nthIp, parseCidr } from '../../ip/ip.ts';
+import { type Cidr, cidrOverlaps, type Family, familyOf, isIp, joinHostPort, nthIp, parseCidr } from '../../ip/ip.ts';
 import type { ClusterConfiguration, InitConfiguration, ProxyConfiguration } from './documents.ts';
 import { etcdUrl } from './shared-store.ts';
 
@@ -52,14 +52,34 @@ export const clusterPresets = {
   proxyMode: 'nftables',
 } as const;
 
+/** Where the machine is known by an address of IPv6. */
+const presetsOfIpv6 = { podSubnet: 'fd00:10:244::/56', serviceSubnet: 'fd00:10:96::/112' } as const;
+
 function bad(what: string, why: string, hint: string): KnownError {
   return new KnownError('BAD_CONFIG', `Cannot use ${what}: ${why}`, { hint });
 }
 
-function range(what: string, text: string, most: number): Cidr {
+/** The least and the greatest prefix length of a range, and an example. */
+const limits = {
+  'pod subnet': { 4: [0, 24, '10.244.0.0/16'], 6: [48, 64, 'fd00:10:244::/56'] },
+  // Upstream keeps track of no more than 2^20 addresses.
+  'Service subnet': { 4: [0, 28, '10.96.0.0/16'], 6: [108, 124, 'fd00:10:96::/112'] },
+} as const;
+
+function range(what: keyof typeof limits, text: string, family: Family): Cidr {
   const cidr = text.includes('/') ? parseCidr(text) : undefined;
-  if (cidr?.family !== 4) throw bad(`${what} "${text}"`, 'it is no IPv4 range', 'Give one such as 10.244.0.0/16');
+  const [least, most, example] = limits[what][cidr?.family ?? family];
+  if (text.includes(','))
+    throw bad(`${what} "${text}"`, 'a cluster that init makes has ranges of one family', `Give one such as ${example}`);
+  if (!cidr) throw bad(`${what} "${text}"`, 'it is no range', `Give one such as ${example}`);
   if (cidr.prefix > most) throw bad(`${what} "${text}"`, `a prefix of at most /${most} is needed`, 'Give a larger range');
+  if (cidr.prefix < least) throw bad(`${what} "${text}"`, `a prefix of at least /${least} is needed`, 'Give a smaller range');
+  if (cidr.family !== family)
+    throw bad(
+      `${what} "${text}"`,
+      `this machine is known by an IPv${family} address`,
+      `Give one such as ${limits[what][family][2]}, or the address of the other family: --node-ip`,
+    );
   return cidr;
 }
 
@@ -81,6 +101,8 @@ function sanOf(text: string): string {
 
 /** `HOST` or `HOST:PORT`, an address or a name. Throws BAD_CONFIG. */
 export function endpointOf(text: string, port: number): string {
+  // An address of IPv6 without brackets has no port, however it ends.
+  if (isIp(text)) return joinHostPort(text, port);
   const [, host = text, own] = /^\[?([^\]]*?)\]?(?::(\d+))?$/.exec(text) ?? [];
   if (!isIp(host) && !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(host))
     throw bad(`the control plane's endpoint "${text}"`, 'it is no address and no name', 'Give HOST or HOST:PORT');
@@ -124,16 +146,18 @@ function planRanges(
   networking: NonNullable<ClusterConfiguration['networking']>,
   advertiseAddress: string,
 ): { readonly pods: Cidr; readonly services: Cidr } {
-  const pods = range('pod subnet', wish.podSubnet ?? networking.podSubnet ?? clusterPresets.podSubnet, 24);
-  const services = range('Service subnet', wish.serviceSubnet ?? networking.serviceSubnet ?? clusterPresets.serviceSubnet, 28);
+  const family = familyOf(advertiseAddress);
+  const preset = family === 4 ? clusterPresets : presetsOfIpv6;
+  const pods = range('pod subnet', wish.podSubnet ?? networking.podSubnet ?? preset.podSubnet, family);
+  const services = range('Service subnet', wish.serviceSubnet ?? networking.serviceSubnet ?? preset.serviceSubnet, family);
   if (cidrOverlaps(pods, services))
     throw bad(`"${pods.text}" for pods and "${services.text}" for Services`, 'they overlap', 'Give ranges that have no address in common');
   for (const [what, cidr] of [
     ['pods', pods],
     ['Services', services],
   ] as const) {
-    const address = parseCidr(`${advertiseAddress}/32`);
-    if (address?.family === 4 && cidrOverlaps(cidr, address))
+    const address = parseCidr(advertiseAddress);
+    if (address && cidrOverlaps(cidr, address))
       throw bad(`"${cidr.text}" for ${what}`, `the address of this machine, ${advertiseAddress}, is in it`, 'Give another range');
   }
   return { pods, services };

@@ -8,8 +8,9 @@ import { askPeers } from './ask-peers.ts';
 function pingOf(sizes: Readonly<Record<string, number>> | undefined): Exec {
   return {
     run: async (_file, args) => {
-      const size = Number(args[args.indexOf('-s') + 1]) + 28;
-      const code = sizes && size <= (sizes[args.at(-1) ?? ''] ?? 0) ? 0 : 1;
+      const address = args.at(-1) ?? '';
+      const size = Number(args[args.indexOf('-s') + 1]) + (address.includes(':') ? 48 : 28);
+      const code = sizes && size <= (sizes[address] ?? 0) ? 0 : 1;
       return { code, stdout: '', stderr: '' };
     },
   };
@@ -21,7 +22,7 @@ const nodes = ['192.0.2.1', '192.0.2.2', '192.0.2.3', 'fd00::1'].map((address, i
   addresses: [address],
   isReady: true,
 }));
-const sizes = { '127.0.0.1': 65_536, '192.0.2.1': 1500, '192.0.2.2': 1499 };
+const sizes = { '127.0.0.1': 65_536, '192.0.2.1': 1500, '192.0.2.2': 1499, 'fd00::1': 1500 };
 
 test('askPeers() tells nodes that large packets do not reach from those that are silent', async () => {
   const answers = await askPeers(pingOf(sizes), 1500, nodes);
@@ -31,6 +32,7 @@ test('askPeers() tells nodes that large packets do not reach from those that are
       ['n0', true, true],
       ['n1', false, true],
       ['n2', false, false],
+      ['n3', true, true],
     ],
   );
 });

@@ -149,7 +149,11 @@ const cases: readonly (readonly [string, Change, readonly string[]])[] = [
   ['an MTU of pods of one byte more', { network: { podMtu: 1451 } }, ['error PodMTU']],
   ['a link that was made smaller', { machine: { mtu: 1400 } }, ['warning MTU', 'error PodMTU']],
   ['pods as large as the link without VXLAN', { network: { podMtu: 1500, backend: { type: 'host-gw', vni: 1, port: 8472 } } }, []],
-  ['an IPv6 address, of which VXLAN takes 70 bytes', { machine: { address: 'fd00::1' } }, ['error PodMTU']],
+  [
+    'an IPv6 address, of which VXLAN takes 70 bytes',
+    { machine: { address: 'fd00::1' }, network: { links: [...links, { ...flannel, name: 'flannel-v6.1' }] } },
+    ['error PodMTU'],
+  ],
   ['a bridge that is larger', { network: { podMtu: 1449 } }, ['error BridgeMTU']],
   ['a path that is narrower', { network: { peers: [peer, { ...peer, node: 'three', largeArrives: false }] } }, ['error PathMTU']],
   ['a node that answers nothing', { network: { peers: [peer, { ...peer, largeArrives: false, smallArrives: false }] } }, []],
@@ -167,6 +171,7 @@ const cases: readonly (readonly [string, Change, readonly string[]])[] = [
   ],
   ['a VXLAN link on another port', { network: { links: [{ ...flannel, vxlan: { vni: 1, port: 4789 } }] } }, ['error VXLANLink']],
   ['a VXLAN link of another network', { network: { links: [{ ...flannel, vxlan: { vni: 2, port: 8472 } }] } }, ['error VXLANLink']],
+  ['the link of the other family beside it', { network: { links: [...links, { ...flannel, name: 'flannel-v6.1' }] } }, []],
   ['another link of that name', { network: { links: [{ name: 'flannel.1', kind: 'dummy', mtu: 1450, up: true }] } }, ['error VXLANLink']],
   ['another link with the same network', { network: { links: [...links, { ...flannel, name: 'vxlan0' }] } }, ['error VXLANTwice']],
   [

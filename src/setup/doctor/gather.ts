@@ -46,7 +46,7 @@ export async function gatherDoctorFacts(context: SetupContext, request: DoctorRe
   const nodeName = request.nodeName ?? agent?.FAIRLEAD_NODE_NAME ?? request.hostName;
   const { cluster, nodes, skewMs } = await askCluster(kubeconfigFor(request.kubeconfig, agent), nodeName, context);
   const own = ownAddresses();
-  const address = await addressOf(agent?.FAIRLEAD_NODE_IP, own, cluster.kind === 'none' ? undefined : cluster.server);
+  const address = await addressOf(agent?.FAIRLEAD_NODE_IP?.split(',')[0], own, cluster.kind === 'none' ? undefined : cluster.server);
   const endpoint = request.runtimeEndpoint ?? agent?.FAIRLEAD_RUNTIME_ENDPOINT ?? layout.runtimeEndpoint;
   const machine = await gatherFacts({
     role: server ? 'control-plane' : 'worker',

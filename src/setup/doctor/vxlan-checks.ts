@@ -1,4 +1,5 @@
 /** Whether VXLAN's UDP port is that of this pod network alone, and open. Pure. */
+import { familyOf } from '../../ip/ip.ts';
 import { error, type Finding, warning } from '../preflight/finding.ts';
 import type { DoctorFacts, LinkFact } from './facts.ts';
 import { refusals, refusesByDefault } from './rule-text.ts';
@@ -16,9 +17,11 @@ export const vxlanPort: Examination = ({ machine, network: { backend, links } })
   const settled = notInUse(backend);
   if (settled || !backend) return settled ?? unseen('');
   if (links === undefined) return unseen('the links of this machine could not be listed');
-  const name = `flannel.${backend.vni}`;
+  const names = { 4: `flannel.${backend.vni}`, 6: `flannel-v6.${backend.vni}` };
+  const name = names[familyOf(machine.address ?? '')];
   const own = links.find((link) => link.name === name);
-  const rivals = links.filter((link) => link.name !== name && link.vxlan?.port === backend.port);
+  // Each family may have one.
+  const rivals = links.filter((link) => !Object.values(names).includes(link.name) && link.vxlan?.port === backend.port);
   // A live VXLAN link listens itself: then nobody else can.
   const isTaken = machine.listening.some(({ protocol, port }) => protocol === 'udp' && port === backend.port);
   const holder = rivals[0] ? `by link "${rivals[0].name}"` : 'by another program';

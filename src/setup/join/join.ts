@@ -122,7 +122,7 @@ async function lookAround(context: SetupContext, request: JoinRequest, endpoint:
   return await gatherFacts({
     role: controlPlane ? 'control-plane' : 'worker',
     nodeName,
-    address: await nodeAddress(request.address, new URL(`https://${endpoint}`).hostname),
+    address: await nodeAddress(request.address, new URL(`https://${endpoint}`).hostname.replace(/^\[|\]$/g, '')),
     apiPort: controlPlane?.bindPort ?? 6443,
     proxyMode: '',
     running: await runningServices(context.keeper),

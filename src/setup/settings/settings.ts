@@ -5,6 +5,7 @@
 import { parse, stringify } from 'yaml';
 import type { ConfigMap } from '../../api/schema/types.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
+import { familyOf } from '../../ip/ip.ts';
 import { type ClusterPlan, clusterPresets } from '../config/cluster-plan.ts';
 import { externalEtcd, storeKind } from '../config/shared-store.ts';
 
@@ -45,7 +46,7 @@ export function settingsObjects(plan: ClusterPlan): ConfigMap[] {
     kubelet: stringify(kubeletConfiguration(plan)),
     proxy: stringify(plan.proxy),
     // `net-conf.json` of flannel, as its own ConfigMap has it.
-    network: `${JSON.stringify({ Network: plan.podSubnet, Backend: { Type: plan.networkBackend } }, undefined, 2)}\n`,
+    network: `${JSON.stringify({ ...networkOf(plan.podSubnet), Backend: { Type: plan.networkBackend } }, undefined, 2)}\n`,
   };
   return (Object.keys(settingsNames) as Source[]).map((source) => ({
     apiVersion: 'v1',
@@ -57,6 +58,11 @@ export function settingsObjects(plan: ClusterPlan): ConfigMap[] {
     },
     data: { [settingsKeys[source]]: texts[source] },
   }));
+}
+
+/** Flannel has a switch for each family, of which IPv4 is on by itself. */
+function networkOf(podSubnet: string): object {
+  return familyOf(podSubnet) === 4 ? { Network: podSubnet } : { EnableIPv4: false, EnableIPv6: true, IPv6Network: podSubnet };
 }
 
 export const storeAnnotation = 'fairlead.dev/store';
@@ -118,7 +124,7 @@ export function settingsOf(sources: SettingsSources): NodeSettings {
   const networking = (cluster.networking ?? {}) as Tree;
   const backend = (network.Backend ?? {}) as Tree;
   const dns = (kubelet.clusterDNS ?? []) as readonly string[];
-  const podSubnet = networking.podSubnet ?? network.Network;
+  const podSubnet = networking.podSubnet ?? network.Network ?? network.IPv6Network;
   if (typeof podSubnet !== 'string') throw missing('cluster', 'networking.podSubnet');
   if (typeof networking.serviceSubnet !== 'string') throw missing('cluster', 'networking.serviceSubnet');
   if (dns[0] === undefined) throw missing('kubelet', 'clusterDNS');
