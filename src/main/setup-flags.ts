@@ -78,12 +78,12 @@ export async function setupContext(signal: AbortSignal, timeoutMs: number): Prom
 export async function documentsOf(
   file: string | undefined,
   taken: readonly (keyof Documents)[],
-  { warn }: Pick<Progress, 'warn'>,
+  progress: Pick<Progress, 'warn'>,
 ): Promise<Documents> {
   if (file === undefined) return {};
   const { readDocuments, strayKinds } = await import('../setup/config/documents.ts');
   const documents = readDocuments(await readFile(file, 'utf8'));
-  for (const kind of strayKinds(documents, taken)) warn(`${kind} in ${file} is not for this command, and is left aside`);
+  for (const kind of strayKinds(documents, taken)) progress.warn(`${kind} in ${file} is not for this command, and is left aside`);
   if (documents.proxy) {
     const { readProxyConfig } = await import('../proxy/config/config.ts');
     readProxyConfig(JSON.stringify(documents.proxy));
