@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { etcdUrl, externalEtcd, isShared, storeFiles, storeKind } from './shared-store.ts';
+import { etcdUrl, externalEtcd, isShared, moreOptions, storeFiles, storeKind, withOptions } from './shared-store.ts';
 
 const external = {
   endpoints: ['https://10.0.0.1:2379', 'https://10.0.0.2:2379'],
@@ -25,7 +25,15 @@ describe('an etcd of its own', () => {
   });
 
   test('may have its hosts after one scheme, and options that kubeadm has no word for', () => {
-    assert.deepEqual(externalEtcd('etcd=https://a:2379,b:2379?prefix=/one'), { endpoints: ['https://a:2379', 'https://b:2379'] });
+    const own = 'etcd=https://a:2379,b:2379?prefix=/one&ca-file=/ca.crt&compaction-interval=60';
+    const known = externalEtcd(own);
+    assert.deepEqual(known, { endpoints: ['https://a:2379', 'https://b:2379'], caFile: '/ca.crt' });
+    assert.equal(
+      withOptions(etcdUrl(known ?? {}), moreOptions(own)),
+      'etcd=https://a:2379,https://b:2379?ca-file=/ca.crt&prefix=/one&compaction-interval=60',
+    );
+    assert.equal(withOptions('etcd=http://a', moreOptions('etcd=http://a?prefix=/one')), 'etcd=http://a?prefix=/one');
+    for (const none of [undefined, url, 'redis://a?wait-replicas=1']) assert.equal(withOptions('etcd=x', moreOptions(none)), 'etcd=x');
   });
 
   test('has endpoints', () => {

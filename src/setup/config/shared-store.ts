@@ -60,7 +60,19 @@ export function etcdUrl({ endpoints = [], caFile, certFile, keyFile }: ExternalE
   return `etcd=${endpoints.map((one) => one.replace(/\/+$/, '')).join(',')}${query === '' ? '' : `?${query}`}`;
 }
 
-/** The other way; undefined for a store that is no etcd. Options that kubeadm has no word for are left out. */
+/** Options of an etcd that kubeadm has no word for, such as its prefix, as they stand in a URL. */
+export function moreOptions(url: string | undefined): string {
+  if (url === undefined || storeKind(url) !== 'etcd') return '';
+  const named = Object.keys(fileOptions.etcd ?? {});
+  return [...optionsOf(url)].flatMap(([name, value]) => (named.includes(name) ? [] : [`${name}=${encodeURI(value)}`])).join('&');
+}
+
+/** The URL with these besides. */
+export function withOptions(url: string, options: string): string {
+  return options === '' ? url : `${url}${url.includes('?') ? '&' : '?'}${options}`;
+}
+
+/** The other way; undefined for a store that is no etcd. What kubeadm has no word for are `moreOptions`. */
 export function externalEtcd(url: string | undefined): ExternalEtcd | undefined {
   if (url === undefined || storeKind(url) !== 'etcd') return undefined;
   const [, scheme = '', hosts = ''] = /^etcd=(https?):\/\/([^?]*)/.exec(url) ?? [];

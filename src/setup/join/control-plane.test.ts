@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { planFor } from './control-plane.ts';
+import { createAuthority } from '../../x509/authority.ts';
+import { planFor, refuseStore } from './control-plane.ts';
 
 const own = '192.168.56.8';
 const wish = { certificateKey: undefined, store: undefined, bindPort: undefined };
@@ -36,4 +37,15 @@ test('planFor() refuses a cluster without an endpoint that stays', () => {
     message: /controlPlaneEndpoint/,
     hint: /fairlead init --control-plane-endpoint HOST:PORT --upload-certs/,
   });
+});
+
+test('refuseStore() takes the store of this cluster alone', async () => {
+  const [own, other] = (await Promise.all([createAuthority('kubernetes', 0), createAuthority('kubernetes', 0)])).map(
+    ({ certPem }) => certPem,
+  );
+  for (const authority of [own, undefined]) refuseStore({ isEmpty: false, authority }, own);
+  const refused = (message: RegExp): object => ({ code: 'CHECK_FAILED', message, hint: /server\.env/ });
+  assert.throws(() => refuseStore({ isEmpty: false, authority: other }, own), refused(/holds another cluster/));
+  for (const answer of [{ isEmpty: true }, undefined]) assert.throws(() => refuseStore(answer, own), refused(/is empty/));
+  assert.throws(() => refuseStore({ refusal: { cause: 'why', cure: 'how' } }, own), { code: 'CHECK_FAILED', message: 'why', hint: 'how' });
 });

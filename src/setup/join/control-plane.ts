@@ -8,16 +8,18 @@ import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { type ClusterPlan, planCluster } from '../config/cluster-plan.ts';
 import type { ClusterConfiguration } from '../config/documents.ts';
-import { etcdUrl, storeKind } from '../config/shared-store.ts';
+import { etcdUrl, storeKind, withOptions } from '../config/shared-store.ts';
 import { localClient, makeCertificates, startServer, waitForServer } from '../control-plane/control-plane.ts';
 import { reachStore } from '../control-plane/reach-store.ts';
 import { takeKeys } from '../control-plane/take-keys.ts';
 import { moveHint } from '../control-plane/upload.ts';
 import type { ClusterInfo } from '../discovery/cluster-info.ts';
 import { bootstrapClient } from '../discovery/discovery.ts';
+import { pinned, publicKeyHash } from '../discovery/public-key-hash.ts';
 import { layout } from '../layout.ts';
+import type { StoreFact } from '../preflight/facts.ts';
 import { envFile, readEnv } from '../service/service.ts';
-import { settingsKeys, settingsNames, settingsNamespace, storeAnnotation } from '../settings/settings.ts';
+import { settingsKeys, settingsNames, settingsNamespace, storeAnnotation, storeOptionsAnnotation } from '../settings/settings.ts';
 import type { SetupContext } from '../setup-context.ts';
 import type { Token } from '../token/token.ts';
 
@@ -60,7 +62,7 @@ export async function becomeControlPlane(context: SetupContext, own: Client, wis
     makeCertificates(context, plan, nodeName),
   );
   await steps.run('server', `Control plane started at ${address}:${plan.bindPort}`, async () => {
-    if (!(await keeper.isRunning('server'))) await checkStore(context, plan);
+    if (!(await keeper.isRunning('server'))) refuseStore(await reachStore(context, plan.store ?? ''), await readIfThere(layout.caFile));
     return await startServer(context, plan, isNew);
   });
   const client = await localClient(plan);
@@ -78,7 +80,7 @@ async function readSettings(client: Pick<Client, 'get'>): Promise<ClusterSetting
   const { data, metadata } = await client.get<ConfigMap>(configMaps, settingsNames.cluster, { namespace: settingsNamespace });
   const cluster = (parse(data?.[settingsKeys.cluster] ?? '') ?? {}) as ClusterConfiguration;
   const external = cluster.etcd?.external;
-  const store = external ? etcdUrl(external) : undefined;
+  const store = external ? withOptions(etcdUrl(external), metadata.annotations?.[storeOptionsAnnotation] ?? '') : undefined;
   return { cluster, store, kind: external ? 'etcd' : (metadata.annotations?.[storeAnnotation] ?? storeKind(undefined)) };
 }
 
@@ -124,13 +126,14 @@ function requireStore(store: string | undefined, { kind }: ClusterSettings): str
   });
 }
 
-/** Throws CHECK_FAILED where the server would wait in vain, or would begin a cluster of its own. */
-async function checkStore(context: SetupContext, { store = '' }: ClusterPlan): Promise<void> {
-  const answer = await reachStore(context, store);
+/** Throws CHECK_FAILED where the server would wait in vain, begin a cluster of its own, or serve another one. `ca` is the cluster's authority, PEM. */
+export function refuseStore(answer: StoreFact | undefined, ca: string | undefined): void {
   if (answer !== undefined && 'refusal' in answer)
     throw new KnownError('CHECK_FAILED', answer.refusal.cause, { hint: answer.refusal.cure });
-  if (answer?.isEmpty === false) return;
-  throw new KnownError('CHECK_FAILED', 'Cannot become a control plane: the store is empty, so it is not that of this cluster', {
+  const isOfAnother = answer?.authority !== undefined && ca !== undefined && pinned(answer.authority, [publicKeyHash(ca)]).length === 0;
+  if (answer?.isEmpty === false && !isOfAnother) return;
+  const why = isOfAnother ? 'holds another cluster, with another authority' : 'is empty, so it is not that of this cluster';
+  throw new KnownError('CHECK_FAILED', `Cannot become a control plane: the store ${why}`, {
     hint: 'Give --store URL as the other control planes have it in /etc/fairlead/server.env',
   });
 }

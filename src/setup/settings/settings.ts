@@ -7,7 +7,7 @@ import type { ConfigMap } from '../../api/schema/types.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
 import { familyOf } from '../../ip/ip.ts';
 import { type ClusterPlan, clusterPresets } from '../config/cluster-plan.ts';
-import { externalEtcd, storeKind } from '../config/shared-store.ts';
+import { externalEtcd, moreOptions, storeKind } from '../config/shared-store.ts';
 
 export const settingsNamespace = 'kube-system';
 /** By what they say. */
@@ -67,9 +67,12 @@ function networkOf(podSubnet: string): object {
 
 export const storeAnnotation = 'fairlead.dev/store';
 
+/** What of the store's URL `etcd.external` has no word for. */
+export const storeOptionsAnnotation = 'fairlead.dev/store-options';
+
 /** Of what kind the store is: kubeadm's ClusterConfiguration has words for etcd alone, and a URL may have a password in it. */
 export function storeAnnotations(store: string | undefined): Readonly<Record<string, string>> {
-  return store === undefined ? {} : { [storeAnnotation]: storeKind(store) };
+  return store === undefined ? {} : { [storeAnnotation]: storeKind(store), [storeOptionsAnnotation]: moreOptions(store) };
 }
 
 /** Of `--address-pools`. */
