@@ -15,7 +15,10 @@ class Plan
     'store' => %w[sqlite etcd redis],
     'driver' => %w[kvm qemu],
   }.freeze
-  NUMBERS = %w[workers cpus memory].freeze
+  # The least of each, and the most: the addresses of workers end where the pool begins.
+  NUMBERS = { 'workers' => 0..189, 'cpus' => 1..1024, 'memory' => 1..16_777_216 }.freeze
+  TEXTS = %w[box network ipvs_scheduler].freeze
+  NAMES = (CHOICES.keys + NUMBERS.keys + TEXTS).freeze
   # Why a store is for one control plane.
   ALONE = {
     'sqlite' => 'the file of store sqlite cannot be shared',
@@ -25,11 +28,15 @@ class Plan
   attr_reader :settings
 
   def initialize(text, env = {})
-    @settings = YAML.safe_load(text).to_h { |name, value| [name, env.fetch(self.class.variable(name), value).to_s] }
+    given = read(text)
+    @settings = NAMES.to_h { |name| [name, env.fetch(self.class.variable(name), given[name]).to_s] }
     CHOICES.each { |name, choices| refuse(name, "but may be #{choices.join(' or ')}") unless choices.include?(@settings[name]) }
-    NUMBERS.each { |name| refuse(name, 'no number') unless @settings[name].match?(/\A\d+\z/) }
+    NUMBERS.each do |name, range|
+      refuse(name, 'no number') unless @settings[name].match?(/\A\d+\z/)
+      refuse(name, "but may be #{range.min} to #{range.max}") unless range.cover?(@settings[name].to_i)
+    end
     raise Wrong, "control_planes is 3, and #{ALONE.fetch(settings['store'])}: set store to etcd (FAIRLEAD_STORE=etcd)" if many? && !etcd?
-    @network = IPAddr.new(@settings['network'])
+    @network = read_network
   end
 
   # FAIRLEAD_WORKERS=3 says more than "workers: 2". The driver's is FAIRLEAD_VAGRANT_DRIVER: it is nothing of the cluster's.
@@ -92,6 +99,32 @@ class Plan
   end
 
   private
+
+  # Each line once, and none that would do nothing.
+  def read(text)
+    given = YAML.safe_load(text)
+    raise Wrong, 'settings.yaml has no lines of the form "workers: 2"' unless given.is_a?(Hash)
+
+    strange = given.keys - NAMES
+    raise Wrong, "settings.yaml: there is no setting #{strange.first.inspect}; there are #{NAMES.sort.join(', ')}" if strange.any?
+
+    missing = NAMES - given.keys
+    raise Wrong, "settings.yaml: there is no line for #{missing.first}" if missing.any?
+
+    given
+  rescue Psych::Exception => e
+    raise Wrong, "settings.yaml is no YAML: #{e.message}"
+  end
+
+  # The pool ends with address 239.
+  def read_network
+    network = IPAddr.new(@settings['network'])
+    refuse('network', 'no range of IPv4') unless network.ipv4?
+    refuse('network', 'too small for machines and the pool of load balancers: it takes /24 or more') if network.prefix > 24
+    network
+  rescue IPAddr::Error
+    refuse('network', 'no range of IPv4')
+  end
 
   def address(number)
     IPAddr.new(@network.to_i + number, @network.family).to_s
