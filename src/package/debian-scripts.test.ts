@@ -1,6 +1,6 @@
 /** The maintainer's scripts, by dpkg itself in a root of its own: what an upgrade, a removal and a purge leave. */
 import assert from 'node:assert/strict';
-import { existsSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
@@ -62,6 +62,8 @@ test('an upgrade leaves modules that a process runs from, and a purge nothing', 
 
   put('etc/fairlead/agent.env', 'FAIRLEAD_NODE_IP=192.0.2.1\n');
   put('var/lib/fairlead/server/state.db', '');
+  const enabled = 'etc/systemd/system/multi-user.target.wants/fairlead-agent.service';
+  put(enabled, '');
   put('var/cache/fairlead/compile/x', '');
   put('etc/sysctl.d/99-fairlead.conf', '');
   put('etc/modules-load.d/fairlead.conf', '');
@@ -69,6 +71,7 @@ test('an upgrade leaves modules that a process runs from, and a purge nothing', 
   put('opt/cni/bin/loopback', 'of another plugin');
   await dpkg('--remove', 'fairlead');
   assert.ok(existsSync(join(root, 'etc/fairlead/agent.env')), 'a removal leaves settings and state');
+  assert.ok(existsSync(join(root, enabled)), 'and what is enabled');
   assert.ok(!existsSync(join(root, 'opt/fairlead')));
   await dpkg('--purge', 'fairlead');
   const left = globSync('**/*', { cwd: root, withFileTypes: true }).filter(
@@ -78,4 +81,25 @@ test('an upgrade leaves modules that a process runs from, and a purge nothing', 
     'dpkg.log',
     'opt/cni/bin/loopback',
   ]);
+});
+
+const canUnshare = (await systemExec.run('unshare', ['--mount', 'true']).catch(() => undefined))?.code === 0;
+
+test('a removal ends the units, and leaves them enabled', { skip: canUnshare ? false : 'needs root' }, async () => {
+  put('bin/systemctl', '#!/bin/sh\necho "$@"\n');
+  chmodSync(join(root, 'bin/systemctl'), 0o755);
+  // As on a machine that systemd runs, for this one command alone.
+  const booted = 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && PATH="$1:$PATH" sh "$2" remove';
+  const prerm = join(import.meta.dirname, 'debian/prerm');
+  const said = await mustRun(systemExec, 'unshare', [
+    '--mount',
+    '--propagation=private',
+    'sh',
+    '-ec',
+    booted,
+    'sh',
+    join(root, 'bin'),
+    prerm,
+  ]);
+  assert.equal(said, '--quiet stop fairlead-agent.service fairlead-server.service\n');
 });
