@@ -35,8 +35,10 @@ test('ServiceHealth says once that it cannot listen, and again when it could not
   const other = createServer().listen(port);
   await once(other, 'listening');
   try {
-    for (let sync = 0; sync < 3; sync++) await health.update([checks]);
+    const failed: string[][] = [];
+    for (let sync = 0; sync < 3; sync++) await health.update([checks], (...failure) => void failed.push(failure));
     assert.equal(told.length, 1);
+    assert.deepEqual(failed, [['n/a', told[0]]]);
     assert.match(told[0] ?? '', /^Cannot answer health checks of Service "n\/a": /);
     await health.update([new Map()]);
     await health.update([checks]);

@@ -17,8 +17,11 @@ export class ServiceHealth {
     this.#log = log;
   }
 
-  /** Takes those of every family, by Service. True when it listens on other ports than before. */
-  async update(families: Iterable<ReadonlyMap<string, HealthCheck>>): Promise<boolean> {
+  /** Takes those of every family, by Service. True when it listens on other ports than before; `onFailure` hears of those where it cannot. */
+  async update(
+    families: Iterable<ReadonlyMap<string, HealthCheck>>,
+    onFailure?: (service: string, message: string) => void,
+  ): Promise<boolean> {
     const wanted = healthChecks(families);
     let moved = false;
     for (const [key, held] of [...this.#servers]) {
@@ -41,17 +44,19 @@ export class ServiceHealth {
         this.#failed.delete(key);
       } catch (err) {
         this.#servers.delete(key);
-        this.#tell(key, messageOf(err));
+        this.#tell(key, messageOf(err), onFailure);
       }
     }
     for (const key of this.#failed.keys()) if (!wanted.has(key)) this.#failed.delete(key);
     return moved;
   }
 
-  #tell(key: string, why: string): void {
+  #tell(key: string, why: string, onFailure?: (service: string, message: string) => void): void {
     if (this.#failed.get(key) === why) return;
     this.#failed.set(key, why);
-    this.#log.warn(`Cannot answer health checks of Service "${key}": ${why}`);
+    const message = `Cannot answer health checks of Service "${key}": ${why}`;
+    this.#log.warn(message);
+    onFailure?.(key, message);
   }
 
   #answer(key: string): Page {

@@ -191,7 +191,8 @@ export class ServiceProxy {
     const news = planners.filter((planner) => planner.takeWarningNews());
     if (news.length > 0) this.#report.update(planners.flatMap((planner) => planner.warnings));
     // Our own sockets are reserved as others are: ports that we listened on may be somebody's now.
-    if (await this.#answers.health.update(planners.map((planner) => planner.healthChecks))) this.#onView('look');
+    const healthChecks = planners.map((planner) => planner.healthChecks);
+    if (await this.#answers.health.update(healthChecks, (key, message) => this.#onHealthFailure(key, message))) this.#onView('look');
     await this.#families.tidy();
   }
 
@@ -205,6 +206,11 @@ export class ServiceProxy {
       this.#families.distrust();
       throw err;
     }
+  }
+
+  #onHealthFailure(key: string, message: string): void {
+    const service = this.#tracker.service(key);
+    if (service) this.#recorder.event(service, 'Warning', 'FailedToStartServiceHealthcheck', message);
   }
 
   #onFailure(err: unknown): void {
