@@ -10,7 +10,7 @@ import { echo, endpoints, type ProgramNode } from './program-node.ts';
 interface Predecessor {
   readonly name: string;
   /** Whose kind of rules they are. */
-  readonly mode: 'nftables' | 'iptables';
+  readonly mode: 'nftables' | 'iptables' | 'ipvs';
   readonly skip?: string | false;
   lay(node: ProgramNode): Promise<void>;
 }
@@ -71,7 +71,7 @@ export const predecessors: readonly Predecessor[] = [
   { name: 'a table as of kube-proxy 1.35', mode: 'nftables', lay: (node) => load(node, 'nft -f -', table135) },
   { name: 'a table as of kube-proxy 1.31', mode: 'nftables', lay: (node) => load(node, 'nft -f -', table131) },
   { name: 'its own table of another version', mode: 'nftables', lay: layOther },
-  ...(['nftables', 'iptables'] as const).map((mode) => ({
+  ...(['nftables', 'iptables', 'ipvs'] as const).map((mode) => ({
     name: `a kube-proxy in mode ${mode}`,
     mode,
     skip: lacksProgram('kube-proxy'),

@@ -2,7 +2,7 @@
 import { partsOf, sameRule } from '../../../linux/iptables/rule.ts';
 import type { Ruleset, TableName } from '../../../linux/iptables/ruleset.ts';
 import type { Section } from '../../../linux/iptables/section.ts';
-import type { Glue, Jump } from './glue.ts';
+import { type Glue, isJumpOfIpvs, type Jump } from './glue.ts';
 
 const tables: readonly TableName[] = ['nat', 'filter', 'mangle'];
 
@@ -37,14 +37,13 @@ export function removeGlue(held: Ruleset, names: ReadonlyMap<TableName, Readonly
   return tables.flatMap((table): Section[] => {
     const chains = held.get(table) ?? new Map<string, readonly string[]>();
     const drop = [...(names.get(table) ?? [])].filter((name) => chains.has(name));
-    if (drop.length === 0) return [];
+    const isLeading = (rule: string): boolean =>
+      isJumpOfIpvs(rule) || drop.includes(partsOf(rule).target?.name.replace(/^goto /, '') ?? '');
     const remove = new Map<string, readonly string[]>();
     for (const [chain, rules] of chains) {
-      const leading = drop.includes(chain)
-        ? []
-        : rules.filter((rule) => drop.includes(partsOf(rule).target?.name.replace(/^goto /, '') ?? ''));
+      const leading = drop.includes(chain) ? [] : rules.filter(isLeading);
       if (leading.length > 0) remove.set(chain, leading);
     }
-    return [{ table, remove, drop }];
+    return drop.length + remove.size === 0 ? [] : [{ table, remove, drop }];
   });
 }

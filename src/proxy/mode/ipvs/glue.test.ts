@@ -121,6 +121,18 @@ describe('glueSections', () => {
     assert.deepEqual(removeGlue(none, chainsToRemove(none)), []);
   });
 
+  test('goes with its own jumps to a chain that mode iptables keeps', () => {
+    const services = ':KUBE-SERVICES - [0:0]\n-A KUBE-SERVICES -d 10.96.0.1/32 -j ACCEPT\n';
+    const ours = '-m comment --comment "kube-proxy firewall rules" -j KUBE-PROXY-FIREWALL';
+    const theirs = '-m conntrack --ctstate NEW -m comment --comment "kubernetes load balancer firewall" -j KUBE-PROXY-FIREWALL';
+    const jumps = ['FORWARD', 'INPUT'].map((chain) => `-A ${chain} ${ours}\n-A ${chain} ${theirs}\n`).join('');
+    const held = parseSave(
+      `*nat\n${services}COMMIT\n*filter\n:FORWARD ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:KUBE-PROXY-FIREWALL - [0:0]\n${jumps}COMMIT\n`,
+    );
+    const text = [...restoreText(removeGlue(held, chainsToRemove(held)), true)].join('');
+    assert.deepEqual(text.match(/^-.*/gm), [`-D FORWARD ${ours}`, `-D INPUT ${ours}`]);
+  });
+
   test('goes with rules that jump there by goto', () => {
     const held = parseSave('*filter\n:INPUT ACCEPT [0:0]\n:KUBE-IPVS-FILTER - [0:0]\n-A INPUT -g KUBE-IPVS-FILTER\nCOMMIT\n');
     const text = [...restoreText(removeGlue(held, chainsToRemove(held)), true)].join('');

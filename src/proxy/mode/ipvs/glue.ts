@@ -35,14 +35,22 @@ function jump(table: TableName, chain: string, to: string, comment: string): Jum
   return { table, chain, rule: `-m comment --comment "${comment}" -j ${to}` };
 }
 
+/** Mode iptables leads to that chain by jumps of its own. */
+const ofFirewall = 'kube-proxy firewall rules';
+
+/** Whether it is a jump that mode iptables does not have, to whichever chain. */
+export function isJumpOfIpvs(rule: string): boolean {
+  return rule.includes(`--comment "${ofFirewall}"`);
+}
+
 const jumps: readonly Jump[] = [
   jump('nat', 'OUTPUT', 'KUBE-SERVICES', 'kubernetes service portals'),
   jump('nat', 'PREROUTING', 'KUBE-SERVICES', 'kubernetes service portals'),
   jump('nat', 'POSTROUTING', 'KUBE-POSTROUTING', 'kubernetes postrouting rules'),
   jump('filter', 'FORWARD', 'KUBE-FORWARD', 'kubernetes forwarding rules'),
   jump('filter', 'INPUT', 'KUBE-NODE-PORT', 'kubernetes health check rules'),
-  jump('filter', 'FORWARD', 'KUBE-PROXY-FIREWALL', 'kube-proxy firewall rules'),
-  jump('filter', 'INPUT', 'KUBE-PROXY-FIREWALL', 'kube-proxy firewall rules'),
+  jump('filter', 'FORWARD', 'KUBE-PROXY-FIREWALL', ofFirewall),
+  jump('filter', 'INPUT', 'KUBE-PROXY-FIREWALL', ofFirewall),
   jump('filter', 'INPUT', 'KUBE-IPVS-FILTER', 'kubernetes ipvs access filter'),
   jump('filter', 'OUTPUT', 'KUBE-IPVS-OUT-FILTER', 'kubernetes ipvs access filter'),
   // The node's own packets are balanced before they meet the table filter.
