@@ -31,6 +31,9 @@ const withoutRules = ['iptables', 'ip6tables']
   .flatMap((tool) => ['nat', 'filter', 'mangle'].map((table) => `${tool} -t ${table} -F; ${tool} -t ${table} -X`))
   .join('; ');
 
+/** A rule that does the same is left as it is, whatever it says of itself. */
+const withoutComment = (rule: string): string => rule.replace(/-m comment --comment "[^"]*" /, '');
+
 /** Everything that a proxy could leave or take away, in both backends. */
 async function snapshot(node: ProgramNode): Promise<string[]> {
   return [
@@ -122,13 +125,13 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
           const run = (): void => program.run('--kubeconfig', program.kubeconfig, '--hostname-override=node1', '--proxy-mode', mode);
           run();
           await node.untilIn(mode);
-          const ours = await node.rules();
+          const ours = (await node.rules()).map(withoutComment);
           await program.stop();
           await program.fairlead('proxy', '--cleanup');
 
           await before.lay(node);
           const differs = async (): Promise<string[][]> => {
-            const held = await node.rules();
+            const held = (await node.rules()).map(withoutComment);
             return [held.filter((line) => !ours.includes(line)), ours.filter((line) => !held.includes(line))];
           };
           {

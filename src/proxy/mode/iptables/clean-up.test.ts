@@ -89,10 +89,15 @@ test('cleanUpSections() leaves to mode ipvs what is its', async () => {
 COMMIT
 *filter
 :KUBE-FORWARD - [0:0]
+:KUBE-PROXY-FIREWALL - [0:0]
 -I FORWARD -j KUBE-FORWARD
+-I FORWARD -m comment --comment "kube-proxy firewall rules" -j KUBE-PROXY-FIREWALL
 COMMIT
 `;
-  const stale = `*nat
+  const stale = `*filter
+-I OUTPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes load balancer firewall" -j KUBE-PROXY-FIREWALL
+COMMIT
+*nat
 :KUBE-SVC-A - [0:0]
 :KUBE-SEP-A - [0:0]
 -A KUBE-SVC-A -j KUBE-SEP-A

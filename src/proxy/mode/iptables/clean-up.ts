@@ -3,7 +3,7 @@ import { partsOf } from '../../../linux/iptables/rule.ts';
 import type { Ruleset, TableName } from '../../../linux/iptables/ruleset.ts';
 import type { Section } from '../../../linux/iptables/section.ts';
 import { isOfService, referrersFirst } from './chain-names.ts';
-import { canary, kubeletFirewall } from './layout.ts';
+import { canary, isJumpOfIptables, kubeletFirewall } from './layout.ts';
 
 /** Beside those of Services. What the kubelet has for itself (KUBE-IPTABLES-HINT, KUBE-KUBELET-CANARY) stays. */
 const ours: Readonly<Record<TableName, readonly string[]>> = {
@@ -26,10 +26,10 @@ function* leaving(table: TableName, chains: ReadonlyMap<string, readonly string[
   const services = table === 'nat' ? [...chains.keys()].filter(isOfService) : [];
   const fixed = ours[table].filter((name) => chains.has(name) && !kept.includes(name));
   const gone = new Set([...fixed, ...services]);
-  if (gone.size === 0) return;
   const remove = new Map<string, string[]>();
   for (const [chain, rules] of chains) {
-    const leading = gone.has(chain) ? [] : rules.filter((rule) => gone.has(partsOf(rule).target?.name ?? ''));
+    const leads = (rule: string): boolean => isJumpOfIptables(rule) || (gone.size > 0 && gone.has(partsOf(rule).target?.name ?? ''));
+    const leading = gone.has(chain) ? [] : rules.filter(leads);
     if (leading.length > 0) remove.set(chain, leading);
   }
   // First those that lead to Services' chains, last the one to which these lead.

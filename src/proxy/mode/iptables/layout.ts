@@ -72,6 +72,11 @@ const external = 'kubernetes externally-visible service portals';
 const portals = 'kubernetes service portals';
 const firewall = 'kubernetes load balancer firewall';
 
+/** Whether it is a jump that mode ipvs does not have, to a chain that it has. */
+export function isJumpOfIptables(rule: string): boolean {
+  return rule.includes(`--comment "${firewall}"`);
+}
+
 /** In the order in which they come to the head of their chains: of one chain the last is first. */
 const jumps: readonly EnsuredRule[] = [
   jump('filter', 'INPUT', 'KUBE-EXTERNAL-SERVICES', external, true),
