@@ -451,6 +451,8 @@ function inside(): void {
     });
     const log = `/var/log/pods/default_${pod.metadata.name}_${pod.metadata.uid}/main/0.log`;
     await eventually('the link', () => readlinkSync(log) === '/run/secret');
+    // A container may have done so before the kubelet has heard that it runs.
+    await eventually('the container', () => now(pod)?.status?.containerStatuses?.[0]?.state?.running !== undefined);
     const { code, text } = await ask(`/containerLogs/default/${pod.metadata.name}/main`);
     assert.deepEqual([code, text], [400, `Cannot read the log "${log}": it is a link\n`]);
     end(pod, 0);
