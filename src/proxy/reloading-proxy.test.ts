@@ -130,6 +130,36 @@ describe('ReloadingProxy', () => {
     assert.equal(said.at(-1), 'Goes on under the changed configuration');
   });
 
+  for (const then of ['another change', 'the end'] as const)
+    test(`leaves no attempt behind when ${then} comes while one is under way that fails`, async () => {
+      const clock = new FakeClock();
+      const alive = new Set<ServiceProxy>();
+      let attempt: (() => Promise<void>) | undefined;
+      const start = async ({ mode = '' }: ProxyOptions): Promise<ServiceProxy> => {
+        await attempt?.();
+        const end = async (): Promise<undefined> => void alive.delete(proxy);
+        const proxy = { synced: Promise.resolve(), modeName: mode, release: end, close: end } as unknown as ServiceProxy;
+        alive.add(proxy);
+        return proxy;
+      };
+      const proxy = await ReloadingProxy.start({ client: {} as Client, nodeName: 'n', clock }, { mode: 'nftables' }, start);
+      const refusal = new KnownError('KERNEL_REFUSED', 'no memory');
+      attempt = () => Promise.reject(refusal);
+      await proxy.change({ mode: 'ipvs' });
+      const { promise: underWay, reject } = Promise.withResolvers<void>();
+      attempt = () => underWay;
+      await clock.advance(1000);
+      const next = then === 'the end' ? proxy.close() : proxy.change({ mode: 'iptables' });
+      attempt = undefined;
+      reject(refusal);
+      await next;
+      assert.equal(clock.pending, 0);
+      await clock.advance(60_000);
+      assert.equal(alive.size, then === 'the end' ? 0 : 1);
+      await proxy.close();
+      assert.equal(alive.size, 0);
+    });
+
   test('goes on under the last settings when nothing can start under the new ones', async () => {
     const { cluster, nft } = await web();
     const started: (string | undefined)[] = [];

@@ -79,8 +79,7 @@ export class ReloadingProxy {
 
   /** Goes on under other settings; when nothing can start under them, under those from before. One call after the other. */
   async change(settings: Settings): Promise<void> {
-    this.#retry?.cancel();
-    await this.#retrying;
+    await this.#endRetries();
     if (!this.#proxy || !isSame(this.#settings, settings)) await this.#restart(settings);
     else {
       this.#answers.pages.configuration = settings.configuration;
@@ -133,6 +132,12 @@ export class ReloadingProxy {
     }
   }
 
+  /** The one under way first: when it fails it arms the next. */
+  async #endRetries(): Promise<void> {
+    await this.#retrying;
+    this.#retry?.cancel();
+  }
+
   async #retire(former: Mode): Promise<void> {
     if (this.#isClosed || !this.#leaving.delete(former)) return;
     former.retire?.();
@@ -142,8 +147,7 @@ export class ReloadingProxy {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#retry?.cancel();
-    await this.#retrying;
+    await this.#endRetries();
     await this.#proxy?.close();
     await this.#answers.close();
     for (const mode of this.#former) mode.close();
