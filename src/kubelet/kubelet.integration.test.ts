@@ -39,7 +39,7 @@ function inside(): void {
     kubelet = await startKubelet({
       client: api,
       nodeName: 'n1',
-      nodeIp: '127.0.0.1',
+      nodeIps: ['127.0.0.1'],
       runtimeEndpoint: testEndpoint,
       rootDir: '/var/lib/kubelet',
       podManifestPath: '/etc/kubernetes/manifests',

@@ -27,7 +27,12 @@ class TestKubelet implements AsyncDisposable {
   readonly api = new FakeClient(this.clock);
   readonly cri = new FakeCri(this.clock);
   readonly dir = mkdtempSync(join(tmpdir(), 'kubelet-'));
+  readonly #nodeIps: readonly string[];
   #kubelet: Kubelet | undefined;
+
+  constructor(nodeIps: readonly string[] = ['192.0.2.1']) {
+    this.#nodeIps = nodeIps;
+  }
 
   async start(): Promise<this> {
     const info = { machineID: '', systemUUID: '', bootID: '', kernelVersion: '', osImage: '', kubeletVersion: 'v1', kubeProxyVersion: '' };
@@ -35,7 +40,7 @@ class TestKubelet implements AsyncDisposable {
       {
         client: this.api,
         nodeName: 'n1',
-        nodeIp: '192.0.2.1',
+        nodeIps: this.#nodeIps,
         runtimeEndpoint: '',
         rootDir: this.dir,
         podManifestPath: join(this.dir, 'manifests'),
@@ -120,6 +125,24 @@ test('a pod of the API is run, and its status says what the runtime says', async
   assert.deepEqual([phase, podIP], ['Running', '10.244.1.1']);
   assert.equal(containerStatuses?.[0]?.containerID, 'cri-o://container-2');
 });
+
+for (const [family, nodeIps, podIPs] of [
+  ['IPv4', ['192.0.2.1', '2001:db8::1'], ['10.244.1.1', 'fd00:10:244:1::1']],
+  ['IPv6', ['2001:db8::1', '192.0.2.1'], ['fd00:10:244:1::1', '10.244.1.1']],
+] as const)
+  test(`on a node whose first address is of ${family}, so is that of a pod`, async () => {
+    await using bed = new TestKubelet(nodeIps);
+    bed.cri.additionalIps.push('fd00:10:244:1::1');
+    await bed.start();
+    bed.put('web');
+    await bed.until('a ready pod', () => bed.condition('web') === 'True');
+    const status = bed.status('web');
+    assert.deepEqual([status?.podIP, status?.hostIP], [podIPs[0], nodeIps[0]]);
+    assert.deepEqual(
+      status?.podIPs?.map(({ ip }) => ip),
+      podIPs,
+    );
+  });
 
 test('a profile of seccomp that a container names is one below the directory of the kubelet', async () => {
   await using bed = await new TestKubelet().start();

@@ -11,8 +11,8 @@ import type { CgroupManager } from './node/cgroup-manager.ts';
 export interface KubeletOptions {
   readonly client: Client;
   readonly nodeName: string;
-  /** The node's address; a second one of the other family may follow after a comma. */
-  readonly nodeIp: string;
+  /** The node's address, or one of each family; the first one's is that of the pods' first addresses. */
+  readonly nodeIps: readonly string[];
   /** Of a runtime that speaks CRI, such as `unix:///run/containerd/containerd.sock`. */
   readonly runtimeEndpoint: string;
   /** `/var/lib/kubelet` */

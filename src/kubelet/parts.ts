@@ -72,7 +72,7 @@ export async function runtimeParts(
     nodeHosts: () => textOf('/etc/hosts'),
     seccompRoot: join(rootDir, 'seccomp'),
   });
-  const podFamily = familyOf(options.nodeIp);
+  const podFamily = familyOf(options.nodeIps[0]!);
   const manager = new RuntimeManager({
     podFamily,
     ...{ cri, events, cgroups, starter, killer, logsRoot, memoryCapacity },
@@ -116,7 +116,7 @@ export function podParts(
     admission: new Admission({ client, nodeName, allocatable, node: () => node.get(nodeName) }),
     deps: {
       ...{ clock, log, events, reader, runtime: manager, starter, killer, probes, statuses, volumes, tokens, cgroups, logsRoot },
-      facts: { nodeName, hostIps: options.nodeIp.split(','), podIps: [], allocatable },
+      facts: { nodeName, hostIps: options.nodeIps, podIps: [], allocatable },
       networkProblem: () => state.networkProblem,
       forgetConfig: () => config.forget(),
       target: (pod) => sources.target(pod),
@@ -150,7 +150,7 @@ export async function nodeParts(
   });
   const manager = new NodeManager({
     ...{ client, cri, clock, log, recorder, runtimeState, rootDir, limits },
-    identity: { nodeName, nodeIps: options.nodeIp.split(','), labels, taints, port: server.port, machine },
+    identity: { nodeName, nodeIps: options.nodeIps, labels, taints, port: server.port, machine },
     current: () => informer.get(nodeName),
     otherProblem: () => pleg.problem,
   });

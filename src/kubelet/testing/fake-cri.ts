@@ -26,6 +26,8 @@ export class FakeCri implements Cri {
   readonly unready: Set<string> = new Set();
   /** Exit codes of commands, by their first word; others end with 0. */
   readonly exitCodes: Map<string, number> = new Map();
+  /** That every sandbox has behind its own of 10.244.1.0/24. */
+  readonly additionalIps: string[] = [];
   /** Why images cannot be pulled. */
   pullError: Error | undefined;
   readonly #clock: Clock;
@@ -89,7 +91,10 @@ export class FakeCri implements Cri {
       metadata: config.metadata as m.PodSandboxMetadata,
       state: PodSandboxState.SANDBOX_READY,
       createdAt: this.#createdAt(),
-      network: { ip: network === NamespaceMode.NODE ? '' : `10.244.1.${this.#made}`, additionalIps: [] },
+      network: {
+        ip: network === NamespaceMode.NODE ? '' : `10.244.1.${this.#made}`,
+        additionalIps: this.additionalIps.map((ip) => ({ ip })),
+      },
       linux: { namespaces: { options: { network, pid: 0, ipc: 0, targetId: '' } } },
       labels: { ...(config.labels as Record<string, string>) },
       annotations: { ...(config.annotations as Record<string, string>) },

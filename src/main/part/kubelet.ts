@@ -36,7 +36,7 @@ const flags = {
 } as const satisfies PartFlags;
 
 /** Gives a function that reads what the files hold now: what was asked for and given, else what the flags name, else what it signs itself, as upstream. */
-function tlsReader(read: FlagReader<keyof typeof flags>, node: string, ip: string): () => Promise<Tls> {
+function tlsReader(read: FlagReader<keyof typeof flags>, node: string, ips: readonly string[]): () => Promise<Tls> {
   const [certFile, keyFile] = [read.optional('tls-cert-file'), read.optional('tls-private-key-file')];
   let own: { readonly cert: string; readonly key: string } | undefined;
   return async () => {
@@ -47,14 +47,14 @@ function tlsReader(read: FlagReader<keyof typeof flags>, node: string, ip: strin
       if (pem !== undefined) return { cert: pem, key: pem, clientCa };
     } else if (certFile !== undefined && keyFile !== undefined)
       return { cert: await readFile(certFile, 'utf8'), key: await readFile(keyFile, 'utf8'), clientCa };
-    own ??= await ownCertificate(node, ip);
+    own ??= await ownCertificate(node, ips);
     return { ...own, clientCa };
   };
 }
 
-async function ownCertificate(node: string, ip: string): Promise<{ readonly cert: string; readonly key: string }> {
+async function ownCertificate(node: string, ips: readonly string[]): Promise<{ readonly cert: string; readonly key: string }> {
   const { selfSigned } = await import('../../x509/self-signed.ts');
-  const { certPem, keyPem } = selfSigned({ commonName: node, organizations: [], dnsNames: [node], ips: ip.split(',') }, systemClock.now());
+  const { certPem, keyPem } = selfSigned({ commonName: node, organizations: [], dnsNames: [node], ips }, systemClock.now());
   return { cert: certPem, key: keyPem };
 }
 
@@ -84,7 +84,7 @@ export const kubelet: Part = definePart({
   async config(read) {
     const { apiServerOf, nodePartClient } = await import('./part-client.ts');
     const nodeName = nodeNameOf(read);
-    const [podManifestPath, givenIp] = [read.optional('pod-manifest-path'), read.ownIps('node-ip')?.join()];
+    const [podManifestPath, givenIps] = [read.optional('pod-manifest-path'), read.ownIps('node-ip')];
     const settings = {
       nodeName,
       runtimeEndpoint: read.text('container-runtime-endpoint'),
@@ -97,13 +97,13 @@ export const kubelet: Part = definePart({
       labels: parseLabels(read.text('node-labels')),
     };
     const client = await nodePartClient('kubelet', read, nodeName);
-    const ip = givenIp ?? (await ownNodeIp(apiServerOf(client)));
-    const readTls = tlsReader(read, nodeName, ip);
+    const nodeIps = givenIps ?? [await ownNodeIp(apiServerOf(client))];
+    const readTls = tlsReader(read, nodeName, nodeIps);
     const certDir = read.text('cert-dir');
     return {
       ...settings,
       client,
-      nodeIp: ip,
+      nodeIps,
       tls: await readTls(),
       readTls,
       certificates: {

@@ -100,7 +100,7 @@ describe('settings of a part', () => {
     const tls = { cert: 'PEM kubelet.crt', key: 'PEM kubelet.key', clientCa: 'PEM ca.crt' };
     assert.deepEqual(settings, {
       nodeName: 'n1',
-      nodeIp: '192.0.2.11',
+      nodeIps: ['192.0.2.11'],
       runtimeEndpoint: 'unix:///run/containerd/containerd.sock',
       rootDir: '/var/lib/kubelet',
       clusterDns: ['10.96.0.10'],
