@@ -137,5 +137,5 @@ function lostFlows({ plans, node, reserved }: Planned): (flow: Flow) => boolean 
 
 /** Where all addresses serve node ports, loopback does in some modes; in the others a flow of the node with itself begins anew. */
 function isOfNodePorts(ip: string, node: NodeContext, reserved: Planned['reserved']): boolean {
-  return servesNodePorts(ip, node, reserved) || (node.nodePortIps === 'all' && isLoopback(ip));
+  return servesNodePorts(ip, node, reserved.hostIps) || (node.nodePortIps === 'all' && isLoopback(ip));
 }

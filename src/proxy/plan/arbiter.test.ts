@@ -109,10 +109,11 @@ describe('FrontendArbiter', () => {
     arbiter.put('n/thief', plan('n/thief', 1, '10.96.0.1', ['192.0.2.1', '192.0.2.2'], 30_080));
     arbiter.put('n/victim', plan('n/victim', 2, '10.96.0.2', ['']));
     assert.deepEqual(thief(), ['192.0.2.1 . tcp . 30080', '192.0.2.2 . tcp . 30080']);
-    arbiter.reserve({ ...nothingReserved, hostIps: new Set(['192.0.2.1']) });
-    assert.deepEqual(thief(), ['192.0.2.2 . tcp . 30080']);
+    const [hostIps, ownIps] = [new Set(['192.0.2.1', '192.0.2.2']), new Set(['192.0.2.1'])];
+    arbiter.reserve({ ...nothingReserved, hostIps, ownIps });
+    assert.deepEqual(thief(), ['192.0.2.2 . tcp . 30080'], 'of the address that floats');
     const node2 = { name: 'node2', kubeletPort: 10_250, controls: false };
-    arbiter.reserve({ ...nothingReserved, hostIps: new Set(['192.0.2.1']), nodes: new Map([['192.0.2.2', node2]]) });
+    arbiter.reserve({ ...nothingReserved, hostIps: ownIps, ownIps, nodes: new Map([['192.0.2.2', node2]]) });
     assert.deepEqual(thief(), []);
     arbiter.reserve(nothingReserved);
     assert.deepEqual(thief(), ['192.0.2.1 . tcp . 30080', '192.0.2.2 . tcp . 30080']);

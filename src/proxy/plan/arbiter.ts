@@ -136,11 +136,14 @@ export class FrontendArbiter {
     return this.#claims.get(name)?.find(({ key }) => !this.#refused.get(name)?.has(key))?.key;
   }
 
-  /** Other nodes serve them at theirs, and whoever asks from here means that node. */
+  /**
+   * Other nodes serve them at theirs, and whoever asks from here means that node. A floating address is there for the Services that wrote it, and
+   * has node ports only besides.
+   */
   #servesNodePorts(ip: string): boolean {
     const place = this.#reserved.nodes.get(ip);
     const isElsewhere = place !== undefined && place.name !== this.#node.nodeName && !this.#reserved.hostIps.has(ip);
-    return isElsewhere || servesNodePorts(ip, this.#node, this.#reserved);
+    return isElsewhere || servesNodePorts(ip, this.#node, this.#reserved.ownIps);
   }
 
   /** Says what is reserved from now on. */

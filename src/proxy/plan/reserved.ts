@@ -132,13 +132,9 @@ export function reservedOf(sources: ReservedSources): Reserved {
   };
 }
 
-/** Whether this node serves node ports there. */
-export function servesNodePorts(
-  ip: string,
-  { nodePortIps }: Pick<NodeContext, 'nodePortIps'>,
-  { hostIps }: Pick<Reserved, 'hostIps'>,
-): boolean {
-  return nodePortIps === 'all' ? hostIps.has(ip) : nodePortIps.includes(ip);
+/** Whether this node serves node ports there, where they are at all of `ips` unless it says at which. */
+export function servesNodePorts(ip: string, { nodePortIps }: Pick<NodeContext, 'nodePortIps'>, ips: ReadonlySet<string>): boolean {
+  return nodePortIps === 'all' ? ips.has(ip) : nodePortIps.includes(ip);
 }
 
 /** An address alone that no Node names goes from node to node, as those that kube-vip or keepalived move: it is there for its Services. */

@@ -158,6 +158,44 @@ describe('IpvsRules', () => {
     mode.close();
   });
 
+  test('leaves a virtual server at a floating address to who wrote that, and to a node port when that is gone', async () => {
+    const [own, floating] = ['192.168.120.11', '192.0.2.50'];
+    const kernel = new FakeIpvsKernel();
+    kernel.device.others = [own, floating];
+    const { rules } = await bench({}, kernel, { ...node, nodePortIps: 'all' });
+    const nodePort: Frontend = { kind: 'node-port', port: 80, inside: 'refuse', outside: 'drop', masquerade: 'always' };
+    const [vipPlan, door] = [plan('vip', '10.96.0.1', ['10.244.1.2'], 'tcp', [floating]), plan('door', '10.96.0.2', ['10.244.2.2'])];
+    const [port] = door.ports;
+    const closed: ServicePlan = { ...door, ports: [{ ...port!, frontends: [...port!.frontends, nodePort] }] };
+    const open: ServicePlan = {
+      ...door,
+      ports: [{ ...port!, frontends: [...port!.frontends, { ...nodePort, inside: 'cluster', outside: 'cluster' }] }],
+    };
+    const at = (ip: string): string =>
+      /-r (\S+):8080/.exec(
+        kernel.ipvs
+          .dump()
+          .split('\n')
+          .find((line) => line.startsWith(`-a -t ${ip}:80 `)) ?? '',
+      )?.[1] ?? '';
+    const served = async (of: Record<string, ServicePlan | undefined>): Promise<string[]> => {
+      for (const [key, one] of Object.entries(of)) rules.put(key, one);
+      await rules.sync();
+      const found = [at(own), at(floating)];
+      rules.distrust();
+      assert.deepEqual(await rules.sync(), { full: true, steps: 0 });
+      return found;
+    };
+    assert.deepEqual(await served({ 'n/vip': vipPlan }), ['', '10.244.1.2']);
+    assert.deepEqual(await served({ 'n/door': open }), ['10.244.2.2', '10.244.1.2']);
+    assert.deepEqual(await served({ 'n/door': closed }), ['', '10.244.1.2']);
+    assert.doesNotMatch(kernel.ipset.dump(), new RegExp(`add KUBE-NO-LOCAL\\S* ${floating},`), 'where no node port is, none drops');
+    assert.deepEqual(await served({ 'n/door': undefined }), ['', '10.244.1.2']);
+    assert.deepEqual(await served({ 'n/door': open }), ['10.244.2.2', '10.244.1.2']);
+    assert.deepEqual(await served({ 'n/vip': undefined }), ['10.244.2.2', '10.244.2.2']);
+    assert.deepEqual(await served({ 'n/vip': vipPlan }), ['10.244.2.2', '10.244.1.2']);
+  });
+
   test('forgets a Service that is gone whose virtual server somebody took away', async () => {
     const { kernel, rules, mode } = await serving(two);
     kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 1);

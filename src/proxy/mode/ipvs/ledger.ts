@@ -7,9 +7,11 @@ import { type DetourChain, detourChains } from './glue.ts';
 import type { IpvsNode } from './ipvs-node.ts';
 import { type Balanced, type Member, Render, type Wanted } from './render.ts';
 import { type SetName, setNames } from './set-names.ts';
+import { WrittenPlaces } from './written-places.ts';
 
 export class Ledger {
   readonly #render: Render;
+  readonly #written: WrittenPlaces;
   readonly #services = new Map<string, Wanted>();
   readonly #servers = new Map<string, Balanced>();
   readonly #members = new Map(setNames.map((set) => [set, new UseCount()]));
@@ -21,12 +23,14 @@ export class Ledger {
   readonly #leaving = new Map<string, readonly Member[]>();
 
   constructor(node: IpvsNode) {
-    this.#render = new Render(node);
+    this.#written = new WrittenPlaces(node);
+    this.#render = new Render(node, (name) => this.#written.has(name));
   }
 
-  /** Takes what Services have now; undefined for one that is gone. No two may have the same frontend. */
+  /** Takes what Services have now; undefined for one that is gone. No two may have the same frontend, but for a node port. */
   update(changes: ReadonlyMap<string, ServicePlan | undefined>): void {
-    const after = new Map([...changes].map(([key, plan]) => [key, plan && this.#render.service(plan)]));
+    const all = this.#written.update(changes);
+    const after = new Map([...all].map(([key, plan]) => [key, plan && this.#render.service(plan)]));
     for (const key of after.keys()) this.#count(this.#services.get(key), -1);
     for (const [key, wanted] of after) {
       this.#count(wanted, 1);

@@ -92,9 +92,12 @@ function* sourceMembers(entry: string, ip: string, sources: readonly string[] | 
 export class Render {
   readonly #node: IpvsNode;
   readonly #hostIps: ReadonlySet<string>;
+  readonly #isTaken: (name: string) => boolean;
 
-  constructor(node: IpvsNode) {
+  /** `isTaken` says of a virtual server's name that no node port may have it. */
+  constructor(node: IpvsNode, isTaken: (name: string) => boolean = () => false) {
     this.#node = node;
+    this.#isTaken = isTaken;
     this.#hostIps = new Set([...node.hostIps, ...node.nodeIps]);
   }
 
@@ -135,8 +138,10 @@ export class Render {
   }
 
   #placesOf(frontend: Frontend, { protocol }: PortPlan): Place[] {
-    const ips = frontend.ip === undefined ? nodePortIpsOf(this.#node) : [frontend.ip];
-    return ips.map((ip) => ({ ip, port: frontend.port, protocol }));
+    const { ip, port } = frontend;
+    if (ip !== undefined) return [{ ip, port, protocol }];
+    const places = nodePortIpsOf(this.#node).map((one) => ({ ip: one, port, protocol }));
+    return places.filter((place) => !this.#isTaken(serverName({ kind: 'address', ...place })));
   }
 
   #server(place: Place, { list }: Way, { affinitySeconds }: PortPlan, { algorithm }: ServicePlan): Balanced {
