@@ -45,6 +45,31 @@ describe('ProxyPages', () => {
     await assert.rejects(fetch(`http://${second}/proxyMode`));
   });
 
+  for (const bindAddressHardFail of [false, true])
+    test(`go to another host with the same port and back, ${bindAddressHardFail ? 'where a port that is taken ends the start' : 'at once'}`, async () => {
+      const port = await freePort();
+      const [all, local] = [`0.0.0.0:${port}`, `127.0.0.1:${port}`];
+      const pages = opened();
+      await pages.serve(options({ healthzAddress: all, bindAddressHardFail }), toldOf('one'));
+      await pages.serve(options({ healthzAddress: local, bindAddressHardFail }), toldOf('two'));
+      assert.deepEqual([await text(local, '/healthz'), pages.bound(all), pages.bound(local)], ['two', undefined, local]);
+      await pages.serve(options({ healthzAddress: all, bindAddressHardFail }), toldOf('three'));
+      assert.equal(pages.bound(local), undefined);
+      // The client may still try the connection that ended.
+      await eventually(async () => assert.equal(await text(local, '/healthz'), 'three'));
+    });
+
+  test('are back at the address from before after one that another program has ended a start', async () => {
+    const [address, taken] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+    await opened().serve(options({ healthzAddress: taken }), toldOf('other'));
+    const pages = opened();
+    const before = options({ healthzAddress: address, bindAddressHardFail: true });
+    await pages.serve(before, toldOf('one'));
+    await assert.rejects(pages.serve({ ...before, healthzAddress: taken }, toldOf('two')), { code: 'PORT_TAKEN' });
+    await pages.serve(before, toldOf('one'));
+    assert.equal(await text(address, '/healthz'), 'one');
+  });
+
   test('try an address again that another program has, and say so once', async () => {
     const address = `127.0.0.1:${await freePort()}`;
     const other = createServer().listen(Number(address.split(':')[1]), '127.0.0.1');

@@ -37,6 +37,12 @@ export class ProxyPages {
   async serve(options: ProxyOptions, told: Told): Promise<void> {
     this.configuration = options.configuration;
     const wanted = Map.groupBy(this.#rows(options, told), ([address]) => address);
+    // First: what is left may be in the way of what comes, as 0.0.0.0 is of every other host with its port.
+    for (const [address, held] of this.#listening) {
+      if (wanted.has(address)) continue;
+      this.#listening.delete(address);
+      await held.close();
+    }
     for (const [address, rows] of wanted) {
       if (address === undefined) continue;
       const pages = Object.fromEntries(rows.map(([, path, page]) => [path, page]));
@@ -44,11 +50,6 @@ export class ProxyPages {
       held.tell(pages);
       if (!this.#listening.has(address)) await held.listen(options.bindAddressHardFail === true);
       this.#listening.set(address, held);
-    }
-    for (const [address, held] of this.#listening) {
-      if (wanted.has(address)) continue;
-      this.#listening.delete(address);
-      await held.close();
     }
   }
 
