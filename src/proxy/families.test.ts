@@ -83,14 +83,18 @@ describe('a proxy of two families', () => {
     kernel.refused = 'ip6';
     let takeOvers = 0;
     const cluster = bothFamilies();
-    await start(cluster, kernel, { nodeIps: [], syncPeriodMs: 600_000, cleanOthers: async () => ++takeOvers > 0 });
+    const proxy = await start(cluster, kernel, { nodeIps: [], syncPeriodMs: 600_000, cleanOthers: async () => ++takeOvers > 0 });
+    let isSettled = false;
+    void proxy.settled.then(() => {
+      isSettled = true;
+    });
     cluster.service('more', '10.96.0.5');
     cluster.endpoints('more', ['10.244.2.2']);
     await eventually(() => kernel.served('ip').length === 2);
-    assert.equal(takeOvers, 0);
+    assert.deepEqual([takeOvers, isSettled], [0, false]);
     kernel.refused = undefined;
     await eventually(() => takeOvers === 1);
-    assert.deepEqual(kernel.served('ip6'), [own.ip6]);
+    assert.deepEqual([kernel.served('ip6'), isSettled], [[own.ip6], true]);
   });
 
   test('goes on with IPv4 where a part of IPv6 is not there, tells it once, and serves IPv6 when it is', async () => {

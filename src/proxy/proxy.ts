@@ -36,6 +36,8 @@ const defaultMinSyncPeriodMs = 20;
 export class ServiceProxy {
   /** Resolves when the rules of a family were applied for the first time. */
   readonly synced: Promise<void>;
+  /** Resolves when no family waits for its first rules any more: what served before is not needed then. */
+  readonly settled: Promise<void>;
   readonly metrics: ProxyMetrics;
   readonly #options: ProxyOptions;
   readonly #clock: Clock;
@@ -51,6 +53,7 @@ export class ServiceProxy {
   readonly #loop: SyncLoop;
   readonly #stop = new AbortController();
   readonly #markSynced: () => void;
+  readonly #markSettled: () => void;
   readonly #liveness: Liveness;
   readonly #answers: Answers;
   readonly #recorder: EventRecorder;
@@ -70,6 +73,7 @@ export class ServiceProxy {
     this.#mode = mode;
     this.#isModeKept = rules !== undefined;
     ({ promise: this.synced, resolve: this.#markSynced } = Promise.withResolvers<void>());
+    ({ promise: this.settled, resolve: this.#markSettled } = Promise.withResolvers<void>());
     this.metrics = new ProxyMetrics(mode.failuresMetric, mode.figures, clock);
     this.#natHold = options.natHold ?? (rules ? undefined : new KernelNatHold());
     this.#flows = options.flows ?? new KernelFlows();
@@ -181,7 +185,10 @@ export class ServiceProxy {
       this.#markSynced();
       await this.#afterSync();
     }
-    if (this.#families.isSettled) this.#takeOver.synced();
+    if (this.#families.isSettled) {
+      this.#markSettled();
+      this.#takeOver.synced();
+    }
     if (failures.length > 0) throw failures[0];
   }
 

@@ -177,21 +177,22 @@ describe('ReloadingProxy', () => {
     assert.equal(proxy.problem, undefined);
   });
 
-  test('lets a mode that carries connections itself go on until the next has its rules, and then end what is short', async () => {
+  test('lets a mode that carries connections itself go on until the next has the rules of every family, and then end what is short', async () => {
     const clock = new FakeClock();
     const did: string[] = [];
     const carrier = { name: 'userspace', retire: () => did.push('retire'), close: () => did.push('end'), listeners: () => [] };
-    const { promise: synced, resolve: sync } = Promise.withResolvers<void>();
+    const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
     const start = async ({ mode = '' }: ProxyOptions): Promise<ServiceProxy> => {
       did.push(`start ${mode}`);
-      const proxy = { synced, modeName: mode, release: async () => carrier, close: async () => {} };
+      const proxy = { synced: Promise.resolve(), settled, modeName: mode, release: async () => carrier, close: async () => {} };
       return proxy as unknown as ServiceProxy;
     };
     const cleanOthers = async (own: string): Promise<boolean> => did.push(`clean for ${own}`) > 0;
     const proxy = await ReloadingProxy.start({ client: {} as Client, nodeName: 'n', clock, cleanOthers }, { mode: 'userspace' }, start);
     await proxy.change({ mode: 'nftables' });
+    await clock.advance(60_000);
     assert.deepEqual(did, ['start userspace', 'start nftables']);
-    sync();
+    settle();
     await clock.advance(999);
     assert.equal(did.length, 2);
     await clock.advance(1);

@@ -110,7 +110,7 @@ export class ReloadingProxy {
     this.#proxy = proxy;
     this.#trouble = undefined;
     // Until then nobody else takes what is new.
-    for (const mode of this.#leaving) void proxy.synced.then(() => this.#clock.after(graceMs, () => void this.#retire(mode)));
+    for (const mode of this.#leaving) void proxy.settled.then(() => this.#clock.after(graceMs, () => void this.#retire(mode)));
   }
 
   /** To the settings from before: until it works nothing follows the cluster, and rules and answers stay as they are. */
