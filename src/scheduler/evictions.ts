@@ -52,14 +52,14 @@ export class Evictions {
   }
 
   async #evictOne(victim: Pod, preemptor: Pod, node: string, recorder: Pick<EventRecorder, 'event'>): Promise<void> {
-    const { client } = this.#options;
+    const { client, pods: told } = this.#options;
     const { name, namespace = '', uid } = victim.metadata;
     try {
       await client.patch(pods, name, this.#mark(victim, preemptor), { namespace, subresource: 'status', kind: 'strategic' });
       await client.delete(pods, name, { namespace, ...(uid ? { preconditions: { uid } } : {}) });
     } catch (err) {
       // It has gone by itself, or another one has its name by now.
-      if (isNotFound(err) || isConflict(err)) return;
+      if (isNotFound(err) || (isConflict(err) && told.get(objectKey(victim))?.metadata.uid !== uid)) return;
       throw err;
     }
     recorder.event(victim, 'Normal', 'Preempted', `Preempted by pod ${preemptor.metadata.uid} on node ${node}`);

@@ -290,20 +290,24 @@ test('one of lower priority gives up the node that is kept for it when another o
   assert.deepEqual(nominated, [undefined, 'w1']);
 });
 
-test('an eviction that fails is said and tried again, one that is no longer needed is not', async () => {
-  await using bed = new Bed().start();
-  const { victim } = await full(bed);
-  bed.client.refuse(/^delete pods/, refusal(500, 'InternalError', 'no'), 1);
-  bed.put(pods, pod('p', { ...asks('1'), priority: 7 }));
-  await bed.settle();
-  assert.deepEqual(
-    [bed.warnings, victim()?.metadata.deletionTimestamp],
-    [['Cannot make room for pod "default/p" on node "w1": no'], undefined],
-  );
-  await bed.clock.advance(1_000);
-  await bed.settle();
-  assert.ok(victim()?.metadata.deletionTimestamp);
-});
+for (const [code, reason] of [
+  [500, 'InternalError'],
+  [409, 'Conflict'],
+] as const)
+  test(`an eviction that fails with ${code} is said and tried again`, async () => {
+    await using bed = new Bed().start();
+    const { victim } = await full(bed);
+    bed.client.refuse(/^delete pods/, refusal(code, reason, 'no'), 1);
+    bed.put(pods, pod('p', { ...asks('1'), priority: 7 }));
+    await bed.settle();
+    assert.deepEqual(
+      [bed.warnings, victim()?.metadata.deletionTimestamp],
+      [['Cannot make room for pod "default/p" on node "w1": no'], undefined],
+    );
+    await bed.clock.advance(1_000);
+    await bed.settle();
+    assert.ok(victim()?.metadata.deletionTimestamp);
+  });
 
 test('whoever has the name of a victim by now is left alone', async () => {
   await using bed = new Bed().start();

@@ -195,7 +195,7 @@ class Scheduler {
       this.#queue.remove(key);
       return;
     }
-    if (pod) this.#cluster.nominations.told(key, pod, undefined);
+    if (pod && !pod.spec?.nodeName) this.#cluster.nominations.told(key, pod, undefined);
     // Bound by somebody else: the informer tells where.
     if (!isConflict(err))
       this.#options.log.warn(`Cannot bind pod "${key}" to node "${nodeName}": ${messageOf(err)}`, { pod: key, node: nodeName });

@@ -18,9 +18,9 @@ export interface ListResult {
 const futureWaitMs = 3000;
 
 /** Waits until the cache is as new as the request asks for; refuses a revision that does not come in time. */
-export async function waitForRevision(feed: WatchFeed, revision: number | undefined, timeoutMs: number = futureWaitMs): Promise<void> {
+export async function waitForRevision(feed: WatchFeed, revision: number | undefined): Promise<void> {
   if (revision === undefined) await feed.fresh();
-  else if (!(await feed.reach(revision, timeoutMs))) throw resourceVersionTooLarge(revision, feed.revision);
+  else if (!(await feed.reach(revision, futureWaitMs))) throw resourceVersionTooLarge(revision, feed.revision, 1);
 }
 
 export async function list(feed: WatchFeed, cache: ResourceCache, prefix: string, options: ReadOptions): Promise<ListResult> {

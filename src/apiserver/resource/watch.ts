@@ -4,9 +4,11 @@ import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { initialEventsAnnotationKey } from '../../api/well-known.ts';
 import { onAbort } from '../../clock/aborted.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
+import type { WatchFeed } from '../cache/watch-feed.ts';
 import type { ReadOptions } from '../http/read-options.ts';
 import { drained } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
+import { resourceVersionTooLarge } from '../status/status-error.ts';
 import { waitForRevision } from './list.ts';
 import { presentationOf } from './presentation-of.ts';
 import type { ResourceDeps } from './resource-handlers.ts';
@@ -16,11 +18,6 @@ import { WatchStream } from './watch-stream.ts';
 const minWatchSeconds = 1800;
 /** Twice as often as upstream: by their absence a client knows within a minute that its watch is dead. */
 const bookmarkMs = 30_000;
-/**
- * How long a watch waits for the revision that it goes on from: longer than a server of several takes to find another member of its store. What has
- * not come by then is the revision of a store that is no more: upstream lets such a watch hang, and its client never hears of anything again.
- */
-const resumeWaitMs = 10_000;
 /** A connection with more than this waiting is full. */
 const fullBytes = 1 << 20;
 
@@ -75,13 +72,23 @@ async function startOf(
 ): Promise<{ initial: readonly CachedObject[]; after: number }> {
   const { resourceVersion: revision, sendInitialEvents } = options;
   if (sendInitialEvents === undefined && revision !== undefined && revision > 0) {
-    await waitForRevision(feed, revision, resumeWaitMs);
+    await mustBeOfStore(feed, revision);
     return { initial: [], after: revision };
   }
   // Without a place to start from a watch begins with what there is: how clients older than WatchList do it in one request.
   await waitForRevision(feed, revision);
   if (sendInitialEvents === false) return { initial: [], after: revision || feed.revision };
   return { initial: range(prefix), after: feed.revision };
+}
+
+/**
+ * The store knows every revision that any server gave out; another one is of a store that is no more. Upstream lets a watch from there hang, and its
+ * client never hears of anything again; when it is refused, the client lists anew.
+ */
+async function mustBeOfStore(feed: WatchFeed, revision: number): Promise<void> {
+  if (revision <= feed.revision) return;
+  await feed.fresh();
+  if (revision > feed.revision) throw resourceVersionTooLarge(revision, feed.revision);
 }
 
 /** Bookmarks and the end of the watch; returns what cancels both. */

@@ -145,11 +145,11 @@ export function expired(message: string, continueToken?: string): StatusError {
   return new StatusError(410, 'Expired', message, undefined, continueToken);
 }
 
-/** A resourceVersion from the future (of another, newer server, or made up). */
-export function resourceVersionTooLarge(asked: number, current: number): StatusError {
+/** A resourceVersion from the future (of another, newer server, or made up). With `retryAfterSeconds` clients ask for it again before they do without. */
+export function resourceVersionTooLarge(asked: number, current: number, retryAfterSeconds?: number): StatusError {
   return new StatusError(504, 'Timeout', `Timeout: Too large resource version: ${asked}, current: ${current}`, {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
-    retryAfterSeconds: 1,
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   });
 }
 
