@@ -94,6 +94,26 @@ describe('configurationOf()', () => {
     assert.equal(configurationOf({ 'healthz-port': '10256' }).healthzBindAddress, '0.0.0.0:10256');
   });
 
+  const besideFile: [what: string, given: Record<string, string>, fields: string, nodePortAddresses: string[]][] = [
+    ['what a flag says', { 'nodeport-addresses': '10.0.0.0/8' }, '', ['10.0.0.0/8']],
+    ['what the file says over a flag', { 'nodeport-addresses': '10.0.0.0/8' }, 'nodePortAddresses: [primary]', ['primary']],
+    ['what a flag says beside a file that says null', { 'nodeport-addresses': '10.0.0.0/8' }, 'nodePortAddresses: null', ['10.0.0.0/8']],
+    ['the presets of the mode that a flag says', { 'proxy-mode': 'nftables' }, '', []],
+    ['no loopback where a flag says so', { 'iptables-localhost-nodeports': 'false' }, '', ['all']],
+    ['everything where neither says anything', { 'cluster-cidr': '10.1.0.0/16' }, '', ['all', 'localhost']],
+  ];
+  for (const [what, given, fields, wanted] of besideFile)
+    test(`has as addresses of node ports, with a file that names no mode, ${what}`, () =>
+      assert.deepEqual(configurationOf(given, file + fields).nodePortAddresses, wanted));
+
+  test('listens where a flag says, and not where the family of the address in the file would have it', () => {
+    const { metricsBindAddress, healthzBindAddress } = configurationOf(
+      { 'metrics-bind-address': '127.0.0.1:1' },
+      `${file}bindAddress: "::"`,
+    );
+    assert.deepEqual([metricsBindAddress, healthzBindAddress], ['127.0.0.1:1', '[::]:10256']);
+  });
+
   test('reads the name of the node as kube-proxy does', () => {
     assert.equal(nodeNameIn(configurationOf({ 'hostname-override': ' Node-A ' }, file)), 'node-a');
     assert.equal(nodeNameIn(configurationOf({}, file.replace('of-file', 'Of-File'))), 'of-file');

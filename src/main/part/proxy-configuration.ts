@@ -18,10 +18,11 @@ export interface ReadConfiguration {
 export function configurationOf(given: Readonly<Record<string, string>>, fileText?: string): KubeProxyConfiguration {
   const fieldsOf = (flags: readonly string[]): Given<KubeProxyConfiguration>[] => flags.flatMap((flag) => fieldsOfFlag(flag, given[flag]));
   const off = Object.entries(portFlags).flatMap(([flag, field]) => (Number(given[flag] || 1) === 0 ? [{ [field]: '' }] : []));
+  const flags = fieldsOf(Object.keys(given));
   const configuration =
     fileText === undefined
-      ? completed(...fieldsOf(Object.keys(given)), ...off)
-      : completed(...fieldsOf(Object.keys(given)), readProxyConfig(fileText), ...fieldsOf(['hostname-override', ...loggingFlags]));
+      ? completed(...flags, ...off)
+      : completed(...flags, readProxyConfig(fileText, ...flags), ...fieldsOf(['hostname-override', ...loggingFlags]));
   checkTogether(configuration);
   return configuration;
 }

@@ -51,6 +51,7 @@ describe('readProxyConfig()', () => {
   const ofNoMode: [name: string, fields: string, wanted: Partial<KubeProxyConfiguration['nftables']> & { at: string[] }][] = [
     ['node ports everywhere', 'mode: ""', { at: ['all', 'localhost'] }],
     ['no node ports at loopback that it does not want', 'iptables: { localhostNodePorts: false }', { at: ['all'] }],
+    ['node ports everywhere for a list without any', 'nodePortAddresses: []', { at: ['all', 'localhost'] }],
     ['node ports where it says', 'nodePortAddresses: [primary]', { at: ['primary'] }],
     [
       'what it says of iptables in our mode',

@@ -14,6 +14,7 @@ const free: readonly string[] = ['featureGates'];
 const zeroIsPreset = /(^|\.)(\w*[sS]yncPeriod|qps|burst|flushFrequency)$/;
 
 function isUnset(path: string, value: unknown): boolean {
+  if (path === 'nodePortAddresses' && Array.isArray(value) && value.length === 0) return true;
   return value === null || value === '' || (['0', '0s'].includes(String(value)) && zeroIsPreset.test(path));
 }
 
@@ -62,14 +63,19 @@ const ofIPv6: Given<KubeProxyConfiguration> = { healthzBindAddress: '[::]:10256'
  * A file without a mode, such as kubeadm's, was written for kube-proxy's preset, iptables: ours serves node ports where that one does, and heeds what the file
  * says of it. What it says of ours holds over that.
  */
-function ofNoMode({ iptables = {}, nftables, nodePortAddresses }: Given<KubeProxyConfiguration>): Given<KubeProxyConfiguration> {
-  const { localhostNodePorts = true, snatNodeInternalIP: _, ...alike } = iptables;
-  const everywhere = localhostNodePorts ? ['all', 'localhost'] : ['all'];
-  return { nodePortAddresses: nodePortAddresses ?? everywhere, nftables: { ...alike, ...nftables } };
+function ofNoMode({ iptables = {}, nftables }: Given<KubeProxyConfiguration>): Given<KubeProxyConfiguration> {
+  const { localhostNodePorts: _, snatNodeInternalIP: __, ...alike } = iptables;
+  return { nftables: { ...alike, ...nftables } };
 }
 
-/** Reads a file's text, YAML or JSON. Throws BAD_CONFIG, naming the field. */
-export function readProxyConfig(text: string): Given<KubeProxyConfiguration> {
+/** What it does not say, but brings with it. */
+function presetsOf({ mode, bindAddress = '', iptables }: Given<KubeProxyConfiguration>): Given<KubeProxyConfiguration> {
+  const everywhere = iptables?.localhostNodePorts === false ? ['all'] : ['all', 'localhost'];
+  return { ...(isIPv6(bindAddress) ? ofIPv6 : {}), ...(mode === undefined ? { nodePortAddresses: everywhere } : {}) };
+}
+
+/** Reads a file's text, YAML or JSON, which is over `flags`. Throws BAD_CONFIG, naming the field. */
+export function readProxyConfig(text: string, ...flags: readonly Given<KubeProxyConfiguration>[]): Given<KubeProxyConfiguration> {
   let file: unknown;
   try {
     file = parse(text) ?? {};
@@ -84,7 +90,9 @@ export function readProxyConfig(text: string): Given<KubeProxyConfiguration> {
   if (kind !== configKind) throw bad(`kind is "${kind ?? ''}", and not "${configKind}"`);
   if (apiVersion !== configApiVersion) throw bad(`apiVersion is "${apiVersion ?? ''}", and not "${configApiVersion}"`);
   const given = givenIn(fields, configDefaults as unknown as Tree) as Given<KubeProxyConfiguration>;
-  return { ...(isIPv6(given.bindAddress ?? '') ? ofIPv6 : {}), ...given, ...(given.mode === undefined ? ofNoMode(given) : {}) };
+  const below = flags.reduce<Tree>((all, one) => merged(all, one as Tree), {});
+  const said = merged(below, given as Tree) as Given<KubeProxyConfiguration>;
+  return { ...presetsOf(said), ...below, ...given, ...(said.mode === undefined ? ofNoMode(given) : {}) };
 }
 
 function merged(below: Tree, above: Tree): Tree {
