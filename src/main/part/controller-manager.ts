@@ -1,6 +1,7 @@
 /** The controllers: they see the API only, so they work with any API server. */
 import { readFile } from 'node:fs/promises';
 import { switchFlag, textFlag } from '../../cli/command.ts';
+import { KnownError } from '../../errors/known-error.ts';
 import { type Cidr, type Family, mustCidr } from '../../ip/ip.ts';
 import type { GaugeSource } from '../../observability/gauge.ts';
 import { choose, type FlagReader } from '../flag-reader.ts';
@@ -11,11 +12,15 @@ import { controllerManagerFlags } from './upstream-flags.ts';
 
 type SizeFlag = 'node-cidr-mask-size' | `node-cidr-mask-size-ipv${Family}`;
 
-/** Upstream counts no more than 2^16 parts of a range. */
+/** Upstream counts no more than 2^16 parts of a range of IPv6. Throws USAGE. */
 function maskSizeOf({ family, prefix }: Cidr, read: FlagReader<SizeFlag>, families: number): number {
-  const general = families === 1 && read.optional('node-cidr-mask-size') !== undefined;
-  const flag: SizeFlag = general ? 'node-cidr-mask-size' : `node-cidr-mask-size-ipv${family}`;
-  return read.number(flag, prefix, Math.min(family === 4 ? 30 : 126, prefix + 16));
+  const isGeneral = read.optional('node-cidr-mask-size') !== undefined;
+  if (isGeneral && families > 1)
+    throw new KnownError('USAGE', 'Cannot use --node-cidr-mask-size: --cluster-cidr has ranges of both families', {
+      hint: 'Give --node-cidr-mask-size-ipv4 and --node-cidr-mask-size-ipv6',
+    });
+  const flag: SizeFlag = isGeneral ? 'node-cidr-mask-size' : `node-cidr-mask-size-ipv${family}`;
+  return read.number(flag, prefix, family === 4 ? 30 : Math.min(126, prefix + 16));
 }
 
 export const controllerManager: Part = definePart({

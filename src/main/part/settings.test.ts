@@ -165,6 +165,12 @@ describe('settings of a part', () => {
     assert.deepEqual(byThemselves, { names: ['job-controller'], rootCa: '' });
   });
 
+  test('of the controllers take as many parts of a range of IPv4 as there are', async () => {
+    const flags = { kubeconfig: join(dir, 'conf'), 'cluster-cidr': '10.0.0.0/8', 'node-cidr-mask-size': '25' };
+    const { podRanges } = await settingsOf(alone(controllerManager), controllerManager, flags);
+    assert.deepEqual(podRanges, [{ clusterCidr: '10.0.0.0/8', maskSize: 25 }]);
+  });
+
   test("name the node as the host in lower case when nothing says its name, as upstream's parts do", async () => {
     const { nodeName } = await settingsOf(alone(proxy), proxy, { kubeconfig: join(dir, 'conf') });
     assert.equal(nodeName, hostname().toLowerCase());
@@ -194,6 +200,8 @@ describe('settings of a part', () => {
       [netAgent, { ...own, 'cluster-cidr': '10.244.0.0' }],
       [netAgent, { ...own, 'cluster-cidr': '10.244.0.0/16,10.9.0.0/16' }],
       [controllerManager, { kubeconfig: join(dir, 'conf'), 'cluster-cidr': '10.244.0.0/16', 'node-cidr-mask-size': '15' }],
+      [controllerManager, { kubeconfig: join(dir, 'conf'), 'cluster-cidr': 'fd00::/48', 'node-cidr-mask-size': '65' }],
+      [controllerManager, { kubeconfig: join(dir, 'conf'), 'cluster-cidr': '10.0.0.0/8,fd00::/48', 'node-cidr-mask-size': '24' }],
       [controllerManager, { kubeconfig: join(dir, 'conf'), controllers: 'job-control' }],
     ];
     for (const [part, flags] of refused)
