@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { inNetns } from '../../linux/netns.ts';
+import { KernelNftables } from '../../linux/nftables/kernel-nftables.ts';
+import { syncTable } from '../../linux/nftables/sync-table.ts';
 import { FakeNftables } from '../../linux/testing/fake-nftables.ts';
+import { cannotMakeNamespaces, Namespaces } from '../../linux/testing/namespaces.ts';
 import { silentLog } from '../../observability/log.ts';
 import type { Attachment } from '../attachment.ts';
 import { hostPortTable, NftHostPorts, planHostPorts } from './host-ports.ts';
@@ -42,6 +46,21 @@ describe('planHostPorts()', () => {
     assert.equal(planHostPorts([pod('a', '10.244.1.2', [])], 'cni0'), undefined);
   });
 });
+
+for (const [version, ip] of [
+  [4, '10.244.1.2'],
+  [6, 'fd00:10:244:1::2'],
+] as const)
+  test(`the kernel holds host ports of IPv${version} as they were planned`, { skip: cannotMakeNamespaces }, async () => {
+    await using net = new Namespaces();
+    await net.add('n');
+    using nft = inNetns(net.path('n'), () => new KernelNftables());
+    const table = planHostPorts([pod('a', ip, [{ hostPort: 80, containerPort: 80, protocol: 'tcp', hostIp: '' }])], 'cni0', version);
+    assert.ok(table);
+    assert.ok(table.elements.get('loopback')?.has(version === 4 ? '1 . 127.0.0.0/8' : '58 . ::1'));
+    assert.equal(await syncTable(nft, table), true);
+    assert.equal(await syncTable(nft, table), false, 'a second look finds something to do');
+  });
 
 describe('NftHostPorts', () => {
   function make(): { nft: FakeNftables; forgotten: number[]; ports: NftHostPorts } {

@@ -37,7 +37,9 @@ export function planHostPorts(attachments: readonly Attachment[], bridge: string
     }
   }
   if (pods.size === 0) return undefined;
-  const [family, address, own] = version === 4 ? (['ip', 'ipv4_addr', '127.0.0.0/8'] as const) : (['ip6', 'ipv6_addr', '::1/128'] as const);
+  // The addresses as the kernel tells them, or the next look finds others; and the number of ICMP.
+  const [family, address, own, icmp] =
+    version === 4 ? (['ip', 'ipv4_addr', '127.0.0.0/8', '1'] as const) : (['ip6', 'ipv6_addr', '::1', '58'] as const);
   const target = [address, 'inet_service'];
   return {
     family,
@@ -50,7 +52,7 @@ export function planHostPorts(attachments: readonly Attachment[], bridge: string
       { name: 'bound', key: [address, 'inet_proto', 'inet_service'], data: target },
     ],
     elements: new Map([
-      ['loopback', new Map(['1', 'tcp', 'udp', 'sctp'].map((protocol) => [`${protocol} . ${own}`, '']))],
+      ['loopback', new Map([icmp, 'tcp', 'udp', 'sctp'].map((protocol) => [`${protocol} . ${own}`, '']))],
       ['pods', pods],
       ['hairpin', hairpin],
       ['any', any],
