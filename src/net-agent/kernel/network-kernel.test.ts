@@ -4,7 +4,7 @@ import { addAddress, deleteAddress } from '../../linux/netlink/address.ts';
 import { changeLink, deleteLink } from '../../linux/netlink/link.ts';
 import { decodeMessages, encodeMessage, type NetlinkMessage, type NetlinkRequest } from '../../linux/netlink/message.ts';
 import { deleteNeighbour, replaceNeighbour } from '../../linux/netlink/neighbour.ts';
-import { addRoute, deleteRoute } from '../../linux/netlink/route.ts';
+import { addRoute, deleteRoute, replaceRoute } from '../../linux/netlink/route.ts';
 import { concerns } from './network-kernel.ts';
 
 /** As the kernel tells of a change: the same fixed part as in the request for it. */
@@ -35,6 +35,11 @@ const cases: readonly [what: string, told: NetlinkMessage | 'lost', counts: bool
   ["a pod's address", notice(addAddress(address(pods))), false],
   ['a route that is gone, whatever its link', notice(deleteRoute({ dst: '10.244.2.0/24', index: pods })), true],
   ['a route that is new', notice(addRoute({ dst: '10.244.2.0/24', index: ours })), true],
+  ['a route of IPv6 that is new', notice(addRoute({ dst: 'fd00:10:244:2::/64', index: ours })), true],
+  ['a route of IPv6 that the kernel made for a link', notice(addRoute({ dst: 'fe80::/64', index: pods, protocol: 2 })), false],
+  ['a route of IPv6 that the kernel took along with a link', notice(deleteRoute({ dst: 'fe80::/64', index: pods, protocol: 2 })), false],
+  ['a route that a router advertises', notice(replaceRoute({ dst: '::/0', index: ours, gateway: 'fe80::1', protocol: 9 })), false],
+  ['a route of IPv4 that the kernel made', notice(addRoute({ dst: '10.244.1.0/24', index: ours, protocol: 2 })), true],
   ['a neighbour of ours that is gone', notice(deleteNeighbour(entry('neighbour', ours))), true],
   ['a forwarding entry of ours that is gone', notice(deleteNeighbour(entry('fdb', ours))), true],
   ['a neighbour that was learnt', notice(replaceNeighbour(entry('neighbour', ours))), false],

@@ -8,6 +8,7 @@ import { deleteNeighbour, replaceNeighbour } from '../../linux/netlink/neighbour
 import { isErrno } from '../../linux/netlink/netlink-error.ts';
 import { deleteRoute, replaceRoute } from '../../linux/netlink/route.ts';
 import { RTNLGRP, type Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
+import { addressFamilies } from '../../linux/socket-address.ts';
 import { sourceAddressTo } from '../../linux/source-address.ts';
 import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
 import { routeProtocol, type Step } from '../plan/diff.ts';
@@ -175,13 +176,23 @@ export const watchedGroups: readonly number[] = [
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
 const RTM_NEWNEIGH = 28;
+/** Who made a route. Source: include/uapi/linux/rtnetlink.h. */
+const RTPROT_KERNEL = 2;
+const RTPROT_RA = 9;
+
+/** In IPv6 the kernel makes routes with every link, so with every pod, and makes those anew that routers advertise. */
+function isOfLink({ data }: NetlinkMessage): boolean {
+  const [family, , , , , protocol] = data;
+  return family === addressFamilies[6] && (protocol === RTPROT_KERNEL || protocol === RTPROT_RA);
+}
 
 /**
  * Whether a notice may mean that something of ours has changed. Pods come and go without it: their links are not in
  * `indexes`. Of neighbours only the disappearance counts, as the kernel learns and refreshes them all the time.
  */
 export function concerns(notice: NetlinkMessage | 'lost', indexes: ReadonlySet<number>): boolean {
-  if (notice === 'lost' || notice.type === RTM_NEWROUTE || notice.type === RTM_DELROUTE) return true;
+  if (notice === 'lost') return true;
+  if (notice.type === RTM_NEWROUTE || notice.type === RTM_DELROUTE) return !isOfLink(notice);
   if (notice.type === RTM_NEWNEIGH) return false;
   // ifinfomsg, ifaddrmsg and ndmsg all have the link's index at byte 4.
   const index = notice.data.length >= 8 ? notice.data.readInt32LE(4) : 0;
