@@ -21,9 +21,10 @@ function numberOf(flag: string, value: string | undefined, example: string): num
 export function changeOptions(base: LabOptions, values: LabFlagValues): LabOptions {
   const { egress } = values;
   const ranges = givenRanges(values);
+  const isPreset = (['underlay', 'podCidr', 'serviceCidr'] as const).every((key) => base[key] === defaultLabOptions[key]);
   const given = {
     // Who names one range of IPv6 has a lab of IPv6.
-    ...(base.underlay === defaultLabOptions.underlay && Object.keys(ranges).length > 0 ? usualRanges(ranges) : ranges),
+    ...(isPreset && Object.keys(ranges).length > 0 ? usualRanges(ranges) : ranges),
     workers: numberOf('workers', values.workers, '2'),
     controlPlanes: numberOf('control-planes', values['control-planes'], '3'),
     store: storeNames.find((name) => name === values.store),

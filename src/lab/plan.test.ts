@@ -5,12 +5,13 @@ import { parseCidr } from '../ip/ip.ts';
 import { parseHierarchies } from './cgroups.ts';
 import { changeOptions } from './change-options.ts';
 import { defaultLabOptions, type LabOptions } from './lab-options.ts';
-import { findOverlap } from './net/host.ts';
+import { findOverlap, routedRanges } from './net/host.ts';
 import { labRoutes } from './net/underlay.ts';
 import { lacksSysResource } from './node/containerd-config.ts';
 import { nodeServices } from './node/services.ts';
 import { planLab } from './plan.ts';
 import { usualRanges } from './ranges.ts';
+import type { Tools } from './tools.ts';
 import { changedOptions } from './up.ts';
 
 describe('planLab()', () => {
@@ -172,6 +173,21 @@ describe('planLab()', () => {
   });
 });
 
+test('routes of IPv6 may be missing, routes of IPv4 may not', async () => {
+  const ranges = (without: string): ReturnType<typeof routedRanges> => {
+    const run = async (_: string, args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
+      args.includes(without)
+        ? { code: 1, stdout: '', stderr: 'no such family' }
+        : { code: 0, stdout: JSON.stringify([{ dst: args.includes('-4') ? '10.1.0.0/16' : 'fd00::/64' }]), stderr: '' };
+    return routedRanges({ run }, { ip: 'ip' } as Tools);
+  };
+  assert.deepEqual(
+    (await ranges('-6')).map(({ text }) => text),
+    ['10.1.0.0/16'],
+  );
+  await assert.rejects(ranges('-4'), /no such family/);
+});
+
 describe('the flags of lab up', () => {
   test('leave a lab as it is when nothing is given', () => {
     const running = { ...defaultLabOptions, workers: 5, attach: false };
@@ -181,6 +197,11 @@ describe('the flags of lab up', () => {
   test('change what is given', () => {
     const options = changeOptions(defaultLabOptions, { workers: '3', attach: false, 'pod-cidr': '10.1.0.0/16' });
     assert.deepEqual([options.workers, options.attach, options.podCidr], [3, false, '10.1.0.0/16']);
+  });
+
+  test('leave the other ranges of a lab as they are', () => {
+    const running = { ...defaultLabOptions, podCidr: '10.1.0.0/16', serviceCidr: '10.2.0.0/16' };
+    assert.deepEqual(changeOptions(running, { 'service-cidr': '10.3.0.0/16' }), { ...running, serviceCidr: '10.3.0.0/16' });
   });
 
   test('take control planes and a store', () => {

@@ -43,9 +43,10 @@ export function findOverlap(
 }
 
 async function readRoutes(exec: Exec, tools: Tools): Promise<RouteRow[]> {
-  const shown = await Promise.all(['-4', '-6'].map((family) => exec.run(tools.ip, ['-json', family, 'route', 'show', 'table', 'all'])));
+  const args = (family: string): string[] => ['-json', family, 'route', 'show', 'table', 'all'];
+  const [four, six] = await Promise.all([mustRun(exec, tools.ip, args('-4')), exec.run(tools.ip, args('-6'))]);
   // A machine without IPv6 has no routes of it, and says so.
-  return shown.filter(({ code }) => code === 0).flatMap(({ stdout }) => JSON.parse(stdout || '[]') as RouteRow[]);
+  return [four, six.code === 0 ? six.stdout : ''].flatMap((text) => JSON.parse(text || '[]') as RouteRow[]);
 }
 
 /** Everything that this machine has a route of its own for. */
