@@ -76,8 +76,9 @@ test('planCluster() takes what flags say over the configuration', () => {
   assert.deepEqual([plan.proxy.mode, plan.proxy.ipvs], ['iptables', { scheduler: 'lc', strictARP: true }]);
 });
 
-test('planCluster() reads an empty mode as the preset, as kubeadm writes it', () => {
-  assert.equal(planCluster({}, { proxy: { mode: '' } }, own).proxy.mode, 'nftables');
+test('planCluster() reads an empty mode and range of the proxy as the presets, as kubeadm writes them', () => {
+  const { proxy } = planCluster({}, { proxy: { mode: '', clusterCIDR: '' } }, own);
+  assert.deepEqual([proxy.mode, proxy.clusterCIDR], ['nftables', '10.244.0.0/16']);
 });
 
 const refused: readonly (readonly [string, ClusterWish, RegExp])[] = [

@@ -169,8 +169,8 @@ function planProxy({ proxyMode, ipvsScheduler }: ClusterWish, document: ProxyCon
   return {
     apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
     kind: 'KubeProxyConfiguration',
-    clusterCIDR: podSubnet,
     ...document,
+    clusterCIDR: document.clusterCIDR || podSubnet,
     mode: proxyMode ?? (document.mode || clusterPresets.proxyMode),
     ...(Object.keys(ipvs).length > 0 ? { ipvs } : {}),
   };

@@ -23,7 +23,7 @@ test('changedProxySettings() takes a document as it takes flags, which say more'
     changedProxySettings(text, { ipvsScheduler: 'lc' }, document),
     '# ours\nmode: userspace\nipvs:\n  strictARP: true # for MetalLB\n  scheduler: lc\nclusterCIDR: 10.1.0.0/16\n',
   );
-  assert.equal(changedProxySettings(text, {}, { mode: '' }), undefined);
+  assert.equal(changedProxySettings(text, {}, { mode: '', clusterCIDR: '' }), undefined);
 });
 
 test('changedProxySettings() takes back a scheduler by an empty one', () => {

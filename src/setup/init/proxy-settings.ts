@@ -7,14 +7,15 @@ import { changedText } from './changed-text.ts';
 export function changedProxySettings(
   text: string,
   { proxyMode, ipvsScheduler }: ClusterWish,
-  { apiVersion, kind, mode, ipvs, ...document }: ProxyConfiguration = {},
+  { apiVersion, kind, mode, clusterCIDR, ipvs, ...document }: ProxyConfiguration = {},
 ): string | undefined {
   const scheduler = ipvsScheduler === undefined ? {} : { scheduler: ipvsScheduler };
   const section = { ...(ipvs as object | undefined), ...scheduler };
   return changedText(text, {
     ...document,
-    // kubeadm prints an empty one for the preset, which is for a new cluster.
+    // kubeadm prints empty ones for the presets, which are for a new cluster.
     mode: proxyMode ?? (mode || undefined),
+    clusterCIDR: clusterCIDR || undefined,
     ipvs: Object.keys(section).length > 0 ? section : undefined,
   });
 }
