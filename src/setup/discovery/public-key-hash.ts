@@ -21,6 +21,11 @@ export function certificatesOf(bundle: string): string[] {
   return bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }
 
+/** Whether two bundles have a key in common: while an authority gives way to the next, each of them may hold both. */
+export function shareKey(one: string, other: string): boolean {
+  return pinned(one, certificatesOf(other).map(publicKeyHash)).length > 0;
+}
+
 /** Those of the bundle whose key is pinned. */
 export function pinned(bundle: string, hashes: readonly string[]): string[] {
   return certificatesOf(bundle).filter((certificate) => hashes.includes(publicKeyHash(certificate)));

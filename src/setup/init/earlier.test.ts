@@ -69,6 +69,7 @@ test('the authority of kubelet.conf is that of a control plane only where more o
   for (const [kubelet, ca, mark, wanted] of [
     [own, own, 'a key', true],
     [`${other}${own}`, own, 'a key', true],
+    [own, `${other}${own}`, 'a key', true],
     [own, own, undefined, false],
     [other, own, 'a key', false],
     [own, undefined, 'a key', false],

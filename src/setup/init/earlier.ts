@@ -9,7 +9,7 @@ import type { ClusterPlan, ClusterWish } from '../config/cluster-plan.ts';
 import type { Documents } from '../config/documents.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
 import { reachStore } from '../control-plane/reach-store.ts';
-import { pinned, publicKeyHash } from '../discovery/public-key-hash.ts';
+import { shareKey } from '../discovery/public-key-hash.ts';
 import { layout } from '../layout.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { changedFlags, envFile, readEnv } from '../service/service.ts';
@@ -44,7 +44,7 @@ export async function readOtherCluster(): Promise<string | undefined> {
  * a control plane has are the key of it, or, where that is kept elsewhere, what was signed with it. Pure.
  */
 export function isOwnAuthority(kubeletCa: string, ca: string | undefined, mark: string | undefined): boolean {
-  return ca !== undefined && mark !== undefined && pinned(kubeletCa, [publicKeyHash(ca)]).length > 0;
+  return ca !== undefined && mark !== undefined && shareKey(kubeletCa, ca);
 }
 
 /** What is not said again stays. */

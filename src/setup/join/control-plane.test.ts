@@ -44,6 +44,7 @@ test('refuseStore() takes the store of this cluster alone', async () => {
     ({ certPem }) => certPem,
   );
   for (const authority of [own, undefined]) refuseStore({ isEmpty: false, authority }, own);
+  refuseStore({ isEmpty: false, authority: own }, `${other}${own}`);
   const refused = (message: RegExp): object => ({ code: 'CHECK_FAILED', message, hint: /server\.env/ });
   assert.throws(() => refuseStore({ isEmpty: false, authority: other }, own), refused(/holds another cluster/));
   for (const answer of [{ isEmpty: true }, undefined]) assert.throws(() => refuseStore(answer, own), refused(/is empty/));

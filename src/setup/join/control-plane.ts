@@ -15,7 +15,7 @@ import { takeKeys } from '../control-plane/take-keys.ts';
 import { moveHint } from '../control-plane/upload.ts';
 import type { ClusterInfo } from '../discovery/cluster-info.ts';
 import { bootstrapClient } from '../discovery/discovery.ts';
-import { pinned, publicKeyHash } from '../discovery/public-key-hash.ts';
+import { shareKey } from '../discovery/public-key-hash.ts';
 import { layout } from '../layout.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { envFile, readEnv } from '../service/service.ts';
@@ -130,7 +130,7 @@ function requireStore(store: string | undefined, { kind }: ClusterSettings): str
 export function refuseStore(answer: StoreFact | undefined, ca: string | undefined): void {
   if (answer !== undefined && 'refusal' in answer)
     throw new KnownError('CHECK_FAILED', answer.refusal.cause, { hint: answer.refusal.cure });
-  const isOfAnother = answer?.authority !== undefined && ca !== undefined && pinned(answer.authority, [publicKeyHash(ca)]).length === 0;
+  const isOfAnother = answer?.authority !== undefined && ca !== undefined && !shareKey(answer.authority, ca);
   if (answer?.isEmpty === false && !isOfAnother) return;
   const why = isOfAnother ? 'holds another cluster, with another authority' : 'is empty, so it is not that of this cluster';
   throw new KnownError('CHECK_FAILED', `Cannot become a control plane: the store ${why}`, {
