@@ -20,8 +20,8 @@ export const initCommand: Command = defineCommand({
   interrupted: 'what has been done is still there; "fairlead init" goes on, "fairlead reset" takes it away',
   options: {
     ...nodeFlags,
-    'pod-network-cidr': textFlag('CIDR', 'range of the pods (default: 10.244.0.0/16)'),
-    'service-cidr': textFlag('CIDR', 'range of the Services (default: 10.96.0.0/16)'),
+    'pod-network-cidr': textFlag('CIDR', 'range of the pods (default: 10.244.0.0/16, on a machine known by IPv6 fd00:10:244::/56)'),
+    'service-cidr': textFlag('CIDR', 'range of the Services (default: 10.96.0.0/16, or fd00:10:96::/112)'),
     'service-dns-domain': textFlag('NAME', 'zone of the cluster (default: cluster.local)'),
     'apiserver-advertise-address': textFlag('IP', "the same as --node-ip, by kubeadm's name"),
     'apiserver-bind-port': textFlag('PORT', 'port of the API server (default: 6443)'),
