@@ -53,10 +53,12 @@ export class Families {
     return this.#served.size > 0;
   }
 
-  /** Every family has its rules, but for one that waits too long for them. */
+  /**
+   * No family waits for its first rules. One that the kernel refuses does for as long as that lasts: what another proxy left may be all that serves it,
+   * and /healthz says that it waits. One that this machine lacks a part for does not: it may never come.
+   */
   get isSettled(): boolean {
-    const mayWait = (family: TableFamily): boolean => this.#served.has(family) || this.#lacking.has(family);
-    return this.isServing && [...this.#behind].every((family) => mayWait(family) || this.#around.liveness.isLate(family));
+    return this.isServing && [...this.#behind].every((family) => this.#served.has(family) || this.#lacking.has(family));
   }
 
   /** The next sync heeds what the view says; `look`: after another look at the node. */

@@ -44,13 +44,13 @@ export class Liveness {
   }
 
   /** Whether its sync waits for longer than two periods. */
-  isLate(family: TableFamily): boolean {
+  #isLate(family: TableFamily): boolean {
     const { queuedAt } = this.#families.get(family) ?? {};
     return queuedAt !== undefined && this.#clock.now() - queuedAt >= 2 * this.syncPeriodMs;
   }
 
   #isAlive(family: TableFamily, { lastSync }: Progress): boolean {
-    return lastSync > 0 && !this.isLate(family);
+    return lastSync > 0 && !this.#isLate(family);
   }
 
   /** No family waits for a sync for longer than two periods. */
