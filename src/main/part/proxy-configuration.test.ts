@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parseInvocation } from '../../cli/parse-invocation.ts';
 import { isKnownError } from '../../errors/known-error.ts';
@@ -53,6 +56,18 @@ test('lists that are given several times are one list, as in kube-proxy', async 
   const { configuration } = await readConfiguration(new FlagReader(values as FlagValues));
   assert.deepEqual(configuration.nodePortAddresses, ['10.1.0.0/16', '10.2.0.0/16', '10.3.0.0/16']);
   assert.equal(configuration.iptables.masqueradeAll, true);
+});
+
+test('presets of flags are below what a file without a mode brings with it', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'fairlead-'));
+  const path = join(folder.path, 'config.yaml');
+  await writeFile(path, 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: ""\nbindAddress: "::"\n');
+  const { options = {} } = (await partCommands.proxy?.()) ?? {};
+  const { values } = parseInvocation('proxy', { options }, [`--config=${path}`], {});
+  const { configuration } = await readConfiguration(new FlagReader(values as FlagValues));
+  const { mode, nodePortAddresses, metricsBindAddress, healthzBindAddress } = configuration;
+  assert.deepEqual([mode, nodePortAddresses], ['nftables', ['all', 'localhost']]);
+  assert.deepEqual([metricsBindAddress, healthzBindAddress], ['[::1]:10249', '[::]:10256']);
 });
 
 describe('configurationOf()', () => {

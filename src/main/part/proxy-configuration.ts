@@ -43,7 +43,10 @@ const mayBeEmpty = ['healthz-bind-address', 'metrics-bind-address'];
 
 export async function readConfiguration(read: FlagReader): Promise<ReadConfiguration> {
   const names = [...Object.keys(namedFields), ...Object.keys(fieldFlags), ...Object.keys(deprecatedFlags)];
-  const values = names.map((name) => [name, read.text(name)] as const);
+  const values = names.flatMap((name) => {
+    const text = read.given(name);
+    return text === undefined ? [] : [[name, text] as const];
+  });
   const given = Object.fromEntries(values.filter(([name, text]) => text !== '' || mayBeEmpty.includes(name)));
   const path = read.optional('config');
   if (path === undefined) return { configuration: configurationOf(given), given };

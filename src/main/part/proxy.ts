@@ -18,9 +18,8 @@ export const proxy: Part = definePart({
     master: { ...textFlag('URL', 'the API server, whatever the kubeconfig says'), among: false },
     'proxy-mode': {
       type: 'string',
-      default: 'nftables',
       choices: ['nftables', 'iptables', 'ipvs', 'userspace'],
-      help: 'how Services become rules',
+      help: 'how Services become rules (default nftables)',
     },
     'ipvs-scheduler': textFlag(
       'NAME',
@@ -43,17 +42,18 @@ export const proxy: Part = definePart({
     'service-cidr': { ...serviceCidr, default: '', among: serviceCidr },
     'healthz-bind-address': {
       type: 'string',
-      default: '0.0.0.0:10256',
       value: 'HOST:PORT',
-      help: '/healthz and /livez; empty for none',
-      among: { name: 'proxy-healthz-address', help: 'where the service proxy serves /healthz and /livez; empty for none' },
+      help: '/healthz and /livez; empty for none (default 0.0.0.0:10256)',
+      among: {
+        name: 'proxy-healthz-address',
+        help: 'where the service proxy serves /healthz and /livez; empty for none (default 0.0.0.0:10256)',
+      },
     },
     'metrics-bind-address': {
       type: 'string',
-      default: '127.0.0.1:10249',
       value: 'HOST:PORT',
-      help: '/metrics; empty for none',
-      among: { name: 'proxy-metrics-address', help: 'where the service proxy serves /metrics; empty for none' },
+      help: '/metrics; empty for none (default 127.0.0.1:10249)',
+      among: { name: 'proxy-metrics-address', help: 'where the service proxy serves /metrics; empty for none (default 127.0.0.1:10249)' },
     },
     ...kubeProxyFlags,
   },
