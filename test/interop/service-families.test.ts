@@ -95,11 +95,13 @@ function noAnswer(err: NodeJS.ErrnoException): { status: number; body: Json } {
 }
 
 /**
- * Why it says something else of what both refuse: it takes a second address, and shows it, before it finds that the first may not change, and it
- * takes the None that a Service had for an address.
+ * Why it says something else of what both refuse: it takes a second address, and shows it, before it finds that the first may not change, it takes
+ * the None that a Service had for an address, and it does not name the range that an address is outside of.
  */
 function isExplained(theirs: string): boolean {
-  return /a new one.*may not change once set|failed to check for dual stack with error:invalid IP/.test(theirs);
+  return /a new one.*may not change once set|failed to check for dual stack with error:invalid IP|does not match the current range/.test(
+    theirs,
+  );
 }
 
 const skip = lacksProgram('etcd', 'kube-apiserver');

@@ -71,7 +71,7 @@ describe('ServiceAddresses', () => {
       'an address outside the range',
       { clusterIP: '10.97.0.1' },
       'spec.clusterIPs',
-      'failed to allocate IP 10.97.0.1: the provided network does not match the current range',
+      'failed to allocate IP 10.97.0.1: the provided network does not match the current range 10.96.0.0/28',
     ],
     [
       'the network address',

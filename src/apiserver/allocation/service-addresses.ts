@@ -88,7 +88,10 @@ export class ServiceAddresses {
     const own = this.#families.get(ipFamilyOf(ip));
     const number = own?.ranges.numberOf(ip);
     const range = own?.ranges.rangeOf(ip);
-    if (!own || number === undefined || !range) return `failed to allocate IP ${ip}: the provided network does not match the current range`;
+    if (!own || number === undefined || !range) {
+      const current = own ? ` ${own.ranges.text}` : '';
+      return `failed to allocate IP ${ip}: the provided network does not match the current range${current}`;
+    }
     if (!own.ranges.contains(ip))
       return `failed to allocate IP ${ip}: the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${range}`;
     return own.pool.take(number, owner) ? undefined : `failed to allocate IP ${ip}: provided IP is already allocated`;
