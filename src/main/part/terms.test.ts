@@ -245,6 +245,23 @@ describe('a part that works when it leads', () => {
     );
   });
 
+  test('whose work fails at once waits longer each time, however long it stood by in between', async () => {
+    const scene = new Scene();
+    scene.start = async () => ({ stopped: Promise.reject(wrong) });
+    await scene.clock.advance(4_000);
+    // Another one leads now, and renews.
+    for (let seconds = 0; seconds < 70; seconds += 10) {
+      scene.server.givenTo('b');
+      await scene.clock.advance(10_000);
+    }
+    scene.server.givenTo('');
+    await scene.clock.advance(20_000);
+    assert.deepEqual(
+      scene.happened.filter((line) => line.startsWith('start')),
+      ['start at 0', 'start at 1', 'start at 3', 'start at 75', 'start at 83'],
+    );
+  });
+
   test('that does not end with its term writes nothing any more, and is in the way of no other term', async () => {
     const scene = new Scene();
     const late = Promise.withResolvers<void>();

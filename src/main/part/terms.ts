@@ -37,13 +37,16 @@ export class Terms {
     const { clock, log, signal } = context;
     while (!signal.aborted) {
       let fault: unknown;
-      const began = clock.monotonic();
+      // Not while another one led: a part that waits has not gone well.
+      let workedMs = 0;
       await elector.run(async (term) => {
+        const began = clock.monotonic();
         fault = await this.#lead(term);
+        workedMs = clock.monotonic() - began;
       }, signal);
       if (fault === undefined) continue;
       log.error(`The work of this term failed; stands for election again: ${messageOf(fault)}`, { err: fault });
-      if (clock.monotonic() - began > backOff.capMs) this.#backOff.reset();
+      if (workedMs > backOff.capMs) this.#backOff.reset();
       await clock.sleep(this.#backOff.step(), signal).catch(() => {});
     }
   }
