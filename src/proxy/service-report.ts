@@ -13,8 +13,8 @@ interface ServiceReportOptions {
 
 export class ServiceReport {
   readonly #options: ServiceReportOptions;
-  /** What was told, by Service and what it is about. */
-  #told: ReadonlyMap<string, string> = new Map();
+  /** What was told, by Service and what it is about: the families may have two messages about the same. */
+  #told: ReadonlyMap<string, ReadonlySet<string>> = new Map();
 
   constructor(options: ServiceReportOptions) {
     this.#options = options;
@@ -23,16 +23,18 @@ export class ServiceReport {
   /** Takes the warnings of every family: the same of two is told once. */
   update(warnings: Iterable<PlanWarning>): void {
     const { log, service, event } = this.#options;
-    const now = new Map<string, string>();
+    const now = new Map<string, Set<string>>();
     for (const { service: key, about, reason, message, hint } of warnings) {
-      const isTold = (now.get(`${key} ${about}`) ?? this.#told.get(`${key} ${about}`)) === message;
-      now.set(`${key} ${about}`, message);
+      const id = `${key} ${about}`;
+      const messages = now.get(id) ?? new Set();
+      const isTold = messages.has(message) || this.#told.get(id)?.has(message);
+      now.set(id, messages.add(message));
       if (isTold) continue;
       log.warn(message, { hint });
       const object = service(key);
       if (object) event(object, reason, message);
     }
-    for (const [key, message] of this.#told) if (!now.has(key)) log.info(`Over: ${message}`);
+    for (const [id, messages] of this.#told) if (!now.has(id)) for (const message of messages) log.info(`Over: ${message}`);
     this.#told = now;
   }
 }
