@@ -4,8 +4,9 @@ import { describe, test } from 'node:test';
 import { cleanFileRanges } from './unneeded-pages.ts';
 
 /** As the kernel writes it, with some of its lines. */
-function mapping(range: string, mode: string, path: string, { anonymous = 0, swap = 0 } = {}): string {
-  const sizes = [`Rss: ${'64 kB'.padStart(17)}`, `Anonymous: ${`${anonymous} kB`.padStart(11)}`, `Swap: ${`${swap} kB`.padStart(16)}`];
+function mapping(range: string, mode: string, path: string, { anonymous = 0, swap = 0, huge = 0 } = {}): string {
+  const counts = { Rss: 64, Anonymous: anonymous, Private_Hugetlb: huge, Swap: swap };
+  const sizes = Object.entries(counts).map(([name, size]) => `${`${name}:`.padEnd(16)}${String(size).padStart(8)} kB`);
   return `${range} ${mode} 00346000 fe:00 10019952                           ${path}\n${sizes.join('\n')}\nVmFlags: rd ex mr mw me\n`;
 }
 
@@ -18,6 +19,7 @@ describe('cleanFileRanges()', () => {
     ['leaves what may be written to', mapping('400000-746000', 'rw-p', '/usr/bin/node'), 0],
     ['leaves what was written to once', mapping('400000-746000', 'r--p', '/usr/bin/node', { anonymous: 4 }), 0],
     ['leaves what was written to and is swapped out', mapping('400000-746000', 'r--p', '/usr/bin/node', { swap: 4 }), 0],
+    ['leaves huge pages that were written to once', mapping('7f0000000000-7f0000200000', 'r--p', '/dev/hugepages/a', { huge: 2048 }), 0],
     ['leaves memory of no file', mapping('400000-746000', 'r--p', ''), 0],
     ["leaves the kernel's own pages", mapping('400000-746000', 'r-xp', '[vdso]'), 0],
     ['leaves what others share', mapping('400000-746000', 'r--s', '/usr/bin/node'), 0],

@@ -14,12 +14,12 @@ interface Range {
 
 /**
  * Of /proc/PID/smaps the mappings that hold nothing but what is in their files: they come back from there. One that was written to, such as
- * relocations that are read-only by now, has anonymous pages. Pure.
+ * relocations that are read-only by now, has anonymous pages; of huge pages of hugetlbfs those are in a count of their own. Pure.
  */
 export function cleanFileRanges(smaps: string): Range[] {
   return smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).flatMap((mapping) => {
     const [, from = '', to = ''] = /^([0-9a-f]+)-([0-9a-f]+) r-.p .* \/.*$/m.exec(mapping) ?? [];
-    const isClean = /^Anonymous: +0 kB$/m.test(mapping) && /^Swap: +0 kB$/m.test(mapping);
+    const isClean = ['Anonymous', 'Swap', 'Private_Hugetlb'].every((count) => new RegExp(`^${count}: +0 kB$`, 'm').test(mapping));
     const at = Number.parseInt(from, 16);
     return isClean && from !== '' ? [{ at, length: Number.parseInt(to, 16) - at }] : [];
   });
