@@ -28,6 +28,11 @@ export function isIp(text: string): boolean {
   return parseIp(text) !== undefined;
 }
 
+/** Whether it is the address that means any, `0.0.0.0` or `::`, however it is written. */
+export function isUnspecified(text: string): boolean {
+  return ['0.0.0.0', '::'].includes(parseIp(text) ?? '');
+}
+
 /** 4 or 6 for a valid address or CIDR. */
 export function familyOf(text: string): Family {
   return text.includes(':') ? 6 : 4;

@@ -56,6 +56,13 @@ describe('FlagReader', () => {
     assert.deepEqual(read, [undefined, undefined, undefined, undefined, '192.0.2.1']);
   });
 
+  test('takes own addresses of both families, and those that say nothing as left out', () => {
+    const read = ['', '0.0.0.0,::', '::,0.0.0.0', '0:0::0', '192.0.2.1,::', '192.0.2.1,fd00::1'].map((text) => flag(text).ownIps('f'));
+    assert.deepEqual(read, [undefined, undefined, undefined, undefined, ['192.0.2.1'], ['192.0.2.1', 'fd00::1']]);
+    for (const text of ['192.0.2.1,192.0.2.2', '192.0.2.1,fd00::1,fd00::2', '0.0.0.0,192.0.2.1'])
+      assert.throws(() => flag(text).ownIps('f'), /it is not one address, or one of each family/);
+  });
+
   test('tells what is left out from what is there', () => {
     assert.deepEqual([flag(undefined).optional('f'), flag('').optional('f'), flag('x').optional('f')], [undefined, undefined, 'x']);
     assert.deepEqual([flag(undefined).text('f'), new FlagReader({ f: true }).isSet('f'), new FlagReader({}).isSet('f')], ['', true, false]);

@@ -2,7 +2,7 @@
 import { nearest } from '../cli/nearest.ts';
 import { parseDuration } from '../clock/duration.ts';
 import { KnownError } from '../errors/known-error.ts';
-import { familyOf, isIp, parseCidr } from '../ip/ip.ts';
+import { familyOf, isIp, isUnspecified, parseCidr } from '../ip/ip.ts';
 
 export type FlagValues = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -109,16 +109,16 @@ export class FlagReader<Name extends string = string> {
   /** Addresses of this machine, one or one of each family; undefined as `ownIp` has it. */
   ownIps(name: Name): string[] | undefined {
     const ips = this.ips(name);
-    if (ips.length < 2) return ips.some((ip) => ip === '0.0.0.0' || ip === '::') || ips.length === 0 ? undefined : ips;
-    if (ips.length > 2 || familyOf(ips[0]!) === familyOf(ips[1]!))
+    if (new Set(ips.map(familyOf)).size < ips.length)
       throw this.#refuse(name, 'it is not one address, or one of each family', '192.0.2.10,2001:db8::10');
-    return ips;
+    const own = ips.filter((ip) => !isUnspecified(ip));
+    return own.length > 0 ? own : undefined;
   }
 
   /** An address of this machine. `0.0.0.0` and `::` mean, as leaving it out does, that it is to be found out. */
   ownIp(name: Name): string | undefined {
     const ip = this.ip(name);
-    return ip === '0.0.0.0' || ip === '::' ? undefined : ip || undefined;
+    return isUnspecified(ip) ? undefined : ip || undefined;
   }
 
   /** A regular expression, as text; or empty. */

@@ -243,7 +243,8 @@ describe('proxySettings()', () => {
 
   test("has the node's address from bindAddress, when it is one", () => {
     assert.deepEqual(settings({ bindAddress: '192.0.2.11' }).nodeIps, ['192.0.2.11']);
-    for (const bindAddress of ['0.0.0.0', '::']) assert.ok(!('nodeIps' in settings({ bindAddress })));
+    assert.deepEqual(settings({ bindAddress: '192.0.2.11,::' }).nodeIps, ['192.0.2.11']);
+    for (const bindAddress of ['0.0.0.0', '::', '0.0.0.0,::']) assert.ok(!('nodeIps' in settings({ bindAddress })));
   });
 
   test('serves node ports at loopback as the mode can, where the addresses say so', () => {

@@ -1,7 +1,7 @@
 /** What a KubeProxyConfiguration tells the proxy in its mode. Pure. */
 import { isIPv6 } from 'node:net';
 import { parseDuration } from '../../clock/duration.ts';
-import { isIp } from '../../ip/ip.ts';
+import { isIp, isUnspecified } from '../../ip/ip.ts';
 import type { ModeOptions } from '../mode/mode.ts';
 import type { ProxyOptions } from '../options.ts';
 import { readAlgorithm } from '../plan/algorithm.ts';
@@ -57,7 +57,7 @@ export function proxySettings(config: KubeProxyConfiguration): Settings {
   const healthzAddress = withPort(healthzBindAddress, 10_256);
   const metricsAddress = withPort(metricsBindAddress, 10_249);
   const algorithm = readAlgorithm(config.fairlead.algorithm) ?? readAlgorithm(ipvs.scheduler);
-  const isOwn = bindAddress !== '0.0.0.0' && bindAddress !== '::';
+  const nodeIps = bindAddress.split(',').filter((ip) => !isUnspecified(ip));
   return {
     mode: config.mode,
     modeOptions: modeOptions(config),
@@ -65,7 +65,7 @@ export function proxySettings(config: KubeProxyConfiguration): Settings {
     masqueradeAll: (config.mode === 'nftables' ? config.nftables : iptables).masqueradeAll,
     syncPeriodMs: ms(periods.syncPeriod),
     minSyncPeriodMs: ms(periods.minSyncPeriod),
-    ...(isOwn ? { nodeIps: bindAddress.split(',') } : {}),
+    ...(nodeIps.length > 0 ? { nodeIps } : {}),
     ...(config.detectLocalMode ? { localMode: config.detectLocalMode as (typeof localModes)[number] } : {}),
     ...(detectLocal.bridgeInterface ? { bridgeInterface: detectLocal.bridgeInterface } : {}),
     ...(detectLocal.interfaceNamePrefix ? { interfaceNamePrefix: detectLocal.interfaceNamePrefix } : {}),
