@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
 import { afterEach, describe, test } from 'node:test';
 import type { Event, Service } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
@@ -21,6 +22,9 @@ function touchedSince(nft: FakeNftables, transaction: number): string[][] {
   const ops = nft.transactions.slice(transaction).flatMap((t) => (t.table === 'kube-proxy' ? [t.ops] : []));
   return ops.map((list) => list.map((o) => ('set' in o && typeof o.set !== 'string' ? `${o.op} ${o.set.name}` : o.op)));
 }
+
+/** Of both families, where the machine has both. */
+const metricsHost = JSON.stringify(networkInterfaces()).includes('"::1"') ? '[::1]' : '127.0.0.1';
 
 describe('startProxy()', () => {
   afterEach(stopAll);
@@ -524,7 +528,7 @@ describe('startProxy()', () => {
   test('answers health checks of a Service and of itself', async () => {
     const cluster = new HandmadeCluster();
     cluster.nodes.put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node1' } });
-    const proxy = await start(cluster, new FakeNftables(), { healthzAddress: '127.0.0.1:0', metricsAddress: '[::1]:0' });
+    const proxy = await start(cluster, new FakeNftables(), { healthzAddress: '127.0.0.1:0', metricsAddress: `${metricsHost}:0` });
     const healthz = await fetch(`http://${proxy.healthzAddress}/healthz`);
     assert.equal(healthz.status, 200);
     cluster.nodes.put({
