@@ -2,6 +2,27 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIP } from 'node:net';
+import { type Family, familyOf } from '../ip/ip.ts';
+
+/** For documentation: its route is the default route. */
+const somewhere: Readonly<Record<Family, string>> = { 4: '192.0.2.1', 6: '2001:db8::1' };
+
+/**
+ * The address under which others know this machine: that from which it speaks to the first of `hosts` that it has a way to, else that of
+ * its default route. `own`: those it has, of IPv4 first; one of these comes before a default route of IPv6.
+ */
+export async function addressForOthers(
+  hosts: readonly string[],
+  own: readonly string[],
+  sourceTo: typeof sourceAddressTo = sourceAddressTo,
+): Promise<string | undefined> {
+  for (const host of [...hosts, somewhere[4]]) {
+    const address = await sourceTo(host);
+    if (address !== undefined) return address;
+  }
+  const [first] = own;
+  return first !== undefined && familyOf(first) === 4 ? first : ((await sourceTo(somewhere[6])) ?? first);
+}
 
 /**
  * The address from which this machine (the network namespace of this process) would speak to a host, by its routes; undefined when

@@ -2,7 +2,7 @@
 import { networkInterfaces } from 'node:os';
 import { KnownError } from '../errors/known-error.ts';
 import { cidrContains, parseCidr } from '../ip/ip.ts';
-import { sourceAddressTo } from '../linux/source-address.ts';
+import { addressForOthers } from '../linux/source-address.ts';
 
 export interface AddressWish {
   /** The very address. */
@@ -10,9 +10,6 @@ export interface AddressWish {
   /** The network that it is in. */
   readonly cidr?: string | undefined;
 }
-
-/** For documentation: their route is the default route. */
-const somewhere = ['192.0.2.1', '2001:db8::1'];
 
 /** Those that other machines know, of IPv4 first. */
 export function ownAddresses(): string[] {
@@ -43,11 +40,5 @@ export function wishedAddress({ address, cidr }: AddressWish, own: readonly stri
 /** `host`: of the control plane, to which the route is asked; without, the default route counts, and then the first address there is. */
 export async function nodeAddress(wish: AddressWish, host?: string): Promise<string | undefined> {
   const own = ownAddresses();
-  const wished = wishedAddress(wish, own);
-  if (wished !== undefined) return wished;
-  for (const target of [...(host === undefined ? [] : [host]), ...somewhere]) {
-    const address = await sourceAddressTo(target);
-    if (address !== undefined) return address;
-  }
-  return own[0];
+  return wishedAddress(wish, own) ?? (await addressForOthers(host === undefined ? [] : [host], own));
 }

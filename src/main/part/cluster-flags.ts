@@ -34,9 +34,6 @@ export function nodeNameOf(flags: FlagReader<'hostname-override'>): string {
   return flags.optional('hostname-override') ?? hostname().toLowerCase();
 }
 
-/** For documentation: their route is the default route. */
-const somewhere = ['192.0.2.1', '2001:db8::1'];
-
 /** The first address of this machine that is not loopback, and that others know, too. */
 export function firstAddress(family: Family): string | undefined {
   return Object.values(networkInterfaces())
@@ -49,12 +46,9 @@ export function firstAddress(family: Family): string | undefined {
  * that of the default route, and without one the first that is not loopback. Throws BAD_CONFIG.
  */
 export async function ownNodeIp(apiServer: string): Promise<string> {
-  const { sourceAddressTo } = await import('../../linux/source-address.ts');
-  for (const host of [apiServer, ...somewhere]) {
-    const address = await sourceAddressTo(host);
-    if (address !== undefined) return address;
-  }
-  const address = firstAddress(4) ?? firstAddress(6);
+  const { addressForOthers } = await import('../../linux/source-address.ts');
+  const own = ([4, 6] as const).flatMap((family) => firstAddress(family) ?? []);
+  const address = await addressForOthers([apiServer], own);
   if (address !== undefined) return address;
   throw new KnownError('BAD_CONFIG', 'Cannot tell the address of this node', { hint: 'Give it: --node-ip 192.0.2.1' });
 }
