@@ -198,7 +198,7 @@ export class NetworkReconciler {
       if (steps.some((s) => s.do === 'add-link' && s.link.name === bridgeName)) this.#told = '';
       await kernel.take(steps);
     }
-    kernel.setSysctls(desired.sysctls);
+    await kernel.setSysctls(desired.sysctls);
   }
 
   async #watch(sides: readonly Side[]): Promise<void> {

@@ -5,7 +5,11 @@ import { changeLink, deleteLink } from '../../linux/netlink/link.ts';
 import { decodeMessages, encodeMessage, type NetlinkMessage, type NetlinkRequest } from '../../linux/netlink/message.ts';
 import { deleteNeighbour, replaceNeighbour } from '../../linux/netlink/neighbour.ts';
 import { addRoute, deleteRoute, replaceRoute } from '../../linux/netlink/route.ts';
-import { concerns } from './network-kernel.ts';
+import { Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
+import { enterNetns } from '../../linux/netns.ts';
+import { readSysctl } from '../../linux/sysctl.ts';
+import { cannotMakeNamespaces, Namespaces } from '../../linux/testing/namespaces.ts';
+import { concerns, LinuxNetworkKernel } from './network-kernel.ts';
 
 /** As the kernel tells of a change: the same fixed part as in the request for it. */
 function notice(request: NetlinkRequest): NetlinkMessage {
@@ -51,4 +55,28 @@ describe('concerns()', () => {
     test(`${counts ? 'hears' : 'does not hear'} ${what}`, () => {
       assert.equal(concerns(told, new Set([ours])), counts);
     });
+});
+
+test('a machine that begins to forward heeds those routers that it has routes of', { skip: cannotMakeNamespaces }, async () => {
+  await using net = new Namespaces();
+  await net.add('n');
+  for (const [link, accepts] of [
+    ['advertised', '1'],
+    ['quiet', '1'],
+    ['managed', '0'],
+  ]) {
+    await net.ip('n', `link add ${link} type bridge`);
+    await net.ip('n', `link set ${link} up`);
+    await net.run('n', 'busybox', ['sysctl', '-w', `net.ipv6.conf.${link}.accept_ra=${accepts}`]);
+  }
+  for (const [at, link] of ['advertised', 'managed'].entries())
+    await net.ip('n', `-6 route add default via fe80::1 dev ${link} proto ra metric ${100 + at} onlink`);
+  using netlink = Rtnetlink.openIn(net.path('n'));
+  using _ = enterNetns(net.path('n'));
+  await new LinuxNetworkKernel(netlink).setSysctls({ 'net/ipv6/conf/all/forwarding': '1' });
+  const settings = ['all/forwarding', 'advertised/accept_ra', 'quiet/accept_ra', 'managed/accept_ra'];
+  assert.deepEqual(
+    settings.map((name) => readSysctl(`net/ipv6/conf/${name}`)),
+    ['1', '2', '1', '0'],
+  );
 });

@@ -20,6 +20,12 @@ const elsewhere = ['127.0.0.0/8', '::1/128', 'fe80::/10'].map(mustCidr);
 
 const everything: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
+const forwarding6 = 'net/ipv6/conf/all/forwarding';
+
+/** Who made a route. Source: include/uapi/linux/rtnetlink.h. */
+const RTPROT_KERNEL = 2;
+const RTPROT_RA = 9;
+
 /** What the reconciler asks of a kernel; tests have one in memory. */
 export type NetworkKernel = Pick<LinuxNetworkKernel, keyof LinuxNetworkKernel>;
 
@@ -74,9 +80,19 @@ export class LinuxNetworkKernel {
     );
   }
 
-  setSysctls(sysctls: Readonly<Record<string, string>>): void {
+  async setSysctls(sysctls: Readonly<Record<string, string>>): Promise<void> {
+    if (sysctls[forwarding6] === '1' && readSysctl(forwarding6) === '0') await this.#keepAdvertised();
     // A kernel without IPv6 has none of its settings.
     for (const [name, value] of Object.entries(sysctls)) if (readSysctl(name) !== undefined) ensureSysctl(name, value);
+  }
+
+  /** A machine that forwards drops default routes that it learnt from routers, and learns no more, unless `accept_ra` is 2. */
+  async #keepAdvertised(): Promise<void> {
+    const indexes = new Set((await this.#netlink.routes()).filter((r) => r.protocol === RTPROT_RA).map((r) => r.index));
+    for (const { index, name } of await this.#netlink.links()) {
+      const setting = `net/ipv6/conf/${name}/accept_ra`;
+      if (indexes.has(index) && readSysctl(setting) === '1') ensureSysctl(setting, '2');
+    }
   }
 
   /** What `chooseUnderlay` chooses from. */
@@ -176,9 +192,6 @@ export const watchedGroups: readonly number[] = [
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
 const RTM_NEWNEIGH = 28;
-/** Who made a route. Source: include/uapi/linux/rtnetlink.h. */
-const RTPROT_KERNEL = 2;
-const RTPROT_RA = 9;
 
 /** In IPv6 the kernel makes routes with every link, so with every pod, and makes those anew that routers advertise. */
 function isOfLink({ data }: NetlinkMessage): boolean {

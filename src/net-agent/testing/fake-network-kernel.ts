@@ -20,7 +20,7 @@ export class FakeNetworkKernel implements NetworkKernel {
     for (const step of steps) this.#take(step);
   }
 
-  setSysctls(sysctls: Readonly<Record<string, string>>): void {
+  async setSysctls(sysctls: Readonly<Record<string, string>>): Promise<void> {
     for (const [name, value] of Object.entries(sysctls)) this.sysctls.set(name, value);
   }
 
