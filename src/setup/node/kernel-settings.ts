@@ -1,5 +1,5 @@
 /** What a node needs of the kernel, set now and at every boot. "fairlead reset" puts back what was there before. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
@@ -18,9 +18,16 @@ const modules = ['overlay', 'br_netfilter'];
 /** What pod network and proxy set besides, as long as the node is one. */
 const alsoSet: readonly string[] = [
   ...['all/send_redirects', 'all/route_localnet', 'all/arp_ignore', 'all/arp_announce'].map((name) => `net/ipv4/conf/${name}`),
+  'net/ipv6/conf/all/forwarding',
   ...['conntrack', 'conn_reuse_mode', 'expire_nodest_conn', 'expire_quiescent_template'].map((name) => `net/ipv4/vs/${name}`),
   ...['max', 'tcp_timeout_established', 'tcp_timeout_close_wait', 'tcp_be_liberal'].map((name) => `net/netfilter/nf_conntrack_${name}`),
 ];
+
+/** Of links whose default route a router advertises, it is another where the node forwards. */
+function advertisements(): string[] {
+  const dir = 'net/ipv6/conf';
+  return existsSync(`/proc/sys/${dir}`) ? readdirSync(`/proc/sys/${dir}`).map((link) => `${dir}/${link}/accept_ra`) : [];
+}
 
 const bootFiles: Readonly<Record<string, string>> = {
   '/etc/sysctl.d/99-fairlead.conf': Object.entries(wanted)
@@ -35,7 +42,7 @@ const beforeFile = join(layout.stateDir, 'sysctls.json');
 export async function setKernel(exec: Exec): Promise<boolean> {
   for (const name of modules) await exec.run('modprobe', ['-q', name]).catch(() => undefined);
   const present = Object.entries(wanted).filter(([name]) => readSysctl(name) !== undefined);
-  const before = Object.fromEntries([...Object.keys(wanted), ...alsoSet].map((name) => [name, readSysctl(name)]));
+  const before = Object.fromEntries([...Object.keys(wanted), ...alsoSet, ...advertisements()].map((name) => [name, readSysctl(name)]));
   // Written before anything is changed, and never over what an earlier run found.
   if ((await readIfThere(beforeFile)) === undefined) {
     await mkdir(dirname(beforeFile), { recursive: true });
