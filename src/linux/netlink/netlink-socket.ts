@@ -50,6 +50,8 @@ interface Waiting {
 export interface EncodedBatch {
   /** Only the last message before the second marker asks for an answer: it comes after those about messages that were refused. */
   readonly bytes: Uint8Array;
+  /** The kernel is long at it, however short it is. */
+  readonly isLong: boolean;
   /** How many there are, without the markers. Each has the sequence number after that of the one before. */
   readonly messages: number;
 }
@@ -66,7 +68,10 @@ const batchSize = 64;
 /** Requests in one buffer of a stream. */
 const streamSize = 1024;
 const defaultRoom = 8 << 20;
-/** What is shorter keeps the kernel busy for less time than another thread takes to wake up: some dozens of changed elements. */
+/**
+ * What is shorter keeps the kernel busy for less time than another thread takes to wake up: some dozens of changed elements. A batch that takes away a whole table
+ * or set says that it `isLong`.
+ */
 const longBytes = 4096;
 /** Sequence numbers have 32 bits, and a batch takes many. */
 const wrapSeqAt = 0xf0000000;
@@ -178,7 +183,7 @@ export class NetlinkSocket implements Disposable {
       };
       this.#waiting.set(seq, { doing, take: () => {}, interrupted: false, done });
     }
-    this.#transmit({ bytes: batch.bytes, isDump: false, isAnswered: () => isAnswered }, [firstSeq], doing);
+    this.#transmit({ bytes: batch.bytes, isLong: batch.isLong, isDump: false, isAnswered: () => isAnswered }, [firstSeq], doing);
     await promise;
     for (let seq = firstSeq; seq <= lastSeq; seq++) this.#waiting.delete(seq);
     return { batch, refusals };

@@ -46,6 +46,8 @@ export interface WireOptions {
 /** One buffer of requests. */
 export interface Sending {
   readonly bytes: Uint8Array;
+  /** It goes beside the event loop, if anything does, however short it is. */
+  readonly isLong?: boolean;
   /** The answer is a long list that the kernel works out while it is read. */
   readonly isDump: boolean;
   /** Whether every answer that is waited for has come. */
@@ -161,9 +163,9 @@ export class AsideWire implements Wire {
     return result;
   }
 
-  async #exchange({ bytes, isDump, isAnswered }: Sending, doing: string): Promise<void> {
+  async #exchange({ bytes, isLong, isDump, isAnswered }: Sending, doing: string): Promise<void> {
     const libc = loadLibc();
-    const sent = await inTurn(this.#options.protocol, async () => (this.#isClosed ? undefined : this.#send(bytes)));
+    const sent = await inTurn(this.#options.protocol, async () => (this.#isClosed ? undefined : this.#send(bytes, isLong)));
     if (sent === undefined) throw new NetlinkError('ESHUTDOWN', doing);
     // Its errno stays in the other thread. A kernel that has no room for the bytes is what happens.
     if (sent !== bytes.length) throw new NetlinkError('EMSGSIZE', doing);
@@ -178,9 +180,9 @@ export class AsideWire implements Wire {
   }
 
   /** What send(2) returned. */
-  #send(bytes: Uint8Array): number | Promise<number> {
+  #send(bytes: Uint8Array, isLong = false): number | Promise<number> {
     const libc = loadLibc();
-    return bytes.length < this.#fromBytes ? libc.send(this.#fd, bytes, bytes.length, 0) : libc.sendAside(this.#fd, bytes);
+    return bytes.length < this.#fromBytes && !isLong ? libc.send(this.#fd, bytes, bytes.length, 0) : libc.sendAside(this.#fd, bytes);
   }
 
   join(group: number): void {

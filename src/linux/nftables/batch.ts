@@ -172,7 +172,8 @@ class BatchWriter {
     const ops = this.#ops;
     const bytes = this.out.bytes();
     addFlags(bytes, this.#last, NLM_F_ACK);
-    return { bytes, messages: this.messages, opOf: (sequence) => ops.get(sequence) };
+    const isLong = this.#transaction.ops.some(({ op }) => op === 'delete-table' || op === 'delete-set');
+    return { bytes, isLong, messages: this.messages, opOf: (sequence) => ops.get(sequence) };
   }
 }
 

@@ -6,7 +6,7 @@ import { inNetns } from '../netns.ts';
 import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
 import { KernelNftables } from './kernel-nftables.ts';
 import { syncTable } from './sync-table.ts';
-import type { SetDeclaration, Table } from './table.ts';
+import type { SetDeclaration, Table, Transaction } from './table.ts';
 
 const ports: SetDeclaration = { name: 'ports', key: ['ipv4_addr', 'inet_service'], data: ['ipv4_addr', 'inet_service'] };
 const pods: SetDeclaration = { name: 'pods', key: ['ipv4_addr'] };
@@ -55,7 +55,29 @@ const table: Table = {
   ],
 };
 
+/** Whether work ends before the event loop goes on: nothing of another thread comes before that. */
+async function holdsUpLoop(work: Promise<void>): Promise<boolean> {
+  let isDone = false;
+  const ended = work.then(() => {
+    isDone = true;
+  });
+  for (let turn = 0; turn < 1000 && !isDone; turn++) await undefined;
+  const held = isDone;
+  await ended;
+  return held;
+}
+
 describe('KernelNftables', { skip: cannotMakeNamespaces }, () => {
+  test('sends beside the event loop what takes away a whole table or set, and on it what is short otherwise', async () => {
+    await using net = new Namespaces();
+    await net.add('n');
+    using nft = inNetns(net.path('n'), () => new KernelNftables('if-long'));
+    const held = (...ops: Transaction['ops']): Promise<boolean> => holdsUpLoop(nft.commit({ family: 'ip', table: 't', ops }));
+    assert.equal(await held({ op: 'add-table' }, { op: 'add-set', set: pods }), true);
+    assert.equal(await held({ op: 'delete-set', set: 'pods' }), false);
+    assert.equal(await held({ op: 'delete-table' }), false);
+  });
+
   test('finds a table as it wrote it, and nft shows it as it was written', async () => {
     await using net = new Namespaces();
     await net.add('n');
