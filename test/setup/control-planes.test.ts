@@ -257,7 +257,9 @@ etcd:
     const [first, second] = machines();
     await lab.up();
     const tls = '--cacert=/tmp/etcd/ca.crt --cert=/tmp/etcd/etcd.crt --key=/tmp/etcd/etcd.key';
-    const ctl = (text: string): Promise<string> => second.sh(`etcdctl --endpoints=https://${second.address}:2379 ${tls} ${text}`);
+    // On a busy machine members elect anew now and then, and etcdctl waits five seconds by default.
+    const etcdctl = `etcdctl --command-timeout=60s --endpoints=https://${second.address}:2379 ${tls}`;
+    const ctl = (text: string): Promise<string> => second.sh(`${etcdctl} ${text}`);
     const members = (await ctl('member list')).split('\n').map((line) => line.split(', '));
     const [stale] = members.find(([, , name]) => name === first.name) ?? [];
     await ctl(`member remove ${stale}`);
