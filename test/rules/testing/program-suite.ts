@@ -125,6 +125,7 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
           const run = (): void => program.run('--kubeconfig', program.kubeconfig, '--hostname-override=node1', '--proxy-mode', mode);
           run();
           await node.untilIn(mode);
+          await node.untilServed();
           const ours = (await node.rules()).map(withoutComment);
           await program.stop();
           await program.fairlead('proxy', '--cleanup');
