@@ -16,7 +16,7 @@ import type { PodRules } from './kernel/pod-rules.ts';
 import { backendDataOf, nodePatch, podCidrOf, publicIpOverwrite, type SubnetLease } from './lease/lease.ts';
 import { type OwnSide, readPeers } from './lease/peers.ts';
 import { diff } from './plan/diff.ts';
-import type { DesiredLink, DesiredNetwork, KernelLink, Underlay } from './plan/network.ts';
+import type { DesiredLink, DesiredNetwork, KernelLink, KernelState, Underlay } from './plan/network.ts';
 import { bridgeName, plan } from './plan/plan.ts';
 import { chooseUnderlay, type NodeAddresses, type UnderlayWish } from './plan/underlay.ts';
 import { renderSubnetEnv, writeSubnetEnv } from './subnet-env.ts';
@@ -117,13 +117,14 @@ export class NetworkReconciler {
       return;
     }
     this.#waiting = '';
-    const { links } = await this.#tools.kernel.read();
+    const state = await this.#tools.kernel.read();
     const sides: Side[] = [];
     const refusals = new Map<string, string>();
-    for (const range of ranges) sides.push(await this.#side(node, all, range, links, refusals));
+    for (const range of ranges) sides.push(await this.#side(node, all, range, state.links, refusals));
     this.#refusals.are(refusals);
     const wanted = withOneBridge(inOrderOf(node, sides));
-    for (const side of wanted) await this.#takeSteps(side);
+    // What was done for one family may be a step of the next, as the bridge.
+    for (const [i, { desired }] of wanted.entries()) await this.#takeSteps(desired, i === 0 ? state : await this.#tools.kernel.read());
     await this.#watch(wanted);
     const mtu = await this.#bringAbout(wanted);
     await this.#patchNode(node, wanted);
@@ -188,9 +189,9 @@ export class NetworkReconciler {
     return mtu;
   }
 
-  async #takeSteps({ desired }: Side): Promise<void> {
+  async #takeSteps(desired: DesiredNetwork, state: KernelState): Promise<void> {
     const { kernel, log } = this.#tools;
-    const steps = diff(desired, await kernel.read());
+    const steps = diff(desired, state);
     if (steps.length > 0) {
       const what = Object.entries(Object.groupBy(steps, (s) => s.do)).map(([kind, list]) => `${list?.length} ${kind}`);
       log.info(`Changing the pod network: ${what.join(', ')}`);

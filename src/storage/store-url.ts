@@ -120,7 +120,5 @@ function quoted(text: string): string {
 
 /** The URL without its password, for messages. */
 function readable(url: URL): string {
-  const shown = new URL(url);
-  if (shown.password) shown.password = '***';
-  return shown.href.replace(/^etcd\+/, 'etcd=');
+  return withoutPassword(url.href).replace(/^etcd\+/, 'etcd=');
 }
