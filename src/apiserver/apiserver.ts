@@ -1,5 +1,6 @@
 /** `createApiServer` puts the parts together: store → watch cache → access → admission → handlers → HTTPS. */
 import { messageOf } from '../errors/known-error.ts';
+import { joinHostPort } from '../ip/ip.ts';
 import { gitVersion } from '../observability/version.ts';
 import type { Store } from '../storage/store.ts';
 import { keepClaims } from './allocation/claim-keeper.ts';
@@ -81,7 +82,7 @@ function listen(parts: Parts): ReturnType<typeof listenHttps> {
 }
 
 function serverPaths({ options, registry, metrics, tokenIssuer }: Parts): ServerPathsOptions {
-  const advertised = `${options.advertiseAddress}:${options.listen.port}`;
+  const advertised = joinHostPort(options.advertiseAddress, options.listen.port);
   return {
     discovery: new Discovery(registry, advertised, gitVersion),
     problems: () => storeProblems(options.store),

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { constants } from 'node:http2';
 import { Agent, request } from 'node:https';
+import { createConnection } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
@@ -19,6 +21,8 @@ import { listenHttps } from './https-listener.ts';
 import type { RequestContext } from './request-context.ts';
 import { requestInfo } from './request-info.ts';
 
+const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+
 describe('listenHttps()', () => {
   let pki: TestPki;
   let listener: Awaited<ReturnType<typeof listenHttps>>;
@@ -33,10 +37,9 @@ describe('listenHttps()', () => {
     clock: systemClock,
     limits: { bodies: { each: 1000, all: 1000 }, lasting: { each: 2, all: 10 } },
   });
-  before(async () => {
-    pki = await TestPki.create();
-    listener = await listenHttps({
-      listen: { host: '127.0.0.1', port: 0 },
+  const listen = async (host: string): ReturnType<typeof listenHttps> =>
+    listenHttps({
+      listen: { host, port: 0 },
       tls: { ...(await pki.server()), clientCa: pki.ca },
       access: {
         identify: async (req) => {
@@ -64,6 +67,9 @@ describe('listenHttps()', () => {
       upgrade: () => {},
       observe: () => {},
     });
+  before(async () => {
+    pki = await TestPki.create();
+    listener = await listen('127.0.0.1');
   });
   after(async () => {
     agent.destroy();
@@ -101,6 +107,22 @@ describe('listenHttps()', () => {
       }),
     );
   };
+
+  for (const everywhere of ['0.0.0.0', '::'])
+    test(`takes connections of both families at ${everywhere}, as Go's servers do`, {
+      skip: hasIpv6 ? false : 'loopback has no IPv6 here',
+    }, async () => {
+      const other = await listen(everywhere);
+      try {
+        for (const host of ['127.0.0.1', '::1']) {
+          const socket = createConnection(other.address.port, host);
+          await once(socket, 'connect');
+          socket.destroy();
+        }
+      } finally {
+        await other.app.close();
+      }
+    });
 
   test('answers a connection that was opened and never used with 408, which Go takes as what it is, and nonsense with 400', async () => {
     const answers = [];

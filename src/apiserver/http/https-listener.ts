@@ -1,4 +1,5 @@
 /** HTTPS by fastify: who asks, may they, the body within its limit, and then the router. Answers are written raw. */
+import { existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -6,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
+import { joinHostPort } from '../../ip/ip.ts';
 import type { Log } from '../../observability/log.ts';
 import { anonymous } from '../auth/user-info.ts';
 import type { FlowControl } from '../flow/flow-control.ts';
@@ -29,6 +31,7 @@ import type { RequestInfo } from './request-info.ts';
 import { StalledAnswers } from './stalled-answers.ts';
 
 interface HttpOptions {
+  /** As Go's servers do, `0.0.0.0` takes in IPv6, too, as `::` takes in IPv4. */
   readonly listen: { readonly host: string; readonly port: number };
   readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer; readonly clientCa: string | Buffer };
   readonly access: Pick<RequestAuth, 'identify' | 'authorize'>;
@@ -62,11 +65,15 @@ const idleMs = 120_000;
 /** When the server closes. */
 const graceMs = 1000;
 
+/** A socket of IPv6 takes connections of both families; a kernel without IPv6 has none. */
+const everywhere = existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0';
+
 const begun = new WeakMap<IncomingMessage, Begun>();
 
 /** Listens; throws PORT_TAKEN when somebody else does already. */
 export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstance; address: AddressInfo }> {
   const app = createApp(o);
+  const { host, port } = o.listen;
   const stalled = new StalledAnswers(o.clock);
   const decoder = new BodyDecoder(o.clock);
   const connections = new Connections(o.connections);
@@ -92,12 +99,12 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
   app.server.on('connect', (_req, socket) => refuse(socket, notAllowed));
   try {
     // With a full queue of connections the kernel drops the next, which comes again after a second.
-    await app.listen({ ...o.listen, backlog: 4096 });
+    await app.listen({ host: host === '0.0.0.0' ? everywhere : host, port, backlog: 4096 });
   } catch (err) {
     await app.close();
     if (systemCode(err) === 'EADDRINUSE') {
-      throw new KnownError('PORT_TAKEN', `Cannot listen on "${o.listen.host}:${o.listen.port}": another program does`, {
-        hint: `Find it with: ss -ltnp 'sport = :${o.listen.port}'`,
+      throw new KnownError('PORT_TAKEN', `Cannot listen on "${joinHostPort(host, port)}": another program does`, {
+        hint: `Find it with: ss -ltnp 'sport = :${port}'`,
         cause: err,
       });
     }

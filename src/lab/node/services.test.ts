@@ -38,7 +38,7 @@ test('the control plane runs the server without what is left out, or a command i
   assert.equal(
     serverCommand(plan, controlPlane!).join(' '),
     'env NODE_COMPILE_CACHE=/var/cache/fairlead /opt/fairlead/src/main/fairlead.sh server --data-dir /var/lib/fairlead/server ' +
-      '--pki-dir /etc/kubernetes/pki --bind-address 0.0.0.0 --advertise-address 192.168.120.10 --secure-port 6443 ' +
+      '--pki-dir /etc/kubernetes/pki --advertise-address 192.168.120.10 --secure-port 6443 ' +
       '--cluster-cidr 10.244.0.0/16 --service-cluster-ip-range 10.96.0.0/16 --service-node-port-range 30000-32767 ' +
       '--cluster-dns 10.96.0.10 --address-pools 192.168.120.100-192.168.120.120 --service-account-max-token-expiration 8760h --parts *,-scheduler',
   );

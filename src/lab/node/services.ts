@@ -64,7 +64,6 @@ export function serverCommand(plan: LabPlan, node: NodePlan): string[] {
     ...(store === undefined ? {} : { store }),
     ...(plan.controlPlanes.length > 1 ? electionTimes : {}),
     'pki-dir': '/etc/kubernetes/pki',
-    'bind-address': plan.families.some(({ underlay }) => underlay.family === 6) ? '::' : '0.0.0.0',
     'advertise-address': node.address,
     'secure-port': '6443',
     'cluster-cidr': listOf(plan, 'pods'),

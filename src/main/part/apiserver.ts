@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { switchFlag, textFlag } from '../../cli/command.ts';
 import { aborted } from '../../clock/aborted.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
-import { familyOf } from '../../ip/ip.ts';
+import { familyOf, joinHostPort } from '../../ip/ip.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { firstAddress } from './cluster-flags.ts';
 import { definePart, type Part, type PartFlag, type PartFlags } from './part.ts';
@@ -33,7 +33,7 @@ const flags = {
   },
   ...storeFlags,
   'pki-dir': textFlag('DIR', 'certificates and keys, with the names kubeadm gives them', '/etc/kubernetes/pki'),
-  'bind-address': textFlag('IP', 'address to listen on', '0.0.0.0'),
+  'bind-address': textFlag('IP', 'address to listen on; 0.0.0.0 and :: are all, of both families', '0.0.0.0'),
   'secure-port': textFlag('PORT', 'port to listen on', '6443'),
   'advertise-address': textFlag('IP', 'address under which the cluster reaches this server'),
   'service-cluster-ip-range': textFlag(
@@ -163,7 +163,7 @@ export const apiserver: Part = definePart({
     });
     registerWatchAge(api.metrics, () => informers.agesMs);
     return {
-      ready: Promise.resolve(`API server listens on ${api.address.host}:${api.address.port}`),
+      ready: Promise.resolve(`API server listens on ${joinHostPort(api.address.host, api.address.port)}`),
       stopped: aborted(signal)
         .then(() => api.close())
         .then(close),

@@ -8,7 +8,7 @@ import { waitUntil } from '../../cli/wait-until.ts';
 import { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { familyOf, isIp, joinHostPort } from '../../ip/ip.ts';
+import { isIp, joinHostPort } from '../../ip/ip.ts';
 import { type FoundCertificate, findCertificates } from '../certs/certs.ts';
 import type { ClusterPlan } from '../config/cluster-plan.ts';
 import { layout } from '../layout.ts';
@@ -24,7 +24,6 @@ export function serverFlags(plan: ClusterPlan): ServiceFlags {
     'data-dir': layout.serverDir,
     'pki-dir': layout.pkiDir,
     'kubeconfig-dir': layout.kubernetesDir,
-    ...(familyOf(plan.advertiseAddress) === 6 ? { 'bind-address': '::' } : {}),
     'advertise-address': plan.advertiseAddress,
     'secure-port': String(plan.bindPort),
     'cluster-cidr': plan.podSubnet,
