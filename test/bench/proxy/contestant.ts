@@ -8,13 +8,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endpointSlices, nodes, serviceCidrs, services } from '../../../src/api/resource-types.ts';
 import { FakeApiServer } from '../../../src/client/testing/fake-api-server.ts';
+import { messageOf } from '../../../src/errors/known-error.ts';
 import { mustRun, start, systemExec } from '../../../src/linux/exec.ts';
 import { enterNetns } from '../../../src/linux/netns.ts';
 import { endpointCidr, nodeIp, serviceCidr } from './objects.ts';
 
 const apiPort = 8001;
 const ticksPerSecond = 100;
-const saidLength = 4000;
+/** Of the last words of a program; a crash of Node.js alone takes some thousands. */
+const saidLength = 16_000;
 const metricsPollMs = 50;
 
 export interface Program {
@@ -84,6 +86,8 @@ export class Contestant implements AsyncDisposable {
   readonly #dir: string;
   #process: ChildProcess | undefined;
   #said = '';
+  /** How it ended, once all that it said was read. */
+  #end: Promise<string> | undefined;
 
   private constructor(dir: string) {
     this.#dir = dir;
@@ -108,12 +112,23 @@ export class Contestant implements AsyncDisposable {
       stream?.on('data', (part) => {
         this.#said = (this.#said + String(part)).slice(-saidLength);
       });
+    this.#end = new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`)));
     this.#process = child;
+  }
+
+  get #hasEnded(): boolean {
+    return this.#process?.exitCode !== null || this.#process.signalCode !== null;
   }
 
   /** Throws when it has ended. */
   check(): void {
-    if (this.#process?.exitCode !== null) throw new Error(`The proxy has ended: ${this.#said}`);
+    if (this.#hasEnded) throw new Error('it runs no more');
+  }
+
+  /** A failure of the measurement with how the program ended, if it did, and what it said last. */
+  async explained(err: unknown): Promise<Error> {
+    const end = this.#process && this.#hasEnded ? `, the program has ended with ${await this.#end}` : '';
+    return new Error(`${messageOf(err)}${end}; it said:\n${this.#said}`, { cause: err });
   }
 
   /** All threads that this process, and the proxy if it runs, have by now. */

@@ -153,13 +153,22 @@ class Measurement {
   }
 }
 
+/** Rejects with what the program said last. */
 export async function measure(program: Program, mode: string, size: Size, limits: Limits): Promise<Figures> {
   const made = objectsOf(size);
   await using _node = await enterNode(`fl-bench-${process.pid}`);
   await using contestant = await Contestant.create(mode);
-  using connections = new Connections();
   contestant.api.replace(services, [...made.services, service('moving', movingIp)]);
   contestant.api.replace(endpointSlices, [...made.slices, slice('moving', 0, [movingEndpoint(0)])]);
+  try {
+    return await measureIn(contestant, program, mode, size, limits);
+  } catch (err) {
+    throw await contestant.explained(err);
+  }
+}
+
+async function measureIn(contestant: Contestant, program: Program, mode: string, size: Size, limits: Limits): Promise<Figures> {
+  using connections = new Connections();
   const measurement = new Measurement(contestant, connections, limits, mode);
   const loaded = await measurement.load(program, mode);
   const before = contestant.cpu;
