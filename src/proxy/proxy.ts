@@ -195,8 +195,12 @@ export class ServiceProxy {
   async #afterSync(): Promise<void> {
     const { planners } = this.#families;
     // Each is asked, so that none has old news the next time.
-    const news = planners.filter((planner) => planner.takeWarningNews());
-    if (news.length > 0) this.#report.update(planners.flatMap((planner) => planner.warnings));
+    const news = new Set(planners.flatMap((planner) => [...planner.takeWarningNews()]));
+    for (const key of news)
+      this.#report.update(
+        key,
+        planners.flatMap((planner) => planner.warningsOf(key)),
+      );
     // Our own sockets are reserved as others are: ports that we listened on may be somebody's now.
     const healthChecks = planners.map((planner) => planner.healthChecks);
     if (await this.#answers.health.update(healthChecks, (key, message) => this.#onHealthFailure(key, message))) this.#onView('look');

@@ -18,7 +18,7 @@ function toldOf(...updates: readonly (readonly PlanWarning[])[]): string[][] {
   });
   return updates.map((warnings) => {
     told = [];
-    report.update(warnings);
+    report.update('n/web', warnings);
     return told;
   });
 }
@@ -44,4 +44,18 @@ describe('ServiceReport', () => {
       ['Over: two'],
       ['FrontendReserved two'],
     ]));
+
+  test('goes on with what was told of one Service while another has news', () => {
+    const told: string[] = [];
+    const report = new ServiceReport({
+      log: { ...silentLog, info: (text) => void told.push(text), warn: (text) => void told.push(text) },
+      service: () => undefined,
+      event: () => {},
+    });
+    report.update('n/web', [two]);
+    report.update('n/other', [{ ...three, service: 'n/other' }]);
+    report.update('n/other', []);
+    report.update('n/web', [two]);
+    assert.deepEqual(told, ['two', 'three', 'Over: three']);
+  });
 });

@@ -11,30 +11,38 @@ interface ServiceReportOptions {
   readonly event: (about: KubeObject, reason: string, message: string) => void;
 }
 
+/** Messages by what they are about. */
+type Told = ReadonlyMap<string, ReadonlySet<string>>;
+
 export class ServiceReport {
   readonly #options: ServiceReportOptions;
-  /** What was told, by Service and what it is about: the families may have two messages about the same. */
-  #told: ReadonlyMap<string, ReadonlySet<string>> = new Map();
+  /** What was told of each Service, by what it is about: the families may have two messages about the same. */
+  readonly #told = new Map<string, Told>();
 
   constructor(options: ServiceReportOptions) {
     this.#options = options;
   }
 
-  /** Takes the warnings of every family: the same of two is told once. */
-  update(warnings: Iterable<PlanWarning>): void {
+  /** Takes all warnings about a Service (`namespace/name`), of every family: the same of two is told once. */
+  update(key: string, warnings: Iterable<PlanWarning>): void {
     const { log, service, event } = this.#options;
+    const before: Told = this.#told.get(key) ?? new Map();
     const now = new Map<string, Set<string>>();
-    for (const { service: key, about, reason, message, hint } of warnings) {
-      const id = `${key} ${about}`;
-      const messages = now.get(id) ?? new Set();
-      const isTold = messages.has(message) || this.#told.get(id)?.has(message);
-      now.set(id, messages.add(message));
+    for (const { about, reason, message, hint } of warnings) {
+      const messages = now.get(about) ?? new Set();
+      const isTold = messages.has(message) || before.get(about)?.has(message);
+      now.set(about, messages.add(message));
       if (isTold) continue;
       log.warn(message, { hint });
       const object = service(key);
       if (object) event(object, reason, message);
     }
-    for (const [id, messages] of this.#told) if (!now.has(id)) for (const message of messages) log.info(`Over: ${message}`);
-    this.#told = now;
+    this.#tellOver(before, now);
+    if (now.size > 0) this.#told.set(key, now);
+    else this.#told.delete(key);
+  }
+
+  #tellOver(before: Told, now: Told): void {
+    for (const [about, messages] of before) if (!now.has(about)) for (const message of messages) this.#options.log.info(`Over: ${message}`);
   }
 }

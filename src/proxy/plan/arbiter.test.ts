@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import ip6addr from 'ip6addr';
 import { FrontendArbiter } from './arbiter.ts';
 import { nothingReserved } from './reserved.ts';
 import { type Frontend, frontendName, type ServicePlan } from './service-plan.ts';
@@ -176,5 +177,24 @@ describe('FrontendArbiter', () => {
     assert.deepEqual(shared(), ['192.0.2.1']);
     arbiter.reserve({ ...nothingReserved, nodes });
     assert.equal(shared(), undefined);
+  });
+
+  test('looks for the Service range of an address once, however many ports it is written with', (t) => {
+    const arbiter = new FrontendArbiter({ ...anyNode, serviceCidrs: ['10.96.0.0/12', '172.16.0.0/12'] });
+    const contains = t.mock.method(Object.getPrototypeOf(ip6addr.createCIDR('::', 0)) as { contains(): boolean }, 'contains');
+    const looksFor = (key: string, address: string, ports: number): number => {
+      const before = contains.mock.callCount();
+      const one = plan(key, 1, `fd00::${key.length}`, [address]);
+      const frontends = Array.from({ length: ports }, (_, i) => one.ports[0]?.frontends.map((f) => ({ ...f, port: i + 1 })) ?? []);
+      arbiter.put(key, { ...one, ports: one.ports.map((port) => ({ ...port, frontends: frontends.flat() })) });
+      return contains.mock.callCount() - before;
+    };
+    looksFor('n/first', '10.96.7.1', 1);
+    const once = looksFor('n/one', '10.96.7.2', 1);
+    assert.ok(once > 0);
+    assert.equal(looksFor('n/many', '10.96.7.3', 100), once);
+    assert.equal(arbiter.refusalsOf('n/many').length, 100);
+    arbiter.put('n/many', undefined);
+    assert.equal(looksFor('n/many', '10.96.7.3', 1), once, 'what nobody writes any more is not kept');
   });
 });

@@ -4,7 +4,7 @@
  * reserved nobody gets, and neither another Service's cluster IP, on whatever port, nor another's node port at an address that serves node ports:
  * the API server gave those to one Service alone, while an address is what somebody wrote. Plain memory.
  */
-import { type Cidr, parseCidr } from '../../ip/ip.ts';
+import { type Cidr, cidrContains, parseCidr } from '../../ip/ip.ts';
 import { NameIndex } from './name-index.ts';
 import type { NodeContext } from './node-context.ts';
 import { nothingReserved, type Reserved, servesNodePorts, whyReserved } from './reserved.ts';
@@ -43,10 +43,15 @@ export class FrontendArbiter {
   readonly #written = new NameIndex();
   /** Frontends at addresses, by the name of the node port that may be there. */
   readonly #besideNodePort = new NameIndex();
+  /** Whether an address that somebody wrote is of a Service range: one Service may have a hundred thousand frontends there. */
+  readonly #inServiceRange = new Map<string, boolean>();
   /** By frontend, then by Service. */
   readonly #refused = new Map<string, ReadonlyMap<string, Refusal>>();
+  /** Frontends that a Service goes without, by Service. */
+  readonly #missed = new NameIndex();
   readonly #changed = new Set<string>();
-  #hasNews = false;
+  /** Services whose refusals are others than when they were last asked for. */
+  #news = new Set<string>();
 
   constructor(node: ArbitratedNode) {
     this.#node = node;
@@ -91,6 +96,7 @@ export class FrontendArbiter {
       name,
       after.some(({ frontend }) => frontend.kind !== 'cluster-ip'),
     );
+    if (!this.#written.has(ip)) this.#inServiceRange.delete(ip);
     if (ip !== '') this.#besideNodePort.set(name.slice(`${ip} . `.length), name, after.length > 0);
     this.#decide(name, ip);
   }
@@ -112,9 +118,14 @@ export class FrontendArbiter {
     const before = this.#refused.get(name);
     if (refused.size === 0) this.#refused.delete(name);
     else this.#refused.set(name, refused);
-    for (const key of before?.keys() ?? []) if (!refused.has(key)) this.#changed.add(key);
-    for (const key of refused.keys()) if (!before?.has(key)) this.#changed.add(key);
-    this.#hasNews ||= areOthers(refused, before);
+    for (const key of new Set([...(before?.keys() ?? []), ...refused.keys()])) this.#note(name, key, before?.get(key), refused.get(key));
+  }
+
+  #note(name: string, key: string, before: Refusal | undefined, now: Refusal | undefined): void {
+    if (before?.why !== now?.why) this.#news.add(key);
+    if ((before === undefined) === (now === undefined)) return;
+    this.#changed.add(key);
+    this.#missed.set(key, name, now !== undefined);
   }
 
   #refusal(name: string, { key, frontend, protocol }: Claim, winner: string | undefined): Refusal | undefined {
@@ -125,8 +136,16 @@ export class FrontendArbiter {
     if (frontend.kind === 'cluster-ip') return taken;
     const owner = [...(this.#clusterIps.get(frontend.ip ?? '') ?? [])].find((other) => other !== key);
     if (owner !== undefined) return refuse('FrontendReserved', `it is the cluster IP of Service "${owner}"`);
-    const why = whyReserved(frontend, protocol, this.#reserved, this.#serviceRanges);
+    const why = whyReserved(frontend, protocol, this.#reserved, (ip) => this.#isOfServices(ip));
     return why === undefined ? taken : refuse('FrontendReserved', why);
+  }
+
+  #isOfServices(ip: string): boolean {
+    const known = this.#inServiceRange.get(ip);
+    if (known !== undefined) return known;
+    const isInside = this.#serviceRanges.some((range) => cidrContains(range, ip));
+    this.#inServiceRange.set(ip, isInside);
+    return isInside;
   }
 
   /** The Service whose node port is at that address. */
@@ -159,16 +178,26 @@ export class FrontendArbiter {
       }
   }
 
-  /** Services that go without a frontend. */
+  /** What Services go without. */
   get refusals(): Refusal[] {
     return [...this.#refused.values()].flatMap((refusals) => [...refusals.values()]);
   }
 
-  /** Whether `refusals` are others than when it was last asked. */
-  takeNews(): boolean {
-    const hasNews = this.#hasNews;
-    this.#hasNews = false;
-    return hasNews;
+  /** Services that go without a frontend. */
+  get refused(): Iterable<string> {
+    return this.#missed.keys();
+  }
+
+  /** What one Service goes without. */
+  refusalsOf(key: string): Refusal[] {
+    return [...this.#missed.under(key)].flatMap((name) => this.#refused.get(name)?.get(key) ?? []);
+  }
+
+  /** The Services whose refusals are others than when this was last asked. */
+  takeNews(): ReadonlySet<string> {
+    const news = this.#news;
+    this.#news = new Set();
+    return news;
   }
 
   /** What each Service that changed since the last time has now: its plan, less the frontends that it goes without. */
@@ -187,10 +216,6 @@ export class FrontendArbiter {
       port.frontends.filter((f) => has(frontendName(f, port))).map((f) => (isShared(f) ? { ...f, isShared: true } : f));
     return { ...plan, ports: plan.ports.map((port) => ({ ...port, frontends: granted(port) })) };
   }
-}
-
-function areOthers(now: ReadonlyMap<string, Refusal>, before: ReadonlyMap<string, Refusal> | undefined): boolean {
-  return now.size !== (before?.size ?? 0) || [...now].some(([key, { why }]) => before?.get(key)?.why !== why);
 }
 
 /** Addresses of nodes, and where parts of the cluster listen. */

@@ -11,6 +11,14 @@ export class NameIndex {
     } else if (names?.delete(name) && names.size === 0) this.#names.delete(key);
   }
 
+  has(key: string): boolean {
+    return this.#names.has(key);
+  }
+
+  keys(): Iterable<string> {
+    return this.#names.keys();
+  }
+
   under(key: string): Iterable<string> {
     return this.#names.get(key) ?? [];
   }

@@ -32,23 +32,49 @@ describe('the warnings of a Planner', () => {
     );
   });
 
-  test('are news when one comes, goes or has another reason, and at no other time', () => {
+  test('are news of a Service when one comes, goes or has another reason, and at no other time', () => {
     const planner = new Planner(sampleNode, ['random']);
-    const isNews = (...[name, one]: [string, Service | undefined]): boolean => {
+    const newsOf = (...[name, one]: [string, Service | undefined]): string[] => {
       planner.put(`n/${name}`, one, []);
-      return planner.takeWarningNews();
+      return [...planner.takeWarningNews()];
     };
-    assert.equal(isNews('a', service('a', '10.96.0.1', ['198.51.100.1'])), false);
-    assert.equal(isNews('b', service('b', '10.96.0.2', ['198.51.100.1'])), true, 'it comes');
-    assert.equal(planner.takeWarningNews(), false);
-    assert.equal(isNews('b', service('b', '10.96.0.2', ['198.51.100.1'])), false, 'nothing new');
-    assert.equal(isNews('c', service('c', '10.96.0.3')), false, 'another Service');
-    assert.equal(isNews('c', service('c', '198.51.100.1')), true, 'another reason');
-    assert.equal(isNews('c', undefined), true);
-    assert.equal(isNews('b', undefined), true, 'it goes');
+    assert.deepEqual(newsOf('a', service('a', '10.96.0.1', ['198.51.100.1'])), []);
+    assert.deepEqual(newsOf('b', service('b', '10.96.0.2', ['198.51.100.1'])), ['n/b'], 'it comes');
+    assert.deepEqual([...planner.takeWarningNews()], []);
+    assert.deepEqual(newsOf('b', service('b', '10.96.0.2', ['198.51.100.1'])), [], 'nothing new');
+    assert.deepEqual(newsOf('c', service('c', '10.96.0.3')), [], 'another Service');
+    assert.deepEqual(newsOf('c', service('c', '198.51.100.1')).toSorted(), ['n/a', 'n/b'], 'another reason');
+    assert.deepEqual(newsOf('c', undefined).toSorted(), ['n/a', 'n/b', 'n/c'], 'what is gone has nothing to miss');
+    assert.deepEqual(planner.warningsOf('n/c'), []);
+    assert.deepEqual(newsOf('b', undefined), ['n/b'], 'it goes');
     const odd = (value: string): Service => service('d', '10.96.0.4', [], { [algorithmAnnotation]: value });
-    assert.equal(isNews('d', odd('sed')), true, 'an algorithm that the mode lacks');
-    assert.equal(isNews('d', odd('sed')), false);
-    assert.equal(isNews('d', odd('random')), true);
+    assert.deepEqual(newsOf('d', odd('sed')), ['n/d'], 'an algorithm that the mode lacks');
+    assert.deepEqual(newsOf('d', odd('sed')), []);
+    assert.deepEqual(newsOf('d', odd('random')), ['n/d']);
+  });
+
+  test('are news of every Service that had one, when the node is another', () => {
+    const planner = new Planner(sampleNode, ['random']);
+    planner.put('n/a', service('a', '10.96.0.1', ['198.51.100.1']), []);
+    planner.put('n/b', service('b', '10.96.0.2', ['198.51.100.1']), []);
+    planner.put('n/c', service('c', '10.96.0.3', [], { [algorithmAnnotation]: 'sed' }), []);
+    planner.takeWarningNews();
+    // Nobody asked yet whether this is over.
+    planner.put('n/d', service('d', '10.96.0.4', ['10.96.7.7']), []);
+    planner.put('n/d', undefined, []);
+    planner.reset(sampleNode);
+    assert.deepEqual([...planner.takeWarningNews()].toSorted(), ['n/b', 'n/c', 'n/d']);
+    assert.deepEqual(planner.warnings, []);
+  });
+
+  test('are those of one Service for who asks for that', () => {
+    const planner = new Planner(sampleNode, ['random']);
+    planner.put('n/a', service('a', '10.96.0.1', ['10.96.7.1']), []);
+    planner.put('n/b', service('b', '10.96.0.2', ['10.96.7.2']), []);
+    assert.deepEqual(planner.warningsOf('n/none'), []);
+    assert.deepEqual(
+      planner.warningsOf('n/b').map(({ service: of, about }) => [of, about]),
+      [['n/b', '10.96.7.2 . tcp . 80']],
+    );
   });
 });

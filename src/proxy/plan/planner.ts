@@ -31,7 +31,8 @@ export class Planner {
   #reserved: Reserved = nothingReserved;
   #arbiter: FrontendArbiter;
   #plans = new Map<string, ServicePlan>();
-  #hasNews = false;
+  /** Services whose warnings may be others, besides those of the arbiter. */
+  #news = new Set<string>();
   /** Of the few plans that have one: nobody looks through all of them after every change. */
   readonly #healthChecks = new Map<string, HealthCheck>();
 
@@ -67,28 +68,34 @@ export class Planner {
 
   /** What Services do not get, as of now. */
   get warnings(): PlanWarning[] {
-    const bySort = Map.groupBy(this.refusals, ({ service, reason }) => `${service} ${reason}`);
-    const frontends = [...bySort.values()].map(frontendWarning);
-    const algorithms = [...this.#algorithmRefusals].map(([service, refusal]) => ({
-      service,
-      about: 'algorithm',
-      ...refusal,
-      hint: `Change its annotation ${algorithmAnnotation}, or the proxy's mode`,
-    }));
-    return [...frontends, ...algorithms];
+    return [...this.#warned].flatMap((key) => this.warningsOf(key));
   }
 
-  /** Whether `warnings` may be others than when it was last asked: they are gathered for that alone. */
-  takeWarningNews(): boolean {
-    const hasNews = this.#arbiter.takeNews() || this.#hasNews;
-    this.#hasNews = false;
-    return hasNews;
+  get #warned(): Set<string> {
+    return new Set([...this.#arbiter.refused, ...this.#algorithmRefusals.keys()]);
+  }
+
+  /** What a Service does not get, as of now. */
+  warningsOf(service: string): PlanWarning[] {
+    const byReason = Map.groupBy(this.#arbiter.refusalsOf(service), ({ reason }) => reason);
+    const frontends = [...byReason.values()].map(frontendWarning);
+    const refusal = this.#algorithmRefusals.get(service);
+    if (!refusal) return frontends;
+    const hint = `Change its annotation ${algorithmAnnotation}, or the proxy's mode`;
+    return [...frontends, { service, about: 'algorithm', ...refusal, hint }];
+  }
+
+  /** The Services whose `warningsOf` may be others than when it was last asked: they are gathered for those alone. */
+  takeWarningNews(): ReadonlySet<string> {
+    const news = new Set([...this.#news, ...this.#arbiter.takeNews()]);
+    this.#news = new Set();
+    return news;
   }
 
   /** Forgets every plan, for a node that changed. All Services must be put again. */
   reset(node: NodeContext): void {
     this.#node = node;
-    this.#hasNews = true;
+    this.#news = new Set([...this.#warned, ...this.takeWarningNews()]);
     this.#plans = new Map();
     this.#healthChecks.clear();
     this.#algorithmRefusals.clear();
@@ -116,7 +123,7 @@ export class Planner {
 
   #refuseAlgorithm(key: string, refusal: AlgorithmChoice['refusal']): void {
     if (this.#algorithmRefusals.get(key)?.message === refusal?.message) return;
-    this.#hasNews = true;
+    this.#news.add(key);
     if (refusal) this.#algorithmRefusals.set(key, refusal);
     else this.#algorithmRefusals.delete(key);
   }

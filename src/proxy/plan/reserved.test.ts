@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EndpointSlice, Node } from '../../api/schema/types.ts';
-import { mustCidr } from '../../ip/ip.ts';
+import { cidrContains, mustCidr } from '../../ip/ip.ts';
 import { reservedOf, whyReserved } from './reserved.ts';
 import type { Frontend, Protocol } from './service-plan.ts';
 
@@ -59,7 +59,8 @@ function why(to: string, protocol: Protocol = 'tcp', kind?: Frontend['kind']): s
   const ip = cut < 0 ? undefined : to.slice(0, cut);
   const what = kind ?? (ip === undefined ? 'node-port' : 'external-ip');
   const frontend: Frontend = { kind: what, port: Number(to.slice(cut + 1)), inside: 'cluster', outside: 'cluster', masquerade: 'always' };
-  return whyReserved(ip === undefined ? frontend : { ...frontend, ip }, protocol, reserved, ranges);
+  const isOfServices = (address: string): boolean => ranges.some((range) => cidrContains(range, address));
+  return whyReserved(ip === undefined ? frontend : { ...frontend, ip }, protocol, reserved, isOfServices);
 }
 
 describe('whyReserved()', () => {

@@ -4,7 +4,7 @@
  * other port of a node's address is free for everybody. Pure.
  */
 import type { EndpointSlice, Node } from '../../api/schema/types.ts';
-import { type Cidr, cidrContains, familyOf, parseIp } from '../../ip/ip.ts';
+import { familyOf, parseIp } from '../../ip/ip.ts';
 import type { NodeContext } from './node-context.ts';
 import { type Frontend, frontendName, type Protocol } from './service-plan.ts';
 
@@ -147,12 +147,12 @@ function isOfEveryHost(ip: string): boolean {
   return /^(?:0|127|169\.254|22[4-9]|2[3-5]\d)\.|^::1?$|^fe[89ab]|^ff/i.test(ip);
 }
 
-/** Why a Service may not have a frontend that somebody wrote; undefined when it may. */
+/** Why a Service may not have a frontend that somebody wrote; undefined when it may. `isOfServices` says which addresses are of a Service range. */
 export function whyReserved(
   frontend: Frontend,
   protocol: Protocol,
   reserved: Reserved,
-  serviceRanges: readonly Cidr[],
+  isOfServices: (ip: string) => boolean,
 ): string | undefined {
   const { ip, port } = frontend;
   const onAll = frontendName({ port }, { protocol });
@@ -161,7 +161,7 @@ export function whyReserved(
   if (frontend.kind === 'cluster-ip') return undefined;
   if (ip === undefined) return whyNodePortReserved(onAll, reserved, isPartOf);
   if (isOfEveryHost(ip)) return 'every host has that address for itself';
-  if (serviceRanges.some((range) => cidrContains(range, ip))) return 'the address is of a Service range';
+  if (isOfServices(ip)) return 'the address is of a Service range';
   const name = frontendName({ ip, port }, { protocol });
   const server = reserved.servers.get(name);
   if (server !== undefined) return server;
