@@ -116,18 +116,14 @@ export class Contestant implements AsyncDisposable {
     this.#process = child;
   }
 
-  get #hasEnded(): boolean {
-    return this.#process?.exitCode !== null || this.#process.signalCode !== null;
-  }
-
   /** Throws when it has ended. */
   check(): void {
-    if (this.#hasEnded) throw new Error('it runs no more');
+    if (hasEnded(this.#process)) throw new Error('it runs no more');
   }
 
   /** A failure of the measurement with how the program ended, if it did, and what it said last. */
   async explained(err: unknown): Promise<Error> {
-    const end = this.#process && this.#hasEnded ? `, the program has ended with ${await this.#end}` : '';
+    const end = this.#process && hasEnded(this.#process) ? `, the program has ended with ${await this.#end}` : '';
     return new Error(`${messageOf(err)}${end}; it said:\n${this.#said}`, { cause: err });
   }
 
@@ -173,10 +169,8 @@ export class Contestant implements AsyncDisposable {
   async stop(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
-    if (child?.exitCode !== null) return;
-    const closed = new Promise((resolve) => child.once('close', resolve));
-    child.kill('SIGTERM');
-    await closed;
+    if (!hasEnded(child)) child?.kill('SIGTERM');
+    await this.#end;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -184,6 +178,10 @@ export class Contestant implements AsyncDisposable {
     await this.api.close();
     await rm(this.#dir, { recursive: true });
   }
+}
+
+function hasEnded(child: ChildProcess | undefined): boolean {
+  return child?.exitCode !== null || child.signalCode !== null;
 }
 
 function page(url: string): Promise<string> {
