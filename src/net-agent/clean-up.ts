@@ -5,19 +5,16 @@ import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import { LinuxNetworkKernel } from './kernel/network-kernel.ts';
 import { removePodRules } from './kernel/pod-rules.ts';
-import { routeProtocol, type Step } from './plan/diff.ts';
+import { deviceName, routeProtocol, type Step } from './plan/diff.ts';
 import type { KernelState } from './plan/network.ts';
 import { bridgeName } from './plan/plan.ts';
 import { rulesTable } from './plan/rules.ts';
-
-/** Flannel's names are ours: whoever of the two made them, they belong to a pod network. */
-const linkName = /^flannel(-v6)?\.\d+$/;
 
 /** Pure. */
 export function removalSteps({ links, routes }: KernelState): Step[] {
   return [
     ...routes.filter(({ protocol }) => protocol === routeProtocol).map((route): Step => ({ do: 'delete-route', route })),
-    ...links.filter(({ name }) => linkName.test(name) || name === bridgeName).map(({ name }): Step => ({ do: 'delete-link', name })),
+    ...links.filter(({ name }) => deviceName.test(name) || name === bridgeName).map(({ name }): Step => ({ do: 'delete-link', name })),
   ];
 }
 

@@ -89,8 +89,8 @@ class Bench {
   }
 
   /** Another node that tells a lease. */
-  other(n: number, data: object = { VNI: 1, VtepMAC: `02:00:00:00:00:0${n}` }): void {
-    const lease = { node: `n${n}`, podCidr: `10.244.${n}.0/24`, publicIp: `192.168.120.2${n}`, type: 'vxlan', data, since: '' };
+  other(n: number, data: object | null = { VNI: 1, VtepMAC: `02:00:00:00:00:0${n}` }, type = 'vxlan'): void {
+    const lease = { node: `n${n}`, podCidr: `10.244.${n}.0/24`, publicIp: `192.168.120.2${n}`, type, data, since: '' };
     const node = this.#node(lease.node, lease.podCidr);
     this.nodes.set(lease.node, { ...node, metadata: { ...node.metadata, annotations: annotationsOf(lease) } });
   }
@@ -190,13 +190,30 @@ describe('NetworkReconciler', () => {
   test('says once whom it leaves out and why, and does without', async () => {
     const bench = new Bench();
     bench.other(2);
-    bench.other(3, { VNI: 9, VtepMAC: '02:00:00:00:00:03' });
+    bench.other(3, { VNI: 1, VtepMAC: 'none' });
     for (let pass = 0; pass < 2; pass++) await bench.reconciler.reconcile();
     assert.deepEqual(
       bench.said.filter((s) => s.startsWith('Left out')),
-      ['Left out node "n3": its VNI is 9, not 1'],
+      ['Left out node "n3": its VtepMAC "none" is no link\'s'],
     );
     assert.equal(bench.kernel.state.routes.length, 1);
+  });
+
+  test('changes over to another backend, keeps its device while a node still sends by it, and says once that they differ', async () => {
+    const bench = new Bench();
+    bench.other(2);
+    await bench.reconciler.reconcile();
+    const links = (): string[] => bench.kernel.state.links.map(({ name }) => name).toSorted();
+    const differ = (): string[] => bench.said.filter((text) => text.includes('another backend than'));
+    bench.reconciler.use(openNetConf({ Network: '10.244.0.0/16', Backend: { Type: 'host-gw' } }).backend);
+    for (let pass = 0; pass < 2; pass++) await bench.reconciler.reconcile();
+    assert.deepEqual(links(), ['cni0', 'eth0', 'flannel.1']);
+    assert.deepEqual([bench.kernel.state.routes.map(({ link }) => link), differ().length], [['eth0'], 1]);
+    assert.deepEqual([bench.annotation('backend-type'), bench.annotation('backend-data')], ['host-gw', 'null']);
+    bench.other(2, null, 'host-gw');
+    await bench.reconciler.reconcile();
+    assert.deepEqual(links(), ['cni0', 'eth0']);
+    assert.match(differ()[1] ?? '', /^Over: /);
   });
 
   const addresses: readonly [

@@ -15,7 +15,7 @@ import type { NetworkKernel } from './kernel/network-kernel.ts';
 import type { PodRules } from './kernel/pod-rules.ts';
 import { backendDataOf, nodePatch, podCidrOf, publicIpOverwrite, type SubnetLease } from './lease/lease.ts';
 import { type OwnSide, readPeers } from './lease/peers.ts';
-import { diff } from './plan/diff.ts';
+import { diff, leftLinks } from './plan/diff.ts';
 import type { DesiredLink, DesiredNetwork, KernelLink, KernelState, Underlay } from './plan/network.ts';
 import { bridgeName, plan } from './plan/plan.ts';
 import { chooseUnderlay, type NodeAddresses, type UnderlayWish } from './plan/underlay.ts';
@@ -40,12 +40,15 @@ interface Side {
   readonly podCidr: string;
   readonly own: OwnSide;
   readonly desired: DesiredNetwork;
+  /** Whether nodes of another backend are there. */
+  readonly isMixed: boolean;
 }
 
 export interface NetworkReconcilerOptions {
   readonly nodeName: string;
   /** The range of all pods, or one of each family. */
   readonly networks: readonly Cidr[];
+  /** At first. */
   readonly backend: Backend;
   /** How to find the node's link to the other nodes, when the Node's InternalIP is not it. */
   readonly underlay?: UnderlayWish;
@@ -80,6 +83,7 @@ export class NetworkReconciler {
   readonly #refusals: Complaints;
   /** The backend's data as this node told it last, for each family. */
   readonly #data = new Map<Family, unknown>();
+  #backend: Backend;
   #told = '';
   #waiting = '';
   #nextForwarding = Number.NEGATIVE_INFINITY;
@@ -90,6 +94,12 @@ export class NetworkReconciler {
     this.#options = options;
     this.#tools = tools;
     this.#refusals = new Complaints(tools.log);
+    this.#backend = options.backend;
+  }
+
+  /** The next pass changes over to it. Other nodes may do so before or after this one. */
+  use(backend: Backend): void {
+    this.#backend = backend;
   }
 
   /** Whether everything was in place once. */
@@ -125,6 +135,7 @@ export class NetworkReconciler {
     const wanted = withOneBridge(inOrderOf(node, sides));
     // What was done for one family may be a step of the next, as the bridge.
     for (const [i, { desired }] of wanted.entries()) await this.#takeSteps(desired, i === 0 ? state : await this.#tools.kernel.read());
+    if (!sides.some(({ isMixed }) => isMixed)) await this.#dropLeft(wanted, state);
     await this.#watch(wanted);
     const mtu = await this.#bringAbout(wanted);
     await this.#patchNode(node, wanted);
@@ -142,11 +153,23 @@ export class NetworkReconciler {
     links: readonly KernelLink[],
     refusals: Map<string, string>,
   ): Promise<Side> {
-    const { backend } = this.#options;
+    const { family } = network;
     const own = await this.#own(node, network, podCidr, links);
-    const { peers, refused } = readPeers(all, network, backend, own);
-    for (const [name, why] of refused) refusals.set(`${name} ${network.family}`, `Left out node "${name}": ${why}`);
-    return { network, podCidr, own, desired: plan(backend, { own: own.lease, peers, underlay: own.underlay }) };
+    const { peers, foreign, refused } = readPeers(all, network, this.#backend, own);
+    for (const [name, why] of refused) refusals.set(`${name} ${family}`, `Left out node "${name}": ${why}`);
+    const isMixed = foreign.length > 0;
+    if (isMixed) refusals.set(` ${family}`, `Some nodes have another backend than ${own.lease.type}: plain routes lead to them`);
+    const desired = plan(this.#backend, { own: own.lease, peers, underlay: own.underlay }, foreign);
+    return { network, podCidr, own, desired, isMixed };
+  }
+
+  /** Takes away the devices of a backend that was before: no node sends by them any more. */
+  async #dropLeft(sides: readonly Side[], { links }: KernelState): Promise<void> {
+    const { kernel, log } = this.#tools;
+    const steps = leftLinks(links, new Set(sides.flatMap(({ desired }) => desired.links.map(({ name }) => name))));
+    if (steps.length === 0) return;
+    log.info(`Taking away what another backend left: ${steps.map(({ name }) => name).join(', ')}`);
+    await kernel.take(steps);
   }
 
   #wait(what: string): void {
@@ -157,7 +180,8 @@ export class NetworkReconciler {
   /** This node as the others shall see it. */
   async #own(node: Node, network: Cidr, podCidr: string, links: readonly KernelLink[]): Promise<OwnSide> {
     const { kernel, randomMac } = this.#tools;
-    const { nodeName, backend, underlay: wish = {}, apiServer } = this.#options;
+    const { nodeName, underlay: wish = {}, apiServer } = this.#options;
+    const backend = this.#backend;
     const { family } = network;
     const ours = await kernel.nodeAddresses(family);
     const underlay = (await chooseUnderlay(wish, node, apiServer, ours)) ?? noUnderlay(wish, ours, family);

@@ -15,6 +15,7 @@ import { formatMac } from '../linux/netlink/attribute.ts';
 import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import type { Log } from '../observability/log.ts';
+import type { BackendConfig } from './backend/backend.ts';
 import { concerns, LinuxNetworkKernel, watchedGroups } from './kernel/network-kernel.ts';
 import { PodRules } from './kernel/pod-rules.ts';
 import { changesNetwork } from './lease/lease.ts';
@@ -39,6 +40,8 @@ export interface NetAgentOptions extends Omit<NetworkReconcilerOptions, 'network
 export interface NetAgent {
   /** Whether everything was in place once. */
   readonly isReady: boolean;
+  /** Changes over to another backend, or to other settings of it; the ranges stay. Throws BAD_CONFIG, and goes on as before. */
+  use(backend: BackendConfig): void;
   /** Ends after the signal. */
   readonly stopped: Promise<void>;
 }
@@ -70,6 +73,10 @@ export function startNetAgent(options: NetAgentOptions): NetAgent {
   return {
     get isReady() {
       return reconciler.isReady;
+    },
+    use(Backend) {
+      reconciler.use(openNetConf({ ...options.config, Backend }).backend);
+      loop.poke();
     },
     stopped,
   };

@@ -26,7 +26,7 @@ function node(annotations: Record<string, string> = {}, spec: Node['spec'] = { p
 
 function refusal(change: Record<string, string>, spec?: Node['spec']): string {
   const read = readLease(node({ ...annotationsOf(own), ...change }, spec ?? { podCIDR: own.podCidr }), network, 'vxlan');
-  return read.kind === 'refused' ? read.why : read.kind;
+  return read.kind === 'refused' || read.kind === 'foreign' ? `${read.kind}: ${read.why}` : read.kind;
 }
 
 describe('a lease', () => {
@@ -38,6 +38,15 @@ describe('a lease', () => {
       'flannel.alpha.coreos.com/public-ip': '192.168.120.11',
     });
     assert.deepEqual(readLease(node(annotationsOf(own)), network, 'vxlan'), { kind: 'lease', lease: own });
+  });
+
+  test('of another backend is foreign, and says which one', () => {
+    const told = annotationsOf({ ...own, type: 'host-gw', data: null });
+    assert.deepEqual(readLease(node(told), network, 'vxlan'), {
+      kind: 'foreign',
+      lease: { ...own, type: 'host-gw', data: null },
+      why: 'its backend is "host-gw", not vxlan',
+    });
   });
 
   test('may have all of the network, and an age that is not known', () => {
@@ -55,7 +64,7 @@ describe('a lease', () => {
 
   test('is refused with a reason', () => {
     const prefix = 'flannel.alpha.coreos.com/';
-    assert.match(refusal({ [`${prefix}backend-type`]: 'host-gw' }), /"host-gw", not vxlan/);
+    assert.match(refusal({ [`${prefix}backend-type`]: 'host-gw', [`${prefix}public-ip`]: 'x' }), /^refused: .*"x" is no IPv4 address/);
     assert.match(refusal({ [`${prefix}public-ip`]: 'x' }), /"x" is no IPv4 address/);
     assert.match(refusal({}, { podCIDR: '10.9.0.0/24' }), /10\.9\.0\.0\/24 is not inside/);
   });

@@ -18,9 +18,10 @@ export interface SubnetLease<Data = unknown> {
   readonly since: string;
 }
 
-/** `absent` when there is none (yet), `refused` when it cannot be used. */
+/** `absent` when there is none (yet), `refused` when it cannot be used, `foreign` when it is of another backend, or of one with other settings. */
 export type LeaseReading<Data = unknown> =
   | { readonly kind: 'lease'; readonly lease: SubnetLease<Data> }
+  | { readonly kind: 'foreign'; readonly lease: SubnetLease<Data>; readonly why: string }
   | { readonly kind: 'absent' }
   | { readonly kind: 'refused'; readonly why: string };
 
@@ -66,10 +67,11 @@ export function readLease(node: Node, network: Cidr, type: string): LeaseReading
   if (annotations[managed] !== 'true' || podCidr === undefined || publicIp === undefined) return { kind: 'absent' };
   const told = annotations[backendType] ?? '';
   const range = mustCidr(podCidr);
-  const why = told === type ? (whyNobodys(publicIp, family) ?? whyOutside(range, network)) : `its backend is "${told}", not ${type}`;
-  if (why !== undefined) return { kind: 'refused', why };
+  const refusal = whyNobodys(publicIp, family) ?? whyOutside(range, network);
+  if (refusal !== undefined) return { kind: 'refused', why: refusal };
   const { name = '', creationTimestamp: since = '' } = node.metadata;
-  return { kind: 'lease', lease: { node: name, podCidr: range.text, publicIp, type, data: backendDataOf(node, family), since } };
+  const lease = { node: name, podCidr: range.text, publicIp, type: told, data: backendDataOf(node, family), since };
+  return told === type ? { kind: 'lease', lease } : { kind: 'foreign', lease, why: `its backend is "${told}", not ${type}` };
 }
 
 function whyNobodys(publicIp: string, family: Family): string | undefined {

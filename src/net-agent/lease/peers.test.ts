@@ -91,21 +91,25 @@ describe('readPeers()', () => {
   const silent: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'silent' }, spec: { podCIDR: '10.244.9.0/24' } };
 
   test('reads whom the backend can reach, and says of each other why not; who tells nothing yet is passed over', () => {
-    const bad = lease('bad', 1, { data: { VNI: 7, VtepMAC: '02:00:00:00:00:01' } });
+    const other = lease('other', 1, { data: { VNI: 7, VtepMAC: '02:00:00:00:00:01' } });
+    const far = lease('far', 4, { type: 'host-gw', publicIp: '192.0.2.4' });
+    const same = { ...lease('same', 6), type: 'host-gw', podCidr: '10.244.2.0/24', data: null as never };
     const twin = lease('twin', 3, { publicIp: own.publicIp });
-    const all = [own, lease('good', 2), bad, twin].map(node);
+    const all = [own, lease('good', 2), other, far, twin, same].map(node);
     const read = readPeers([...all, silent], network, vxlan({ Type: 'vxlan' }), { lease: own, ips: [], underlay });
     assert.deepEqual(
       read.peers.map((p) => p.node),
       ['good'],
     );
     assert.deepEqual(
-      [...read.refused],
-      [
-        ['bad', 'its VNI is 7, not 1'],
-        ['twin', "its public-ip 192.168.120.15 is this node's own"],
-      ],
+      read.foreign.map((p) => p.node),
+      ['other'],
     );
+    assert.deepEqual([...read.refused].toSorted(), [
+      ['far', 'its backend is "host-gw", not vxlan'],
+      ['same', 'its range 10.244.2.0/24 is that of node "good"'],
+      ['twin', "its public-ip 192.168.120.15 is this node's own"],
+    ]);
   });
 
   test('takes any two nodes for different where the backend tells no identity', () => {

@@ -4,13 +4,18 @@ import { changeableOptions } from '../../linux/netlink/link.ts';
 import type { DesiredLink, DesiredNeighbour, DesiredNetwork, DesiredRoute, KernelLink, KernelRoute, KernelState } from './network.ts';
 
 export type Step =
-  | { readonly do: 'delete-link'; readonly name: string }
+  | DeleteLink
   | { readonly do: 'add-link'; readonly link: DesiredLink }
   | LinkChange
   | { readonly do: 'add-address' | 'delete-address'; readonly link: string; readonly ip: string; readonly prefix: number }
   | { readonly do: 'put-neighbour' | 'delete-neighbour'; readonly neighbour: DesiredNeighbour }
   | { readonly do: 'put-route'; readonly route: DesiredRoute }
   | { readonly do: 'delete-route'; readonly route: KernelRoute };
+
+interface DeleteLink {
+  readonly do: 'delete-link';
+  readonly name: string;
+}
 
 /** Names only what differs. */
 export interface LinkChange {
@@ -35,14 +40,25 @@ export function diff(desired: DesiredNetwork, kernel: KernelState): Step[] {
     ),
   );
   const left = afterwards(state, links.flat());
-  // Stale routes go before the neighbours they use, new ones come after them: no packet meets half an entry.
+  const missing = missingRoutes(desired, left);
+  const neighbours = neighbourSteps(desired, left);
+  // Neighbours come before the routes that use them, and go after those that did: no packet meets half an entry.
   return [
     ...links.flat(),
     ...addressSteps(desired, left),
-    ...staleRoutes(desired, state),
-    ...neighbourSteps(desired, left),
-    ...missingRoutes(desired, left),
+    ...staleRoutes(desired, state, new Set(missing.map(({ dst }) => dst))),
+    ...neighbours.missing,
+    ...missing.map((route): Step => ({ do: 'put-route', route })),
+    ...neighbours.stale,
   ];
+}
+
+/** Flannel's names are ours: whoever of the two made them, they belong to a pod network. */
+export const deviceName: RegExp = /^flannel(-v6)?\.\d+$/;
+
+/** Devices of a pod network that nobody wants any more: of a backend that was before. */
+export function leftLinks(links: readonly Pick<KernelLink, 'name'>[], wanted: ReadonlySet<string>): DeleteLink[] {
+  return links.filter(({ name }) => deviceName.test(name) && !wanted.has(name)).map(({ name }) => ({ do: 'delete-link', name }));
 }
 
 /** The other family's addresses, routes and neighbours are nobody's business here. */
@@ -104,28 +120,27 @@ function addressSteps(desired: DesiredNetwork, state: KernelState): Step[] {
 
 /**
  * Routes of ours that nobody wants; on an exclusive link all but the kernel's own, as flannel may have left some there. One that goes with its
- * link is among them: whoever takes the steps does not mind that it is gone.
+ * link is among them: whoever takes the steps does not mind that it is gone. One in whose place another one is put stays until it is: the kernel
+ * replaces it, by whatever link it leads, and no packet finds none.
  */
-function staleRoutes(desired: DesiredNetwork, state: KernelState): Step[] {
+function staleRoutes(desired: DesiredNetwork, state: KernelState, replaced: ReadonlySet<string>): Step[] {
   const exclusive = exclusiveLinks(desired);
   const wanted = new Map(desired.routes.map((r) => [r.dst, r]));
   return state.routes
     .filter((r) => r.protocol === routeProtocol || (exclusive.has(r.link) && r.protocol !== RTPROT_KERNEL))
-    .filter((r) => wanted.get(r.dst)?.link !== r.link)
+    .filter((r) => wanted.get(r.dst)?.link !== r.link && !replaced.has(r.dst))
     .map((route) => ({ do: 'delete-route', route }));
 }
 
-function missingRoutes(desired: DesiredNetwork, state: KernelState): Step[] {
+function missingRoutes(desired: DesiredNetwork, state: KernelState): DesiredRoute[] {
   const has = new Map(state.routes.map((r) => [`${r.dst} ${r.link}`, r]));
-  return desired.routes
-    .filter((want) => {
-      const r = has.get(`${want.dst} ${want.link}`);
-      return r?.gateway !== want.gateway || r.onlink !== want.onlink;
-    })
-    .map((route) => ({ do: 'put-route', route }));
+  return desired.routes.filter((want) => {
+    const r = has.get(`${want.dst} ${want.link}`);
+    return r?.gateway !== want.gateway || r.onlink !== want.onlink;
+  });
 }
 
-function neighbourSteps(desired: DesiredNetwork, state: KernelState): Step[] {
+function neighbourSteps(desired: DesiredNetwork, state: KernelState): { readonly missing: Step[]; readonly stale: Step[] } {
   const exclusive = exclusiveLinks(desired);
   const id = (n: DesiredNeighbour): string => `${n.kind} ${n.link} ${n.ip} ${n.mac}`;
   // A neighbour is found by its address, a forwarding entry by its MAC: those are taken over, not added beside.
@@ -133,10 +148,10 @@ function neighbourSteps(desired: DesiredNetwork, state: KernelState): Step[] {
   const has = state.neighbours.filter((n) => exclusive.has(n.link));
   const known = new Set(has.map(id));
   const wantedSlots = new Set(desired.neighbours.map(slot));
-  return [
-    ...desired.neighbours.filter((n) => !known.has(id(n))).map((neighbour): Step => ({ do: 'put-neighbour', neighbour })),
-    ...has.filter((n) => !wantedSlots.has(slot(n))).map((neighbour): Step => ({ do: 'delete-neighbour', neighbour })),
-  ];
+  return {
+    missing: desired.neighbours.filter((n) => !known.has(id(n))).map((neighbour) => ({ do: 'put-neighbour', neighbour })),
+    stale: has.filter((n) => !wantedSlots.has(slot(n))).map((neighbour) => ({ do: 'delete-neighbour', neighbour })),
+  };
 }
 
 function exclusiveLinks({ links }: DesiredNetwork): ReadonlySet<string> {

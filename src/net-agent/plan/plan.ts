@@ -1,6 +1,8 @@
 /** The pod network of one node, as it should be: the bridge of its pods, and what the backend needs to reach the others. Pure. */
 import { type Family, macOfIp, mustCidr, nthIp } from '../../ip/ip.ts';
 import type { Backend, PlanInput } from '../backend/backend.ts';
+import { plainRoute } from '../backend/plain-route.ts';
+import type { SubnetLease } from '../lease/lease.ts';
 import type { DesiredNetwork } from './network.ts';
 
 export const bridgeName = 'cni0';
@@ -15,7 +17,8 @@ const forwarding: Readonly<Record<Family, Readonly<Record<string, string>>>> = {
   6: { 'net/ipv6/conf/all/forwarding': '1', [`net/ipv6/conf/${bridgeName}/accept_ra`]: '0' },
 };
 
-export function plan(backend: Backend, input: PlanInput): DesiredNetwork {
+/** `foreign`: nodes of another backend (lease/peers.ts). */
+export function plan(backend: Backend, input: PlanInput, foreign: readonly SubnetLease[] = []): DesiredNetwork {
   const range = mustCidr(input.own.podCidr);
   const gateway = nthIp(range, 1);
   const { mtu, links, routes, neighbours, chains, sysctls } = backend.plan(input);
@@ -31,7 +34,7 @@ export function plan(backend: Backend, input: PlanInput): DesiredNetwork {
   return {
     family: range.family,
     links: [...links, bridge],
-    routes,
+    routes: [...routes, ...foreign.map((lease) => plainRoute(lease, input.underlay))],
     neighbours,
     sysctls: { ...forwarding[range.family], ...sysctls },
     chains,

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Node } from '../../api/schema/types.ts';
 import type { Namespaces } from '../../linux/testing/namespaces.ts';
+import type { BackendConfig } from '../backend/backend.ts';
 
 /** A line of an agent (agent.ts). */
 interface Said {
@@ -56,6 +57,16 @@ export class NetCluster {
       });
     }
     this.tell();
+  }
+
+  /** Tells one agent to change over to another backend. */
+  use(name: string, backend: BackendConfig): void {
+    this.#agents.get(name)?.stdin?.write(`${JSON.stringify(backend)}\n`);
+  }
+
+  /** What a node tells of itself, by flannel's name for it. */
+  told(name: string, what: string): string | undefined {
+    return this.nodes.get(name)?.metadata.annotations?.[`flannel.alpha.coreos.com/${what}`];
   }
 
   signal(name: string, signal: 'SIGSTOP' | 'SIGCONT'): void {

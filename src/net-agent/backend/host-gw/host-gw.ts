@@ -2,11 +2,12 @@
  * host-gw, as flannel does it: plain routes to the other nodes, which must be on the same link. Nothing is wrapped, so packets keep the
  * link's full MTU. Pure.
  */
-import { cidrContains, mustCidr } from '../../../ip/ip.ts';
+import { mustCidr } from '../../../ip/ip.ts';
 import type { LeaseReading, SubnetLease } from '../../lease/lease.ts';
 import type { Underlay } from '../../plan/network.ts';
 import type { Backend, BackendConfig, BackendPlan, OwnNode, PlanInput } from '../backend.ts';
 import { badConfig, mtuOption } from '../options.ts';
+import { isOnLink, plainRoute } from '../plain-route.ts';
 
 /** Options: `MTU`. Throws BAD_CONFIG. */
 export function hostGw({ MTU }: BackendConfig): Backend<null> {
@@ -25,17 +26,18 @@ function leaseData({ publicIp, underlay }: OwnNode): null {
   return null;
 }
 
-function readPeer(lease: SubnetLease, { name, ip, prefix }: Underlay): LeaseReading<null> {
-  const link = mustCidr(`${ip}/${prefix}`);
-  if (cidrContains(link, lease.publicIp)) return { kind: 'lease', lease: { ...lease, data: null } };
-  return { kind: 'refused', why: `its public-ip ${lease.publicIp} is not on link "${name}" (${link.text}), as host-gw needs` };
+function readPeer(lease: SubnetLease, underlay: Underlay): LeaseReading<null> {
+  if (isOnLink(lease, underlay)) return { kind: 'lease', lease: { ...lease, data: null } };
+  const { name, ip, prefix } = underlay;
+  const { text } = mustCidr(`${ip}/${prefix}`);
+  return { kind: 'refused', why: `its public-ip ${lease.publicIp} is not on link "${name}" (${text}), as host-gw needs` };
 }
 
 function plan({ peers, underlay }: PlanInput<null>, mtu = underlay.mtu): BackendPlan {
   return {
     mtu,
     links: [],
-    routes: peers.map(({ podCidr, publicIp }) => ({ dst: podCidr, link: underlay.name, gateway: publicIp, onlink: false })),
+    routes: peers.map((peer) => plainRoute(peer, underlay)),
     neighbours: [],
     sysctls: {},
     chains: [],

@@ -106,9 +106,14 @@ export function backendConformance(open: (config: BackendConfig) => Backend, con
         assert.deepEqual(cluster.lease(3, cluster.lease(2).data).data, cluster.lease(2).data);
       });
 
-      test('leaves out nodes of another backend', () => {
+      test('reaches nodes of another backend by plain routes on the same link, and leaves out others', () => {
         const cluster = start();
-        assert.match(cluster.peers({ ...cluster.lease(2), type: 'x' }).refused.get('node2') ?? '', /its backend is "x"/);
+        const [near, far] = [2, 3].map((n) => ({ ...cluster.lease(n), type: 'x', data: null }));
+        const { peers, foreign, refused } = cluster.peers(near!, { ...far!, publicIp: family === 4 ? '192.0.2.3' : 'fd00::3' });
+        assert.deepEqual([peers, foreign.map(({ node }) => node)], [[], ['node2']]);
+        assert.match(refused.get('node3') ?? '', /its backend is "x"/);
+        const { routes } = plan(open(config), { own: cluster.lease(1), peers, underlay: cluster.underlay }, foreign);
+        assert.deepEqual(routes, [{ dst: near!.podCidr, link: 'eth0', gateway: near!.publicIp, onlink: false }]);
       });
 
       test('has one route to the range of each other node, over a link that is there', () => {

@@ -2,13 +2,14 @@
  * VXLAN, as flannel does it: one device per node, and for each other node a route, a permanent neighbour (the MAC of its device) and a
  * forwarding entry (the node behind which that MAC is), so that nobody ever has to ask. Nothing is learnt from packets. Pure.
  */
-import { cidrContains, type Family, familyOf, mustCidr } from '../../../ip/ip.ts';
+import { type Family, familyOf, mustCidr } from '../../../ip/ip.ts';
 import type { Chain } from '../../../linux/nftables/table.ts';
 import type { LeaseReading, SubnetLease } from '../../lease/lease.ts';
 import type { DesiredNeighbour, DesiredRoute } from '../../plan/network.ts';
 import { beforeTracking, familyWord } from '../../plan/rules.ts';
 import type { Backend, BackendConfig, BackendPlan, OwnNode, PlanInput } from '../backend.ts';
 import { badConfig, mtuOption, wholeNumber } from '../options.ts';
+import { isOnLink, plainRoute } from '../plain-route.ts';
 
 /** Flannel's backend data, in its own spelling and order. */
 export interface VxlanData {
@@ -54,8 +55,9 @@ class VxlanBackend implements Backend<VxlanData> {
     const refused = (why: string): LeaseReading<VxlanData> => ({ kind: 'refused', why });
     if (!data) return refused('its backend-data has no VtepMAC');
     if (!macPattern.test(data.VtepMAC)) return refused(`its VtepMAC "${data.VtepMAC}" is no link's`);
-    if (data.VNI !== this.#vni) return refused(`its VNI is ${data.VNI}, not ${this.#vni}`);
-    return { kind: 'lease', lease: { ...lease, data } };
+    const read = { ...lease, data };
+    if (data.VNI !== this.#vni) return { kind: 'foreign', lease: read, why: `its VNI is ${data.VNI}, not ${this.#vni}` };
+    return { kind: 'lease', lease: read };
   }
 
   identity({ VtepMAC }: VxlanData): string {
@@ -66,14 +68,14 @@ class VxlanBackend implements Backend<VxlanData> {
     const { family, base } = mustCidr(own.podCidr);
     const device = this.#device(family);
     const mtu = this.#mtu ?? underlay.mtu - overhead[familyOf(underlay.ip)];
-    const onLink = mustCidr(`${underlay.ip}/${underlay.prefix}`);
     const routes: DesiredRoute[] = [];
     const neighbours: DesiredNeighbour[] = [];
-    for (const { podCidr, publicIp, data } of peers) {
-      if (this.#directRouting && cidrContains(onLink, publicIp)) {
-        routes.push({ dst: podCidr, link: underlay.name, gateway: publicIp, onlink: false });
+    for (const peer of peers) {
+      if (this.#directRouting && isOnLink(peer, underlay)) {
+        routes.push(plainRoute(peer, underlay));
         continue;
       }
+      const { podCidr, publicIp, data } = peer;
       const vtep = mustCidr(podCidr).base;
       neighbours.push({ kind: 'neighbour', link: device, ip: vtep, mac: data.VtepMAC });
       neighbours.push({ kind: 'fdb', link: device, ip: publicIp, mac: data.VtepMAC });
