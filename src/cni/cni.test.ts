@@ -18,9 +18,9 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
   let dir: string;
   let server: ChildProcess;
 
-  async function startServer(): Promise<void> {
+  async function startServer(mtu = '1450'): Promise<void> {
     const script = fileURLToPath(new URL('./testing/server.ts', import.meta.url));
-    server = net.start('node', process.execPath, [script, dir, '10.244.1.0/24']);
+    server = net.start('node', process.execPath, [script, dir, '10.244.1.0/24', mtu]);
     assert.ok(server.stdout);
     const started = await Promise.race([once(server.stdout, 'data').then(() => true), once(server, 'close').then(() => false)]);
     assert.ok(started, 'the server ended at once');
@@ -202,6 +202,25 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     await ok(call('CHECK', 'p2'));
     assert.ok(!['10.244.1.2', '10.244.1.3'].includes(addressOf(await ok(call('ADD', 'p3')))));
     await ok(call('DEL', 'p3'));
+  });
+
+  test('gives pods that are there the MTU that the network has now, at both ends', async () => {
+    const mtus = async (): Promise<(string | undefined)[]> => {
+      const links = [
+        await net.ip('p1', 'link show eth0'),
+        await net.ip('p2', 'link show eth0'),
+        await net.ip('node', 'link show type veth'),
+      ];
+      return links.flatMap((text) => [...text.matchAll(/mtu (\d+)/g)].map(([, mtu]) => mtu));
+    };
+    assert.deepEqual(await mtus(), Array(4).fill('1450'));
+    for (const mtu of ['1500', '1450']) {
+      await stopServer('SIGTERM');
+      await startServer(mtu);
+      assert.deepEqual(await mtus(), Array(4).fill(mtu));
+      assert.ok(await net.pings('p1', '10.244.1.3'));
+      await ok(call('CHECK', 'p1'));
+    }
   });
 
   const taken = async (): Promise<string[]> =>

@@ -32,9 +32,11 @@ export class CniPlugin {
     this.#parts = parts;
   }
 
-  /** From now on pods are attached to this. Puts links back that lost their bridge. */
+  /** From now on pods are attached to this. Puts links back that lost their bridge, and gives those that are there the network's MTU. */
   async setNetwork(network: PodNetwork): Promise<void> {
     await this.#reattach(network);
+    const resized = await this.#parts.wiring.resize(this.#parts.ipam.all(), network);
+    if (resized.length > 0) this.#parts.log.info(`Gave ${resized.length} pod links the MTU ${network.mtu}`);
     const foreign = await this.#parts.predecessor.look(network);
     if (foreign > 0)
       this.#parts.log.info(`Leaving alone the addresses of ${foreign} links in "${network.bridge}" that another plugin has made`);

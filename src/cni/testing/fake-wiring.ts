@@ -44,6 +44,10 @@ export class FakeWiring implements Wiring {
     return lost.map(([key]) => key);
   }
 
+  async resize(): Promise<readonly string[]> {
+    return [];
+  }
+
   async attachments(): Promise<readonly Attachment[]> {
     return [...this.links.values()].map((l) => ({ ...l.attachment, netns: '', hostPorts: [] }));
   }

@@ -6,6 +6,7 @@
  * has no br_netfilter, and rules about forwarded packets hold within a node.
  */
 import { closeSync, openSync } from 'node:fs';
+import { isKnownError } from '../../errors/known-error.ts';
 import { addAddress } from '../../linux/netlink/address.ts';
 import { addLink, changeLink, deleteLink, getLink, type Link, parseLink } from '../../linux/netlink/link.ts';
 import { isErrno } from '../../linux/netlink/netlink-error.ts';
@@ -95,6 +96,24 @@ export class KernelWiring {
     const refused = errors.find((e) => e !== undefined && !isErrno(e, 'ENODEV'));
     if (refused) throw refused;
     return lost.map((l) => l.name);
+  }
+
+  /** Gives pairs of another MTU the network's, the pods' end first, and says which: a link drops what its other end could not take. */
+  async resize(attachments: readonly Attachment[], { mtu }: PodNetwork): Promise<readonly string[]> {
+    const others = new Set((await this.#node.links()).filter((l) => fromAlias(l.alias) && l.mtu !== mtu).map((l) => l.name));
+    const changed: string[] = [];
+    for (const a of attachments.filter((one) => others.has(hostLinkOf(one)))) {
+      try {
+        using pod = Rtnetlink.openIn(a.netns, { aside: true });
+        await pod.must([changeLink(a.ifName, { mtu })], `set the MTU of link "${a.ifName}" of pod "${a.pod}"`);
+        await this.#aside.must([changeLink(hostLinkOf(a), { mtu })], `set the MTU of link "${hostLinkOf(a)}"`);
+        changed.push(hostLinkOf(a));
+      } catch (err) {
+        // A pod may have gone meanwhile.
+        if (!isKnownError(err, 'NAMESPACE_GONE') && !isErrno(err, 'ENODEV')) throw err;
+      }
+    }
+    return changed;
   }
 
   /** Attachments as the kernel's links tell them. */
