@@ -2,7 +2,8 @@
  * `npm run bench -- NAME`: measures and prints, never passes or fails. Times on a shared machine are worth little alone: compare
  * figures of one run, and medians.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 
 interface Bench {
@@ -62,7 +63,8 @@ if (!bench) {
   process.stderr.write(`usage: npm run bench -- NAME\n\n${lines.join('\n')}\n`);
   process.exit(2);
 }
-const { status } = spawnSync(process.execPath, [...(bench.flags ?? []), join(import.meta.dirname, bench.file), ...rest], {
-  stdio: 'inherit',
-});
+const child = spawn(process.execPath, [...(bench.flags ?? []), join(import.meta.dirname, bench.file), ...rest], { stdio: 'inherit' });
+// What a bench has started, it ends when it is interrupted: it must hear of that.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+const [status] = (await once(child, 'close')) as [number | null];
 process.exitCode = status ?? 2;
