@@ -1,6 +1,6 @@
 /** A kernel with IPVS under a program of this machine: gets what is needed, boots, runs a job. */
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -132,7 +132,10 @@ class Run {
         () => has(file),
         () => false,
       );
-    const calm = onInterrupt(() => killGuest(share));
+    const calm = onInterrupt(() => {
+      killGuest(share);
+      rmSync(share, { recursive: true, force: true });
+    });
     try {
       if (!(await cameBefore('up', bootLimitMs))) return 'no boot';
       return (await cameBefore('rc', limitMs)) ? Number(await readFile(join(share, 'rc'), 'utf8')) : 'out of time';
