@@ -160,6 +160,33 @@ describe('ReloadingProxy', () => {
       assert.equal(alive.size, 0);
     });
 
+  for (const outcome of ['starts', 'fails'] as const)
+    test(`leaves no proxy behind when it ends while a change is under way whose proxy ${outcome}`, async () => {
+      const alive = new Set<ServiceProxy>();
+      let underWay: Promise<void> | undefined;
+      const start = async ({ mode = '' }: ProxyOptions): Promise<ServiceProxy> => {
+        await underWay;
+        const end = async (): Promise<undefined> => void alive.delete(proxy);
+        const proxy = { synced: Promise.resolve(), modeName: mode, release: end, close: end } as unknown as ServiceProxy;
+        alive.add(proxy);
+        return proxy;
+      };
+      const clock = new FakeClock();
+      const proxy = await ReloadingProxy.start({ client: {} as Client, nodeName: 'n', clock }, { mode: 'nftables' }, start);
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      underWay = promise;
+      const changed = proxy.change({ mode: 'ipvs' });
+      await eventually(() => alive.size === 0);
+      const closed = proxy.close();
+      if (outcome === 'starts') resolve();
+      else reject(new KnownError('KERNEL_REFUSED', 'no memory'));
+      underWay = undefined;
+      await Promise.all([changed, closed]);
+      assert.deepEqual([alive.size, clock.pending], [0, 0]);
+      await proxy.change({ mode: 'iptables' });
+      assert.equal(alive.size, 0, 'nor does one begin after the end');
+    });
+
   test('goes on under the last settings when nothing can start under the new ones', async () => {
     const { cluster, nft } = await web();
     const started: (string | undefined)[] = [];

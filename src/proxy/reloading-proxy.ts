@@ -40,6 +40,7 @@ export class ReloadingProxy {
   #trouble: string | undefined;
   #retry: { cancel(): void } | undefined;
   #retrying: Promise<void> | undefined;
+  #changing: Promise<void> | undefined;
   #isClosed = false;
 
   private constructor(fixed: ProxyOptions, settings: Settings, start: typeof startProxy) {
@@ -78,8 +79,14 @@ export class ReloadingProxy {
   }
 
   /** Goes on under other settings; when nothing can start under them, under those from before. One call after the other. */
-  async change(settings: Settings): Promise<void> {
+  change(settings: Settings): Promise<void> {
+    this.#changing = this.#change(settings);
+    return this.#changing;
+  }
+
+  async #change(settings: Settings): Promise<void> {
     await this.#endRetries();
+    if (this.#isClosed) return;
     if (!this.#proxy || !isSame(this.#settings, settings)) await this.#restart(settings);
     else {
       this.#answers.pages.configuration = settings.configuration;
@@ -147,6 +154,8 @@ export class ReloadingProxy {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    // A proxy that is about to start would live on.
+    await Promise.allSettled([this.#changing]);
     await this.#endRetries();
     await this.#proxy?.close();
     await this.#answers.close();
