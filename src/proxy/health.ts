@@ -1,12 +1,19 @@
 /** The ports at which load balancers ask for a Service's local endpoints. */
 import { messageOf } from '../errors/known-error.ts';
+import { joinHostPort } from '../ip/ip.ts';
 import { type Page, PageServer } from '../observability/health-pages.ts';
 import type { Log } from '../observability/log.ts';
+import type { Planner } from './plan/planner.ts';
 import type { HealthCheck } from './plan/service-plan.ts';
 
-/** One server per healthCheckNodePort (KEP-27: externalTrafficPolicy Local). */
+/** What a family has of it. */
+type FamilyChecks = Pick<Planner, 'healthChecks' | 'node'>;
+
+/** A server for each healthCheckNodePort (KEP-27: externalTrafficPolicy Local), at each address where node ports are. */
 export class ServiceHealth {
-  readonly #servers = new Map<string, { readonly port: number; readonly server: PageServer; localReady: number }>();
+  /** By Service and address. */
+  readonly #servers = new Map<string, PageServer>();
+  #checks: ReadonlyMap<string, HealthCheck> = new Map();
   /** Those that cannot listen, with what was told of it: they are tried again with every sync. */
   readonly #failed = new Map<string, string>();
   readonly #healthy: () => boolean;
@@ -17,50 +24,51 @@ export class ServiceHealth {
     this.#log = log;
   }
 
-  /** Takes those of every family, by Service. True when it listens on other ports than before; `onFailure` hears of those where it cannot. */
-  async update(
-    families: Iterable<ReadonlyMap<string, HealthCheck>>,
-    onFailure?: (service: string, message: string) => void,
-  ): Promise<boolean> {
-    const wanted = healthChecks(families);
+  /** Takes those of every family, by Service. True when it listens elsewhere than before; `onFailure` hears of the addresses where it cannot. */
+  async update(families: Iterable<FamilyChecks>, onFailure?: (service: string, message: string) => void): Promise<boolean> {
+    this.#checks = healthChecks(families);
+    const wanted = this.#places(hostsOf(families));
     let moved = false;
-    for (const [key, held] of [...this.#servers]) {
-      if (wanted.get(key)?.port === held.port) continue;
+    // First: an address alone and all addresses are in each other's way.
+    for (const [place, server] of [...this.#servers]) {
+      if (wanted.has(place)) continue;
       moved = true;
-      this.#servers.delete(key);
-      await held.server.close();
+      this.#servers.delete(place);
+      await server.close();
     }
-    for (const [key, health] of wanted) {
-      const held = this.#servers.get(key);
-      if (held) {
-        held.localReady = health.localReady;
-        continue;
-      }
-      const entry = { port: health.port, localReady: health.localReady, server: new PageServer({ '*': () => this.#answer(key) }) };
-      this.#servers.set(key, entry);
+    for (const [place, { service, address }] of wanted) {
+      if (this.#servers.has(place)) continue;
+      const server = new PageServer({ '*': () => this.#answer(service) });
       try {
-        await entry.server.listen(`:${health.port}`);
+        await server.listen(address);
         moved = true;
-        this.#failed.delete(key);
+        this.#servers.set(place, server);
+        this.#failed.delete(place);
       } catch (err) {
-        this.#servers.delete(key);
-        this.#tell(key, messageOf(err), onFailure);
+        this.#tell(place, service, messageOf(err), onFailure);
       }
     }
-    for (const key of this.#failed.keys()) if (!wanted.has(key)) this.#failed.delete(key);
+    for (const place of this.#failed.keys()) if (!wanted.has(place)) this.#failed.delete(place);
     return moved;
   }
 
-  #tell(key: string, why: string, onFailure?: (service: string, message: string) => void): void {
-    if (this.#failed.get(key) === why) return;
-    this.#failed.set(key, why);
-    const message = `Cannot answer health checks of Service "${key}": ${why}`;
+  #places(hosts: readonly string[]): Map<string, { readonly service: string; readonly address: string }> {
+    const places = [...this.#checks].flatMap(([service, { port }]) =>
+      hosts.map((host) => ({ service, address: joinHostPort(host, port) })),
+    );
+    return new Map(places.map((place) => [`${place.service} ${place.address}`, place]));
+  }
+
+  #tell(place: string, service: string, why: string, onFailure?: (service: string, message: string) => void): void {
+    if (this.#failed.get(place) === why) return;
+    this.#failed.set(place, why);
+    const message = `Cannot answer health checks of Service "${service}": ${why}`;
     this.#log.warn(message);
-    onFailure?.(key, message);
+    onFailure?.(service, message);
   }
 
   #answer(key: string): Page {
-    const localReady = this.#servers.get(key)?.localReady ?? 0;
+    const localReady = this.#checks.get(key)?.localReady ?? 0;
     const serviceProxyHealthy = this.#healthy();
     const [namespace = '', name = ''] = key.split('/');
     return {
@@ -72,15 +80,20 @@ export class ServiceHealth {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#servers.values()].map(({ server }) => server.close()));
+    await Promise.all([...this.#servers.values()].map((server) => server.close()));
     this.#servers.clear();
   }
 }
 
 /** Of a Service with two families those endpoints count of which there are more: they are the same pods. */
-function healthChecks(families: Iterable<ReadonlyMap<string, HealthCheck>>): Map<string, HealthCheck> {
+function healthChecks(families: Iterable<FamilyChecks>): Map<string, HealthCheck> {
   const checks = new Map<string, HealthCheck>();
-  for (const family of families)
-    for (const [key, check] of family) if (check.localReady >= (checks.get(key)?.localReady ?? 0)) checks.set(key, check);
+  for (const { healthChecks } of families)
+    for (const [key, check] of healthChecks) if (check.localReady >= (checks.get(key)?.localReady ?? 0)) checks.set(key, check);
   return checks;
+}
+
+function hostsOf(families: Iterable<FamilyChecks>): readonly string[] {
+  const hosts = [...families].map(({ node: { healthCheckIps = [] } }) => healthCheckIps);
+  return hosts.includes('all') ? [''] : [...new Set(hosts.flat())];
 }

@@ -44,7 +44,11 @@ describe('a proxy and its node', () => {
     cluster.service('web', 'fd00:10:96::100', { type: 'LoadBalancer', healthCheckNodePort: port, ...local });
     cluster.services.put({ ...cluster.services.list()[0]!, status: { loadBalancer: { ingress: [{ ip: '2001:db8::1' }] } } });
     cluster.endpoints('web', ['fd00:10:244::2'], 'TCP', 'node2');
-    const proxy = await start(cluster, new FakeNftables(), { ...asTheNodeSays, metricsAddress: '127.0.0.1:0' });
+    const proxy = await start(cluster, new FakeNftables(), {
+      ...asTheNodeSays,
+      nodePortAddresses: ['127.0.0.0/8', 'fd00::/8'],
+      metricsAddress: '127.0.0.1:0',
+    });
     const check = async (): Promise<string> => {
       const answer = await fetch(`http://127.0.0.1:${port}/`);
       return `${answer.status} ${answer.headers.get('x-load-balancing-endpoint-weight')}`;

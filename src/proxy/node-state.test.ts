@@ -27,6 +27,27 @@ describe('nodePortAddresses', () => {
   }
 });
 
+describe('addresses for health checks', () => {
+  const ofLinks = [...interfaceIps, 'fe80::1'];
+  const cases: readonly [what: string, wanted: string[] | undefined, ip: readonly string[] | 'all', ip6: readonly string[] | 'all'][] = [
+    ['are primary addresses that a link has', undefined, ['192.168.120.11'], []],
+    ['are every address for "all"', ['all'], 'all', 'all'],
+    ['are every address for the ranges of all', ['0.0.0.0/0', '::/0'], 'all', 'all'],
+    ['are every address for the range of all of one family', ['0.0.0.0/0'], 'all', 'all'],
+    ['are loopback, too', ['127.0.0.0/8', '10.0.0.0/16'], ['10.0.0.11', '127.0.0.1'], ['::1', 'fd00::11']],
+    ['are loopback by name', ['localhost'], ['127.0.0.1'], ['::1']],
+    ['never are those of one link alone', ['fe80::/10', '10.0.0.0/16'], ['10.0.0.11'], []],
+    ['are none where no address is in a range', ['172.16.0.0/12', 'fd01::/16'], [], []],
+  ];
+  for (const [what, nodePortAddresses, ip, ip6] of cases)
+    test(what, () => {
+      const options = { client: {} as Client, nodeName: 'node1', nodeIps: ['192.168.120.11', 'fd00::99'] };
+      const of = (family: 'ip' | 'ip6'): readonly string[] | 'all' | undefined =>
+        nodeContext({ ...options, ...(nodePortAddresses ? { nodePortAddresses } : {}) }, undefined, family, ofLinks).healthCheckIps;
+      assert.deepEqual([of('ip'), of('ip6')], [ip, ip6]);
+    });
+});
+
 describe("the node's addresses", () => {
   const addresses = ['192.0.2.1', 'fd00::1', 'fd00::2'].map((address) => ({ type: 'InternalIP', address }));
   const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node1' }, status: { addresses } };

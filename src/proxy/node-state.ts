@@ -1,7 +1,7 @@
 /** What the rules need to know of the node, from options, its Node object and its links' addresses. Pure. */
 import type { Node } from '../api/schema/types.ts';
 import { labelTopologyZone } from '../api/well-known.ts';
-import { cidrContains, familyOf, parseCidr, parseIp } from '../ip/ip.ts';
+import { cidrContains, familyOf, mustCidr, parseCidr, parseIp } from '../ip/ip.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
 import type { ProxyOptions } from './options.ts';
 import type { LocalDetector, NodeContext } from './plan/node-context.ts';
@@ -30,26 +30,48 @@ export function isLoopback(ip: string): boolean {
   return ip === '::1' || ip.startsWith('127.');
 }
 
-function nodePortIps(
-  options: NodeOptions,
+/** What nodePortAddresses says of one family. */
+function selection({ nodePortAddresses = ['primary'] }: NodeOptions, family: TableFamily): readonly string[] | 'all' {
+  // Ranges of the other family alone say nothing about this one, and then kube-proxy serves every address of it.
+  const wanted = nodePortAddresses.filter((entry) => !entry.includes('/') || ofFamily(family, [entry]).length > 0);
+  const zero = family === 'ip' ? '0.0.0.0/0' : '::/0';
+  const isAll = (wanted.length === 0 && nodePortAddresses.length > 0) || wanted.includes('all') || wanted.includes(zero);
+  return isAll ? 'all' : wanted;
+}
+
+/** The addresses that it selects, loopback too. */
+function selectedIps(
+  wanted: readonly string[],
   family: TableFamily,
   nodeIps: readonly string[],
   interfaceIps: readonly string[],
-): readonly string[] | 'all' {
-  const given = options.nodePortAddresses ?? ['primary'];
-  // Ranges of the other family alone say nothing about this one, and then kube-proxy serves every address of it.
-  const wanted = given.filter((entry) => !entry.includes('/') || ofFamily(family, [entry]).length > 0);
-  if (wanted.length === 0 && given.length > 0) return 'all';
-  const zero = family === 'ip' ? '0.0.0.0/0' : '::/0';
-  if (wanted.includes('all') || wanted.includes(zero)) return 'all';
-  // Rules alone cannot serve loopback, but for iptables with route_localnet: the connection would hang and not be refused.
-  const candidates = ofFamily(family, interfaceIps).filter((ip) => !isLoopback(ip) || options.loopbackNodePorts === 'rules');
+): readonly string[] {
   const matching = (entry: string): readonly string[] => {
     if (entry === 'primary') return nodeIps.slice(0, 1);
     const cidr = parseCidr(entry === 'localhost' ? loopbackRanges[family] : entry);
-    return cidr ? candidates.filter((ip) => cidrContains(cidr, ip)) : [];
+    return cidr ? interfaceIps.filter((ip) => cidrContains(cidr, ip)) : [];
   };
   return [...new Set(wanted.flatMap(matching))].sort();
+}
+
+const linkLocal = mustCidr('fe80::/10');
+
+/** Where node ports are served, and where load balancers ask for health. */
+function nodePortPlaces(
+  options: NodeOptions,
+  family: TableFamily,
+  nodeIps: readonly string[],
+  allIps: readonly string[],
+): Pick<NodeContext, 'nodePortIps' | 'healthCheckIps'> {
+  const interfaceIps = ofFamily(family, allIps);
+  const wanted = selection(options, family);
+  const selected = wanted === 'all' ? interfaceIps : selectedIps(wanted, family, nodeIps, interfaceIps);
+  // Rules alone cannot serve loopback, but for iptables with route_localnet: the connection would hang and not be refused.
+  const served = selected.filter((ip) => !isLoopback(ip) || options.loopbackNodePorts === 'rules');
+  const isEverywhere = wanted === 'all' && selection(options, family === 'ip' ? 'ip6' : 'ip') === 'all';
+  // At a link's own address (fe80::) a socket would need the link's name, too.
+  const bindable = selected.filter((ip) => interfaceIps.includes(ip) && !cidrContains(linkLocal, ip));
+  return { nodePortIps: wanted === 'all' ? 'all' : served, healthCheckIps: isEverywhere ? 'all' : bindable };
 }
 
 /** The context of one family. */
@@ -75,7 +97,7 @@ export function nodeContext(
     ...(zone ? { zone } : {}),
     local: detector(options, node, family),
     masqueradeAll: options.masqueradeAll ?? false,
-    nodePortIps: nodePortIps(options, family, nodeIps, interfaceIps),
+    ...nodePortPlaces(options, family, nodeIps, interfaceIps),
     serviceCidrs: ofFamily(family, options.serviceCidrs ?? []).flatMap((text) => parseCidr(text)?.text ?? []),
     nodeIps,
     ...(options.algorithm ? { algorithm: options.algorithm } : {}),

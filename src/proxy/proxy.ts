@@ -202,8 +202,7 @@ export class ServiceProxy {
         planners.flatMap((planner) => planner.warningsOf(key)),
       );
     // Our own sockets are reserved as others are: ports that we listened on may be somebody's now.
-    const healthChecks = planners.map((planner) => planner.healthChecks);
-    if (await this.#answers.health.update(healthChecks, (key, message) => this.#onHealthFailure(key, message))) this.#onView('look');
+    if (await this.#answers.health.update(planners, (key, message) => this.#onHealthFailure(key, message))) this.#onView('look');
     await this.#families.tidy();
   }
 

@@ -27,6 +27,7 @@ function fixed(cluster: HandmadeCluster, nft: FakeNftables): ProxyOptions {
     informers: cluster as unknown as InformerSet,
     nodeName: 'node1',
     nodeIps: ['192.168.120.11'],
+    nodePortAddresses: ['127.0.0.0/8', 'primary'],
     minSyncPeriodMs: 0,
     rules: new NftablesMode(nft),
     flows: noFlows,
