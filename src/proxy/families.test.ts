@@ -3,12 +3,12 @@ import { afterEach, describe, test } from 'node:test';
 import { eventually } from '../clock/testing/eventually.ts';
 import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { KnownError } from '../errors/known-error.ts';
-import type { Iptables } from '../linux/iptables/iptables.ts';
 import { FakeIptables } from '../linux/iptables/testing/fake-iptables.ts';
-import type { TableFamily, Transaction } from '../linux/nftables/table.ts';
+import { type TableFamily, type Transaction, tableFamilies } from '../linux/nftables/table.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { IptablesMode } from './mode/iptables/iptables-mode.ts';
+import type { ProxyOptions } from './options.ts';
 import type { ServiceProxy } from './proxy.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';
 import { start, stopAll } from './testing/running-proxy.ts';
@@ -27,10 +27,10 @@ class OneSided extends FakeNftables {
   }
 }
 
-/** A node and a Service of each family, and a Service whose health load balancers ask for. */
-function bothFamilies(): HandmadeCluster {
+/** A node with these addresses, and a Service of each family. */
+function bothFamilies(ips: readonly string[] = ['192.168.120.11', 'fd00::11']): HandmadeCluster {
   const cluster = new HandmadeCluster();
-  const addresses = ['192.168.120.11', 'fd00::11'].map((address) => ({ type: 'InternalIP', address }));
+  const addresses = ips.map((address) => ({ type: 'InternalIP', address }));
   cluster.nodes.put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node1' }, status: { addresses } });
   cluster.service('four', '10.96.0.4');
   cluster.endpoints('four', ['10.244.2.2']);
@@ -41,6 +41,11 @@ function bothFamilies(): HandmadeCluster {
 
 const own: Readonly<Record<TableFamily, string>> = { ip: '10.96.0.4 . tcp . 80', ip6: 'fd00:96::6 . tcp . 80' };
 const names: Readonly<Record<TableFamily, string>> = { ip: 'IPv4', ip6: 'IPv6' };
+
+/** Takes the rules of other modes away, which is noted. */
+function noting(takeOvers: string[]): NonNullable<ProxyOptions['cleanOthers']> {
+  return async (_own, _log, _options, families = tableFamilies) => takeOvers.push(families.join()) > 0;
+}
 
 async function health(proxy: ServiceProxy): Promise<{ code: number; status: Record<string, { healthy: boolean }> }> {
   const answer = await fetch(`http://${proxy.healthzAddress}/healthz`);
@@ -55,25 +60,26 @@ describe('a proxy of two families', () => {
       const other = refused === 'ip' ? 'ip6' : 'ip';
       const kernel = new OneSided();
       kernel.refused = refused;
-      let takeOvers = 0;
+      const takeOvers: string[] = [];
       const proxy = await start(bothFamilies(), kernel, {
         nodeIps: [],
         syncPeriodMs: 50,
         healthzAddress: '127.0.0.1:0',
-        cleanOthers: async () => ++takeOvers > 0,
+        cleanOthers: noting(takeOvers),
       });
       assert.deepEqual([kernel.served(refused), kernel.served(other)], [[], [own[other]]]);
       await eventually(async () => {
         const { code, status } = await health(proxy);
         assert.deepEqual([code, status[names[refused]]?.healthy, status[names[other]]?.healthy], [503, false, true]);
       });
-      assert.equal(takeOvers, 0, 'rules of others may be all that serves it');
+      await eventually(() => takeOvers.length > 0);
+      assert.deepEqual(takeOvers, [other], 'rules of others may be all that serves it');
       const { transactions } = kernel;
       const before = transactions.length;
       kernel.refused = undefined;
       await eventually(() => assert.deepEqual(kernel.served(refused), [own[refused]]));
       await eventually(async () => (await health(proxy)).code === 200);
-      await eventually(() => takeOvers === 1);
+      await eventually(() => assert.deepEqual(takeOvers, [other, refused]));
       assert.ok(
         transactions.slice(before).every(({ family }) => family === refused),
         'what was right is left alone',
@@ -81,15 +87,15 @@ describe('a proxy of two families', () => {
     });
 
   for (const refused of ['ip', 'ip6'] as const)
-    test(`leaves the rules of other modes for as long as ${names[refused]} waits for its first ones`, async () => {
+    test(`leaves the ${names[refused]} rules of other modes for as long as it waits for its first ones`, async () => {
       const other = refused === 'ip' ? 'ip6' : 'ip';
       const clock = new FakeClock();
       const cluster = bothFamilies();
       const kernel = new OneSided();
       kernel.refused = refused;
-      let takeOvers = 0;
+      const takeOvers: string[] = [];
       let isSettled = false;
-      const starting = start(cluster, kernel, { nodeIps: [], clock, cleanOthers: async () => ++takeOvers > 0 });
+      const starting = start(cluster, kernel, { nodeIps: [], clock, cleanOthers: noting(takeOvers) });
       await eventually(() => clock.pending > 0);
       await clock.advance(600_000);
       const { settled } = await starting;
@@ -100,44 +106,67 @@ describe('a proxy of two families', () => {
       cluster.endpoints('more', [refused === 'ip' ? 'fd00:1::2' : '10.244.2.2']);
       await clock.advance(600_000);
       assert.equal(kernel.served(other).length, 2);
-      assert.deepEqual([kernel.served(refused), takeOvers, isSettled], [[], 0, false]);
+      assert.deepEqual([kernel.served(refused), takeOvers, isSettled], [[], [other], false]);
       kernel.refused = undefined;
       await clock.advance(60_000);
-      await eventually(() => assert.deepEqual([kernel.served(refused), takeOvers, isSettled], [[own[refused]], 1, true]));
+      await eventually(() => assert.deepEqual([kernel.served(refused), takeOvers, isSettled], [[own[refused]], [other, refused], true]));
     });
 
-  test('goes on with IPv4 where a part of IPv6 is not there, tells it once, and serves IPv6 when it is', async () => {
+  /** A proxy on a machine that lacks the tools of one family. */
+  async function lacking(family: TableFamily, ips: readonly string[]) {
     const iptables = new FakeIptables();
-    const features: Iptables['features'] = iptables.features.bind(iptables);
-    let isMissing = true;
-    let looks = 0;
-    const here: Pick<Iptables, 'features'> = iptables;
-    here.features = async (family) => {
-      if (family === 'ip') return await features(family);
-      looks++;
-      if (isMissing) throw new KnownError('TOOL_MISSING', 'Cannot run "ip6tables": it is not installed');
-      return await features(family);
+    iptables.lacking = family;
+    const features = iptables.features.bind(iptables);
+    const looks: TableFamily[] = [];
+    iptables.features = async (one) => {
+      looks.push(one);
+      return await features(one);
     };
-    let takeOvers = 0;
+    const takeOvers: string[] = [];
     const said: string[] = [];
     const log: Log = { ...silentLog, warn: (text) => void said.push(text), error: (text) => void said.push(text) };
     const settings = { read: () => '0', set: () => {} };
-    const proxy = await start(bothFamilies(), new FakeNftables(), {
+    const proxy = await start(bothFamilies(ips), new FakeNftables(), {
       nodeIps: [],
       rules: new IptablesMode({ iptables, settings }),
       syncPeriodMs: 50,
       healthzAddress: '127.0.0.1:0',
       log,
-      cleanOthers: async () => ++takeOvers > 0,
+      cleanOthers: noting(takeOvers),
     });
-    assert.match(iptables.dump('ip'), /10\.96\.0\.4\/32/);
-    await eventually(() => looks > 3);
-    assert.deepEqual(said, ['Cannot serve IPv6 here, goes on without: Cannot run "ip6tables": it is not installed']);
-    const { code, status } = await health(proxy);
-    assert.deepEqual([code, Object.keys(status)], [200, ['IPv4']]);
-    await eventually(() => takeOvers === 1);
-    isMissing = false;
-    await eventually(() => assert.match(iptables.dump('ip6'), /fd00:96::6\/128/));
-    await eventually(async () => Object.keys((await health(proxy)).status).length === 2);
+    return { iptables, looks, takeOvers, said, proxy };
+  }
+
+  const clusterIps: Readonly<Record<TableFamily, RegExp>> = { ip: /10\.96\.0\.4\/32/, ip6: /fd00:96::6\/128/ };
+  const spare: readonly (readonly [family: TableFamily, node: string, ips: readonly string[]])[] = [
+    ['ip6', 'of both', ['192.168.120.11', 'fd00::11']],
+    ['ip', 'whose first address is of IPv6', ['fd00::11', '192.168.120.11']],
+    ['ip', 'of IPv6 alone', ['fd00::11']],
+  ];
+  for (const [family, what, ips] of spare)
+    test(`goes on where a part of ${names[family]} is not there on a node ${what}, tells it once, and serves ${names[family]} when it is`, async () => {
+      const other = family === 'ip' ? 'ip6' : 'ip';
+      const { iptables, looks, takeOvers, said, proxy } = await lacking(family, ips);
+      assert.match(iptables.dump(other), clusterIps[other]);
+      await eventually(() => looks.filter((one) => one === family).length > 3);
+      const tool = `${family}tables`;
+      assert.deepEqual(said, [`Cannot serve ${names[family]} here, goes on without: Cannot run "${tool}": it is not installed`]);
+      const { code, status } = await health(proxy);
+      assert.deepEqual([code, Object.keys(status)], [200, [names[other]]]);
+      await eventually(() => assert.deepEqual(takeOvers, ['ip,ip6']));
+      iptables.lacking = undefined;
+      await eventually(() => assert.match(iptables.dump(family), clusterIps[family]));
+      await eventually(async () => Object.keys((await health(proxy)).status).length === 2);
+    });
+
+  test('says that IPv6 waits on a node of IPv6 alone that lacks a part of it, and leaves its rules of other modes until then', async () => {
+    const { iptables, takeOvers, said, proxy } = await lacking('ip6', ['fd00::11']);
+    await eventually(async () => assert.equal((await health(proxy)).code, 503));
+    assert.match(said[0] ?? '', /^Cannot apply the rules, will try again in .*: Cannot run "ip6tables"/);
+    assert.deepEqual(takeOvers, ['ip']);
+    iptables.lacking = undefined;
+    await eventually(() => assert.match(iptables.dump('ip6'), clusterIps.ip6));
+    await eventually(() => assert.deepEqual(takeOvers, ['ip', 'ip6']));
+    await eventually(async () => (await health(proxy)).code === 200);
   });
 });

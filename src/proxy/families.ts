@@ -4,7 +4,8 @@
  */
 import type { Clock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
-import type { TableFamily } from '../linux/nftables/table.ts';
+import { isLack } from '../linux/lack.ts';
+import { type TableFamily, tableFamilies } from '../linux/nftables/table.ts';
 import type { Log } from '../observability/log.ts';
 import { FamilyProxy } from './family.ts';
 import type { FlowCleanUp } from './flow-clean-up.ts';
@@ -16,7 +17,6 @@ import type { NodeView } from './node-view.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import type { Planner } from './plan/planner.ts';
 import type { ChangeTracker } from './track/change-tracker.ts';
-import { isLack } from './usable-modes.ts';
 
 interface Surroundings {
   readonly mode: Mode;
@@ -54,11 +54,12 @@ export class Families {
   }
 
   /**
-   * No family waits for its first rules. One that the kernel refuses does for as long as that lasts: what another proxy left may be all that serves it,
-   * and /healthz says that it waits. One that this machine lacks a part for does not: it may never come.
+   * Those that do not wait for their first rules; none until one is served. One that the kernel refuses waits for as long as that lasts: what another proxy
+   * left may be all that serves it, and /healthz says that it waits. One that this node does without does not: it may never come.
    */
-  get isSettled(): boolean {
-    return this.isServing && [...this.#behind].every((family) => this.#served.has(family) || this.#lacking.has(family));
+  get settled(): readonly TableFamily[] {
+    if (!this.isServing) return [];
+    return tableFamilies.filter((family) => !this.#behind.has(family) || this.#served.has(family) || this.#lacking.has(family));
   }
 
   /** The next sync heeds what the view says; `look`: after another look at the node. */
@@ -174,10 +175,10 @@ export class Families {
     }
   }
 
-  /** Whether the node has addresses without this family, which was never served. IPv4 is what a mode is probed for. */
+  /** Whether the node has its first address in the other family, and this one was never served: kube-proxy does without it then. */
   #isSpare(family: TableFamily): boolean {
-    const hasOther = (this.#families.get('ip')?.planner.node.nodeIps.length ?? 0) > 0;
-    return family === 'ip6' && hasOther && !this.#served.has(family);
+    const { primaryFamily } = this.#around.view;
+    return primaryFamily !== undefined && family !== primaryFamily && !this.#served.has(family);
   }
 
   #put(proxy: FamilyProxy, key: string): void {

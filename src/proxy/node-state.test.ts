@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Client } from '../client/client.ts';
-import { nodeContext } from './node-state.ts';
+import { nodeContext, primaryFamily } from './node-state.ts';
 
 const interfaceIps = ['127.0.0.1', '::1', '192.168.120.11', '10.0.0.11', '10.244.1.1', 'fd00::11'];
 
@@ -62,4 +62,16 @@ describe("the node's addresses", () => {
       const of = (family: 'ip' | 'ip6'): readonly string[] => nodeContext(options, node, family, []).nodeIps;
       assert.deepEqual([of('ip'), of('ip6')], [ip, ip6]);
     });
+});
+
+test('primaryFamily() is that of the first address that is known, of flags before the Node', () => {
+  const node = (...ips: string[]) => ({
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'node1' },
+    status: { addresses: [{ type: 'Hostname', address: '10.0.0.1' }, ...ips.map((address) => ({ type: 'InternalIP', address }))] },
+  });
+  const of = (nodeIps: string[], ...ips: string[]): string | undefined => primaryFamily({ nodeName: 'node1', nodeIps }, node(...ips));
+  assert.deepEqual([of([], 'fd00::1', '192.0.2.1'), of([], '192.0.2.1', 'fd00::1'), of([])], ['ip6', 'ip', undefined]);
+  assert.deepEqual([of(['192.0.2.1'], 'fd00::1'), of(['fd00::1', '192.0.2.1'], '192.0.2.1')], ['ip', 'ip6']);
 });

@@ -87,9 +87,8 @@ export function nodeContext(
       texts.map((text) => parseIp(text)).filter((ip) => ip !== undefined),
     );
   const given = canonical(options.nodeIps ?? []);
-  const fromNode = (node?.status?.addresses ?? []).filter((a) => a.type === 'InternalIP').map((a) => a.address);
   // A flag that names an address of one family says nothing about the other.
-  const nodeIps = given.length > 0 ? given : canonical(fromNode);
+  const nodeIps = given.length > 0 ? given : canonical(internalIps(node));
   const zone = node?.metadata.labels?.[labelTopologyZone];
   return {
     family,
@@ -103,6 +102,16 @@ export function nodeContext(
     ...(options.algorithm ? { algorithm: options.algorithm } : {}),
     ...(options.serviceCounters === false ? {} : { countsConnections: true }),
   };
+}
+
+function internalIps(node: Node | undefined): string[] {
+  return (node?.status?.addresses ?? []).filter(({ type }) => type === 'InternalIP').map(({ address }) => address);
+}
+
+/** That of the first address in options, else of the Node; undefined when there is none. */
+export function primaryFamily({ nodeIps = [] }: NodeOptions, node: Node | undefined): TableFamily | undefined {
+  const [first] = [...nodeIps, ...internalIps(node)];
+  return first === undefined ? undefined : familyOf(first) === 4 ? 'ip' : 'ip6';
 }
 
 /** IPv4 always; IPv6 when the node or the cluster has an address or a range of that family. */

@@ -9,7 +9,7 @@ import { messageOf } from '../errors/known-error.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
 import type { Log } from '../observability/log.ts';
 import type { NodeHost } from './node-host.ts';
-import { familiesOf, nodeContext } from './node-state.ts';
+import { familiesOf, nodeContext, primaryFamily } from './node-state.ts';
 import type { ProxyOptions } from './options.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { type LinkAddress, type Listener, nothingReserved, type Reserved, type ReservedSources, reservedOf } from './plan/reserved.ts';
@@ -62,6 +62,11 @@ export class NodeView {
     const ranges = serviceCidrs.list().flatMap(({ spec }) => spec?.cidrs ?? []);
     const all = { ...proxy, serviceCidrs: [...new Set([...(proxy.serviceCidrs ?? []), ...ranges])].sort() };
     return new Map(familiesOf(all, this.node).map((family) => [family, nodeContext(all, this.node, family, ips)] as const));
+  }
+
+  /** That of the node's first address; undefined while none is known. */
+  get primaryFamily(): TableFamily | undefined {
+    return primaryFamily(this.#options.proxy, this.node);
   }
 
   /** What no Service may take over, as of the last `reserve`. */

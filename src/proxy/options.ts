@@ -3,6 +3,7 @@ import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { NatHold } from '../linux/nftables/nat-hold.ts';
+import type { TableFamily } from '../linux/nftables/table.ts';
 import type { Log } from '../observability/log.ts';
 import type { Answers } from './answers.ts';
 import type { Flows } from './flow-clean-up.ts';
@@ -59,8 +60,8 @@ export interface ProxyOptions {
   readonly serviceCounters?: boolean;
   /** The mode at work; tests give others. Whoever gives it closes it. */
   readonly rules?: Mode;
-  /** Takes away the rules of all modes but one, once ours are in place; false when it is to be called again. Default, without `rules`: in every way known. */
-  readonly cleanOthers?: (own: string, log: Log, modeOptions?: ModeOptions) => Promise<boolean>;
+  /** Takes away the rules of all modes but one, in families in which ours are in place; false when it is to be called again. Default, without `rules`: in every way known. */
+  readonly cleanOthers?: (own: string, log: Log, modeOptions?: ModeOptions, families?: readonly TableFamily[]) => Promise<boolean>;
   /** Default, without `rules`: the kernel's. */
   readonly natHold?: NatHold;
   readonly flows?: Flows;

@@ -8,6 +8,7 @@ import { onAbort } from '../clock/aborted.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import { KernelNatHold, type NatHold } from '../linux/nftables/nat-hold.ts';
+import { tableFamilies } from '../linux/nftables/table.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { Answers } from './answers.ts';
 import { ClusterSources } from './cluster-sources.ts';
@@ -104,9 +105,9 @@ export class ServiceProxy {
       event: (about, reason, message) => this.#recorder.event(about, 'Warning', reason, message),
     });
     const { cleanOthers = rules ? async () => true : cleanOtherModes } = options;
-    this.#takeOver = new TakeOver(async () => {
-      await mode.cleanUpElsewhere?.();
-      return await cleanOthers(mode.name, log, options.modeOptions);
+    this.#takeOver = new TakeOver(async (families) => {
+      await mode.cleanUpElsewhere?.(families);
+      return await cleanOthers(mode.name, log, options.modeOptions, families);
     }, log);
     this.#loop = this.#newLoop(syncPeriodMs);
   }
@@ -185,10 +186,9 @@ export class ServiceProxy {
       this.#markSynced();
       await this.#afterSync();
     }
-    if (this.#families.isSettled) {
-      this.#markSettled();
-      this.#takeOver.synced();
-    }
+    const settled = this.#families.settled;
+    this.#takeOver.synced(settled);
+    if (settled.length === tableFamilies.length) this.#markSettled();
     if (failures.length > 0) throw failures[0];
   }
 

@@ -52,7 +52,8 @@ export class ReloadingProxy {
     const { rules, cleanOthers = rules ? async () => true : undefined } = fixed;
     this.#cleanOthers =
       cleanOthers ??
-      ((own, log, options) => cleanOtherModes(own, log, options, Object.fromEntries(Object.entries(modes).filter(isStaying))));
+      ((own, log, options, families) =>
+        cleanOtherModes(own, log, options, families, Object.fromEntries(Object.entries(modes).filter(isStaying))));
     const otherListeners = (): Listener[] => this.#former.flatMap((mode) => mode.listeners?.() ?? []);
     this.#start = (now) => start({ ...fixed, answers: this.#answers, otherListeners, cleanOthers: this.#cleanOthers, ...now });
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type TableFamily, tableFamilies } from '../linux/nftables/table.ts';
 import { silentLog } from '../observability/log.ts';
 import { TakeOver } from './take-over.ts';
 
@@ -19,7 +20,7 @@ test('TakeOver cleans after the first sync, and again only while something is le
   const seen: number[] = [];
   for (const again of [false, false, true, true, true, false]) {
     if (again) takeOver.again();
-    takeOver.synced();
+    takeOver.synced(tableFamilies);
     await settle();
     seen.push(runs);
   }
@@ -37,13 +38,13 @@ test('TakeOver never runs twice at once, and its end waits for what is under way
     });
   };
   const takeOver = new TakeOver(clean, silentLog);
-  takeOver.synced();
+  takeOver.synced(tableFamilies);
   takeOver.again();
-  takeOver.synced();
+  takeOver.synced(tableFamilies);
   assert.equal(runs, 1);
   finish(false);
   await settle();
-  takeOver.synced();
+  takeOver.synced(tableFamilies);
   assert.equal(runs, 2);
   let hasEnded = false;
   const ended = takeOver.close().then(() => {
@@ -53,6 +54,31 @@ test('TakeOver never runs twice at once, and its end waits for what is under way
   assert.equal(hasEnded, false);
   finish(true);
   await ended;
-  takeOver.synced();
+  takeOver.synced(tableFamilies);
   assert.equal(runs, 2);
+});
+
+test('TakeOver cleans each family once that one has its rules, and those with something left again', async () => {
+  const runs: string[] = [];
+  let isLeft = true;
+  const clean = async (families: readonly TableFamily[]): Promise<boolean> => {
+    runs.push(families.join());
+    return !isLeft;
+  };
+  const takeOver = new TakeOver(clean, silentLog);
+  const sync = async (...families: TableFamily[]): Promise<void> => {
+    takeOver.synced(families);
+    await settle();
+  };
+  await sync();
+  await sync('ip6');
+  await sync('ip6', 'ip');
+  takeOver.again();
+  isLeft = false;
+  await sync('ip6');
+  takeOver.again();
+  await sync('ip', 'ip6');
+  takeOver.again();
+  await sync('ip', 'ip6');
+  assert.deepEqual(runs, ['ip6', 'ip', 'ip6', 'ip']);
 });

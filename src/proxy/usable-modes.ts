@@ -1,11 +1,7 @@
 /** What a person is told whose kernel or machine lacks a part of a mode: the part, and which modes would work here. */
-import { isKnownError, KnownError } from '../errors/known-error.ts';
+import { KnownError } from '../errors/known-error.ts';
+import { isLack } from '../linux/lack.ts';
 import { modes } from './mode/modes.ts';
-
-/** A part of the kernel, or a tool, that is not there. */
-export function isLack(err: unknown): err is KnownError {
-  return isKnownError(err, 'KERNEL_FEATURE_MISSING') || isKnownError(err, 'TOOL_MISSING');
-}
 
 async function works(open: (typeof modes)[string]): Promise<boolean> {
   try {

@@ -6,9 +6,10 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { isKnownError, KnownError } from '../../errors/known-error.ts';
 import { type Exec, systemExec } from '../exec.ts';
+import { eitherFamily } from '../lack.ts';
 import { inNetns } from '../netns.ts';
 import { KernelNftables } from '../nftables/kernel-nftables.ts';
-import type { TableFamily } from '../nftables/table.ts';
+import { type TableFamily, tableFamilies } from '../nftables/table.ts';
 import { ChainWatch } from './chain-watch.ts';
 import { type CountedRule, parseCounted } from './counted-rule.ts';
 import type { Iptables, IptablesFeatures } from './iptables.ts';
@@ -18,8 +19,6 @@ import { restoreText, type Section } from './section.ts';
 
 /** Which of the tools: those that the machine's administrator chose, or those of one backend. */
 export type Variant = '' | '-nft' | '-legacy';
-
-const families: readonly TableFamily[] = ['ip', 'ip6'];
 
 /** Seconds to wait for whoever holds the lock of the legacy backend; a sync that fails is tried again. */
 const lockSeconds = '5';
@@ -140,7 +139,7 @@ export class KernelIptables implements Iptables {
   }
 
   async mayHold(prefix: string, family?: TableFamily): Promise<boolean> {
-    for (const one of family ? [family] : families) {
+    for (const one of family ? [family] : tableFamilies) {
       if (this.#variant !== '-nft' && this.#legacyMayHold(one, prefix)) return true;
       if (this.#variant !== '-legacy' && (await this.#nftChains(one)).some((name) => name.startsWith(prefix))) return true;
     }
@@ -183,7 +182,7 @@ export class KernelIptables implements Iptables {
   }
 
   async foreignChanges(): Promise<number | undefined> {
-    const { backend } = await this.features('ip');
+    const { backend } = await eitherFamily((family) => this.features(family));
     if (backend === 'legacy' || !this.#nft) return undefined;
     const now = await this.#nft.generation();
     const foreign = now - this.#known;

@@ -3,6 +3,7 @@
  * kernel stops: until rules are back, packets of established connections go astray, and the first that meets a host is answered by a reset.
  */
 import { KernelNftables } from './kernel-nftables.ts';
+import { tableFamilies } from './table.ts';
 
 const tableName = 'fairlead-hold';
 /** Any match of conntrack makes the kernel track connections, any chain of NAT makes it translate them, at all of its hooks. */
@@ -31,7 +32,7 @@ export class KernelNatHold implements NatHold {
   async hold(): Promise<void> {
     if (this.#isHolding) return;
     this.#isHolding = true;
-    for (const family of ['ip', 'ip6'] as const)
+    for (const family of tableFamilies)
       try {
         await this.#nft?.commit({
           family,

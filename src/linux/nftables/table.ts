@@ -3,6 +3,8 @@
  * reader sees in `nft list`, that golden files hold, and that `compile` turns into the kernel's form.
  */
 export type TableFamily = 'ip' | 'ip6';
+
+export const tableFamilies: readonly TableFamily[] = ['ip', 'ip6'];
 export type ChainHook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
 
 /** Where the kernel calls a base chain. The policy is always accept. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { describe, test } from 'node:test';
+import { tableFamilies } from '../../linux/nftables/table.ts';
 import { FakeNftables } from '../../linux/testing/fake-nftables.ts';
 import type { NodeContext } from '../plan/node-context.ts';
 import type { Frontend, PortPlan, ServicePlan } from '../plan/service-plan.ts';
@@ -21,7 +22,7 @@ modeConformance('nftables with relays for loopback', async () => {
       modes.push(mode);
       return mode;
     },
-    rules: async () => nft.dump('ip', tableName).split('\n').sort().join('\n'),
+    rules: async () => tableFamilies.flatMap((family) => nft.dump(family, tableName).split('\n').sort()).join('\n'),
     damage: () => nft.commitByOther({ family: 'ip', table: tableName, ops: [{ op: 'flush-chain', chain: 'services' }] }),
     async [Symbol.asyncDispose]() {
       for (const mode of modes) mode.close();

@@ -1,5 +1,6 @@
 /** A mode whose rules cannot serve node ports at loopback addresses, with relays of this process that do (KEP-6032). TCP alone, as upstream. */
 import { type Clock, systemClock } from '../../clock/clock.ts';
+import type { TableFamily } from '../../linux/nftables/table.ts';
 import { type Log, silentLog } from '../../observability/log.ts';
 import type { Algorithm } from '../plan/algorithm.ts';
 import type { NodeContext } from '../plan/node-context.ts';
@@ -120,8 +121,8 @@ export class LoopbackNodePorts implements Mode {
     return [...(this.#mode.listeners?.() ?? []), ...this.#opened.flatMap(({ relays }) => relays.listeners())];
   }
 
-  cleanUp(): Promise<void> {
-    return this.#mode.cleanUp();
+  cleanUp(families?: readonly TableFamily[]): Promise<void> {
+    return this.#mode.cleanUp(families);
   }
 
   retire(): void {

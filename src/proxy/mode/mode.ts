@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from '../../clock/clock.ts';
+import type { TableFamily } from '../../linux/nftables/table.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Algorithm } from '../plan/algorithm.ts';
 import type { NodeContext } from '../plan/node-context.ts';
@@ -105,9 +106,9 @@ export interface Mode {
   readonly figures?: readonly ModeFigure[];
   /** How it can spread connections; the first is what it does by itself. Holds once `probe` has resolved: a kernel may lack a part. */
   readonly algorithms: readonly Algorithm[];
-  /** Throws KERNEL_FEATURE_MISSING when this kernel cannot. To be called first. */
+  /** Throws KERNEL_FEATURE_MISSING or TOOL_MISSING when this machine can serve neither family. To be called first. */
   probe(): Promise<void>;
-  /** Takes up what an earlier proxy left, so that established connections do not notice. */
+  /** Takes up what an earlier proxy left, so that established connections do not notice. Throws the same as `probe` when this machine cannot serve that family. */
   open(node: NodeContext): Promise<ModeRules>;
   /**
    * Looks whether anybody else changed rules since the last time; what may be wrong is compared by the next sync. Where that takes long it is done in
@@ -122,11 +123,11 @@ export interface Mode {
    * Once another mode has its rules in place: the same as `cleanUp`, but for what still carries connections. True when nothing is left. Absent: it
    * carries none.
    */
-  drain?(): Promise<boolean>;
-  /** Takes away all rules of this mode, of whichever proxy. */
-  cleanUp(): Promise<void>;
+  drain?(families?: readonly TableFamily[]): Promise<boolean>;
+  /** Takes away all rules of this mode, of whichever proxy; those of some families alone, when these are said. */
+  cleanUp(families?: readonly TableFamily[]): Promise<void>;
   /** Takes away what another proxy left of this mode where this one does not look. */
-  cleanUpElsewhere?(): Promise<void>;
+  cleanUpElsewhere?(families?: readonly TableFamily[]): Promise<void>;
   /** Takes nothing new; connections that it carries itself go on until `close`. Absent: the kernel carries them. */
   retire?(): void;
   close(): void;

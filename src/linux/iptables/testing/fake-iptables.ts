@@ -93,6 +93,13 @@ export class FakeIptables implements Iptables {
   restored: string[] = [];
   /** Set to let the next changes fail. */
   failure: KnownError | undefined;
+  /** The family whose tools are not there. */
+  lacking: TableFamily | undefined;
+
+  /** Throws TOOL_MISSING. */
+  #run(family: TableFamily): void {
+    if (family === this.lacking) throw new KnownError('TOOL_MISSING', `Cannot run "${family}tables": it is not installed`);
+  }
 
   #tables(family: TableFamily): Tables {
     const tables = this.#families.get(family) ?? new Map();
@@ -100,15 +107,18 @@ export class FakeIptables implements Iptables {
     return tables;
   }
 
-  async features(): Promise<IptablesFeatures> {
+  async features(family: TableFamily): Promise<IptablesFeatures> {
+    this.#run(family);
     return this.found;
   }
 
   async save(family: TableFamily): Promise<Ruleset> {
+    this.#run(family);
     return new Map([...this.#tables(family)].map(([name, chains]) => [name, new Map([...chains].map(([c, rules]) => [c, [...rules]]))]));
   }
 
   async restore(family: TableFamily, sections: Iterable<Section>): Promise<void> {
+    this.#run(family);
     const text = [...restoreText(sections, this.found.backend === 'legacy')].join('');
     if (this.failure) throw this.failure;
     this.restored.push(text);
@@ -134,6 +144,7 @@ export class FakeIptables implements Iptables {
   }
 
   async counted(family: TableFamily, table: TableName, chain?: string): Promise<CountedRule[]> {
+    this.#run(family);
     const held = [...(this.#tables(family).get(table) ?? [])].filter(([name]) => chain === undefined || name === chain);
     const packetsAt = (rule: string): number =>
       [...this.#packets].reduce((sum, [part, count]) => sum + (rule.includes(part) ? count : 0), 0);
@@ -148,6 +159,7 @@ export class FakeIptables implements Iptables {
   }
 
   async hasChain(family: TableFamily, table: TableName, chain: string): Promise<boolean> {
+    this.#run(family);
     return this.#tables(family).get(table)?.has(chain) === true;
   }
 

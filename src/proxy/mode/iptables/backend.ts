@@ -2,6 +2,8 @@
 import { isKnownError } from '../../../errors/known-error.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
 import { KernelIptables, type Variant } from '../../../linux/iptables/kernel-iptables.ts';
+import { eitherFamily } from '../../../linux/lack.ts';
+import { tableFamilies } from '../../../linux/nftables/table.ts';
 
 /** Chains by which the kubelet tells, the second of older ones. Source: KEP-3178 */
 const hints = ['KUBE-IPTABLES-HINT', 'KUBE-KUBELET-CANARY'];
@@ -9,7 +11,7 @@ const hints = ['KUBE-IPTABLES-HINT', 'KUBE-KUBELET-CANARY'];
 async function hasHint(iptables: Iptables): Promise<boolean> {
   try {
     for (const hint of hints)
-      for (const family of ['ip', 'ip6'] as const)
+      for (const family of tableFamilies)
         if ((await iptables.mayHold(hint, family)) && (await iptables.hasChain(family, 'mangle', hint))) return true;
     return false;
   } catch (err) {
@@ -46,7 +48,7 @@ export async function openTools(): Promise<Tools> {
     // Most machines have rules in one backend or none, and then no program needs to say which.
     using both = new KernelIptables();
     if (!(await both.mayHold(ownPrefix))) return undefined;
-    const { backend } = await iptables.features('ip');
+    const { backend } = await eitherFamily((family) => iptables.features(family));
     return new KernelIptables(backend === 'nft' ? '-legacy' : '-nft');
   };
   return { iptables, otherBackend };

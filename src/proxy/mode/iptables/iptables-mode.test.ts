@@ -7,6 +7,7 @@ import { comparable, execIn, kernelIptablesIn, lackingTools } from '../../../lin
 import { trace } from '../../../linux/iptables/trace.ts';
 import { Conntrack } from '../../../linux/netlink/conntrack.ts';
 import { inNetns } from '../../../linux/netns.ts';
+import { tableFamilies } from '../../../linux/nftables/table.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { bareNode as node } from '../../testing/sample-node.ts';
@@ -96,6 +97,21 @@ describe('IptablesMode', () => {
     await mode.probe();
     assert.deepEqual(mode.algorithms, ['random', 'round-robin', 'least-connection']);
   });
+
+  for (const lacking of ['ip', 'ip6'] as const)
+    test(`works on a machine that lacks the tools of "${lacking}"`, async () => {
+      const other = lacking === 'ip' ? 'ip6' : 'ip';
+      const tools = new FakeIptables();
+      tools.lacking = lacking;
+      const here = new IptablesMode({ iptables: tools, settings });
+      await here.probe();
+      assert.ok(here.algorithms.includes('source-hash'), 'what the kernel has is tried where it can be');
+      await (await here.open({ ...node, family: other })).sync();
+      assert.match(tools.dump(other), /KUBE-SERVICES/);
+      await assert.rejects(here.open({ ...node, family: lacking }), { code: 'TOOL_MISSING' });
+      await here.cleanUp();
+      assert.doesNotMatch(tools.dump(other), /KUBE-/);
+    });
 
   test('takes its own rules away in both families and in both backends, and closes loopback first', async () => {
     const done: string[] = [];
@@ -191,7 +207,7 @@ modeConformance('iptables, in memory', async () => {
   iptables.restoreByOther('ip', others);
   return {
     mode: () => new IptablesMode({ iptables, settings, clock: new FakeClock() }),
-    rules: async () => comparable(iptables.dump('ip')),
+    rules: async () => comparable(`${iptables.dump('ip')}\n${iptables.dump('ip6')}`),
     damage: async () => iptables.restoreByOther('ip', flush),
     [Symbol.asyncDispose]: async () => {},
   };
@@ -210,7 +226,10 @@ for (const variant of ['-nft', '-legacy'] as const) {
       await restore(others);
       return {
         mode: () => new IptablesMode({ iptables, settings, clock: new FakeClock() }),
-        rules: async () => comparable((await run(`iptables${variant}-save`, [])).stdout),
+        rules: async () => {
+          const saved = await Promise.all(tableFamilies.map((family) => run(`${family}tables${variant}-save`, [])));
+          return comparable(saved.map(({ stdout }) => stdout).join('\n'));
+        },
         damage: async () => void (await restore(variant === '-legacy' ? flushLegacy : flush)),
         [Symbol.asyncDispose]: async () => {
           iptables.close();

@@ -2,8 +2,9 @@
 import { type Clock, systemClock } from '../../../clock/clock.ts';
 import { isKnownError } from '../../../errors/known-error.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
+import { asFarAsAble, eitherFamily } from '../../../linux/lack.ts';
 import { Conntrack } from '../../../linux/netlink/conntrack.ts';
-import type { TableFamily } from '../../../linux/nftables/table.ts';
+import { type TableFamily, tableFamilies } from '../../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
@@ -76,17 +77,20 @@ export class IptablesMode implements Mode {
   }
 
   async probe(): Promise<void> {
-    await this.#iptables.features('ip');
-    if (!(await this.#canHash())) this.#algorithms = iptablesAlgorithms.filter((one) => one !== 'source-hash');
+    const family = await eitherFamily(async (one) => {
+      await this.#iptables.features(one);
+      return one;
+    });
+    if (!(await this.#canHash(family))) this.#algorithms = iptablesAlgorithms.filter((one) => one !== 'source-hash');
     await this.#iptables.foreignChanges();
   }
 
   /** Whether the kernel has the match that tells clients apart: a module of its own. It says so when a rule asks for it. */
-  async #canHash(): Promise<boolean> {
+  async #canHash(family: TableFamily): Promise<boolean> {
     const [{ match }] = hashSteps(['a', 'b'], undefined) as [Step];
     try {
       const fill = new Map([[trialChain, [`${match}-j RETURN`]]]);
-      await this.#iptables.restore('ip', [
+      await this.#iptables.restore(family, [
         { table: 'mangle', fill },
         { table: 'mangle', drop: [trialChain] },
       ]);
@@ -137,31 +141,27 @@ export class IptablesMode implements Mode {
     });
   }
 
-  async cleanUp(): Promise<void> {
-    await this.#cleanUpOf(this.#iptables);
-    await this.cleanUpElsewhere();
+  async cleanUp(families: readonly TableFamily[] = tableFamilies): Promise<void> {
+    await this.#cleanUpOf(this.#iptables, families);
+    await this.cleanUpElsewhere(families);
   }
 
   /** In the backend that the tools of this machine do not use, as a proxy in an image may have used it. */
-  async cleanUpElsewhere(): Promise<void> {
+  async cleanUpElsewhere(families: readonly TableFamily[] = tableFamilies): Promise<void> {
     const other = await this.#options.otherBackend?.();
     if (!other) return;
     try {
-      await this.#cleanUpOf(other);
+      await this.#cleanUpOf(other, families);
     } finally {
       other.close();
     }
   }
 
-  async #cleanUpOf(iptables: Iptables): Promise<void> {
-    for (const family of ['ip', 'ip6'] as const) {
+  async #cleanUpOf(iptables: Iptables, families: readonly TableFamily[]): Promise<void> {
+    for (const family of families) {
       if (!(await iptables.mayHold(ownPrefix, family))) continue;
-      try {
-        await this.#cleanUpFamily(iptables, family);
-      } catch (err) {
-        // Without its tools or its part of the kernel there are no rules that we could read.
-        if (!isKnownError(err, 'TOOL_MISSING') && !isKnownError(err, 'KERNEL_FEATURE_MISSING')) throw err;
-      }
+      // Without its tools or its part of the kernel there are no rules that we could read.
+      await asFarAsAble(() => this.#cleanUpFamily(iptables, family));
     }
   }
 

@@ -1,7 +1,6 @@
 /** Takes away what the mode leaves in a kernel, ours and kube-proxy's. */
 import type { Clock } from '../../../clock/clock.ts';
-import { isKnownError } from '../../../errors/known-error.ts';
-import { type Cidr, cidrContains } from '../../../ip/ip.ts';
+import { type Cidr, cidrContains, familyOf } from '../../../ip/ip.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
 import type { Ruleset, TableName } from '../../../linux/iptables/ruleset.ts';
 import {
@@ -12,14 +11,13 @@ import {
   type RealServer,
   type VirtualAddress,
 } from '../../../linux/ipvs/ipvs.ts';
+import { asFarAsAble } from '../../../linux/lack.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { ownPrefix } from '../iptables/backend.ts';
 import { detourChains } from './glue.ts';
 import { isOfIptables, removeGlue } from './glue-sections.ts';
 import type { IpvsKernel } from './ipvs-kernel.ts';
-import { isOurs } from './set-names.ts';
-
-const families: readonly TableFamily[] = ['ip', 'ip6'];
+import { familyOfSet, isOurs } from './set-names.ts';
 
 /** No other mode has these. */
 const own: Readonly<Record<TableName, readonly string[]>> = {
@@ -42,22 +40,23 @@ export function chainsToRemove(held: Ruleset): Map<TableName, Set<string>> {
   return new Map(tables.map((table) => [table, new Set([...own[table], ...(isShared ? [] : shared[table])])]));
 }
 
-async function cleanChains(iptables: Iptables): Promise<void> {
+async function cleanChains(iptables: Iptables, families: readonly TableFamily[]): Promise<void> {
   if (!(await iptables.mayHold(ownPrefix))) return;
-  for (const family of families) {
-    const held = await iptables.save(family);
-    const sections = removeGlue(held, chainsToRemove(held));
-    if (sections.length > 0) await iptables.restore(family, sections);
-  }
+  for (const family of families)
+    await asFarAsAble(async () => {
+      const held = await iptables.save(family);
+      const sections = removeGlue(held, chainsToRemove(held));
+      if (sections.length > 0) await iptables.restore(family, sections);
+    });
 }
 
 /** In the backend that the tools of this machine do not use, as a proxy in an image may have used it. */
-export async function cleanOtherBackend(kernel: IpvsKernel): Promise<void> {
-  await ifAble(async () => {
+export async function cleanOtherBackend(kernel: IpvsKernel, families: readonly TableFamily[]): Promise<void> {
+  await asFarAsAble(async () => {
     const other = await kernel.otherBackend?.();
     if (!other) return;
     try {
-      await cleanChains(other);
+      await cleanChains(other, families);
     } finally {
       other.close();
     }
@@ -65,18 +64,18 @@ export async function cleanOtherBackend(kernel: IpvsKernel): Promise<void> {
 }
 
 /** Rules, and what they ask: a set goes when no rule of either backend asks it. */
-async function cleanGlue(kernel: IpvsKernel, clock: Clock): Promise<void> {
-  await ifAble(() => cleanChains(kernel.iptables));
-  await cleanOtherBackend(kernel);
-  await ifAble(() => cleanSets(kernel, clock));
+async function cleanGlue(kernel: IpvsKernel, families: readonly TableFamily[], clock: Clock): Promise<void> {
+  await asFarAsAble(() => cleanChains(kernel.iptables, families));
+  await cleanOtherBackend(kernel, families);
+  await asFarAsAble(() => cleanSets(kernel, families, clock));
 }
 
 /** Rules of the nft backend let go of a set a moment after they are gone. */
 const [attempts, pauseMs] = [40, 50];
 
-async function cleanSets({ ipset }: IpvsKernel, clock: Clock): Promise<void> {
+async function cleanSets({ ipset }: IpvsKernel, families: readonly TableFamily[], clock: Clock): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    const names = (await ipset.names()).filter(isOurs);
+    const names = (await ipset.names()).filter((name) => isOurs(name) && families.includes(familyOfSet(name)));
     const errors = await ipset.apply(names.map((name) => ({ op: 'destroy', name })));
     const refused = errors.find((error) => error !== undefined);
     if (!refused) return;
@@ -85,48 +84,60 @@ async function cleanSets({ ipset }: IpvsKernel, clock: Clock): Promise<void> {
   }
 }
 
-/** What the kernel cannot hold is not there to be taken away. */
-async function ifAble(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (err) {
-    if (!isKnownError(err, 'KERNEL_FEATURE_MISSING') && !isKnownError(err, 'TOOL_MISSING')) throw err;
-  }
-}
-
 /**
  * Virtual servers are the machine's, and may be of somebody who never heard of Services: they are ours only where the device or a set tells that
  * this mode was at work.
  */
-async function wasHere({ ipset }: IpvsKernel, hasDevice: boolean): Promise<boolean> {
-  let found = hasDevice;
-  await ifAble(async () => {
+async function wasHere({ ipset, device }: IpvsKernel): Promise<boolean> {
+  let found = (await device.read()).hasDevice;
+  await asFarAsAble(async () => {
     await ipset.protocol();
     found ||= (await ipset.names()).some(isOurs);
   });
   return found;
 }
 
+/** What of this mode is to go. */
+export interface Leaving {
+  readonly families: readonly TableFamily[];
+  /** Virtual servers in these ranges are somebody else's. */
+  readonly excluded: readonly Cidr[];
+}
+
+function isOfFamilies(ip: string, families: readonly TableFamily[]): boolean {
+  return families.includes(familyOf(ip) === 4 ? 'ip' : 'ip6');
+}
+
 /** Of Services; none where the kernel has no balancer. */
-async function serversOf({ ipvs }: IpvsKernel, excluded: readonly Cidr[]): Promise<HeldVirtualServer[]> {
+async function serversOf({ ipvs }: IpvsKernel, { families, excluded }: Leaving): Promise<HeldVirtualServer[]> {
   let found: HeldVirtualServer[] = [];
-  await ifAble(async () => {
+  await asFarAsAble(async () => {
     await ipvs.version();
     found = await ipvs.read();
   });
-  return found.filter(({ address }) => address.kind === 'address' && !excluded.some((cidr) => cidrContains(cidr, address.ip)));
+  return found.filter(
+    ({ address }) =>
+      address.kind === 'address' && isOfFamilies(address.ip, families) && !excluded.some((cidr) => cidrContains(cidr, address.ip)),
+  );
 }
 
 function deletionOf({ address }: HeldVirtualServer): IpvsOp {
   return { op: 'delete-server', address };
 }
 
-export async function cleanUpIpvs(kernel: IpvsKernel, excluded: readonly Cidr[], clock: Clock): Promise<void> {
-  const { hasDevice } = await kernel.device.read();
-  if (!(await wasHere(kernel, hasDevice))) return;
-  await kernel.ipvs.apply((await serversOf(kernel, excluded)).map(deletionOf));
-  if (hasDevice) await kernel.device.remove();
-  await cleanGlue(kernel, clock);
+/** Takes addresses off the device, but for those of virtual servers that stay, and the device itself, which tells that this mode was here, when none is left. */
+async function emptyDevice({ device }: IpvsKernel, families: readonly TableFamily[], kept: ReadonlySet<string>): Promise<void> {
+  const { hasDevice, bound } = await device.read();
+  const leaving = [...bound].filter((ip) => isOfFamilies(ip, families) && !kept.has(ip));
+  if (kept.size > 0 || leaving.length < bound.size) await device.unbind(leaving);
+  else if (hasDevice) await device.remove();
+}
+
+export async function cleanUpIpvs(kernel: IpvsKernel, leaving: Leaving, clock: Clock): Promise<void> {
+  if (!(await wasHere(kernel))) return;
+  await kernel.ipvs.apply((await serversOf(kernel, leaving)).map(deletionOf));
+  await emptyDevice(kernel, leaving.families, new Set());
+  await cleanGlue(kernel, leaving.families, clock);
 }
 
 /** Whether a real server is the virtual server's own address. */
@@ -161,20 +172,17 @@ function isCarrying({ address, realServers }: HeldVirtualServer): boolean {
  * The same once another mode serves new connections, but for the virtual servers that still carry some, and their addresses. True when nothing is
  * left.
  */
-export async function drainIpvs(kernel: IpvsKernel, excluded: readonly Cidr[], clock: Clock): Promise<boolean> {
-  const { device, ipvs } = kernel;
-  const { hasDevice, bound } = await device.read();
-  if (!(await wasHere(kernel, hasDevice))) return true;
-  let servers = await serversOf(kernel, excluded);
+export async function drainIpvs(kernel: IpvsKernel, leaving: Leaving, clock: Clock): Promise<boolean> {
+  const { ipvs } = kernel;
+  if (!(await wasHere(kernel))) return true;
+  let servers = await serversOf(kernel, leaving);
   const retiring = servers.flatMap(retire);
   await ipvs.apply(retiring);
   // None has begun since.
-  if (retiring.length > 0) servers = await serversOf(kernel, excluded);
+  if (retiring.length > 0) servers = await serversOf(kernel, leaving);
   const kept = servers.filter(isCarrying);
   await ipvs.apply(servers.filter((server) => !isCarrying(server)).map(deletionOf));
-  await cleanGlue(kernel, clock);
-  const ips = new Set(kept.map(({ address }) => (address.kind === 'address' ? address.ip : '')));
-  if (kept.length > 0) await device.unbind([...bound].filter((ip) => !ips.has(ip)));
-  else if (hasDevice) await device.remove();
+  await cleanGlue(kernel, leaving.families, clock);
+  await emptyDevice(kernel, leaving.families, new Set(kept.map(({ address }) => (address.kind === 'address' ? address.ip : ''))));
   return kept.length === 0;
 }

@@ -6,8 +6,9 @@ import { KernelIpset } from '../../../linux/ipset/kernel-ipset.ts';
 import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
 import type { IpvsOp, VirtualAddress } from '../../../linux/ipvs/ipvs.ts';
 import { KernelIpvs } from '../../../linux/ipvs/kernel-ipvs.ts';
+import { eitherFamily } from '../../../linux/lack.ts';
 import { Rtnetlink } from '../../../linux/netlink/rtnetlink.ts';
-import type { TableFamily } from '../../../linux/nftables/table.ts';
+import { type TableFamily, tableFamilies } from '../../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
 import { type Log, silentLog } from '../../../observability/log.ts';
 import { type Algorithm, schedulers } from '../../plan/algorithm.ts';
@@ -106,7 +107,7 @@ export class IpvsMode implements Mode {
       ['IPVS (module ip_vs)', () => ipvs.version()],
       ['sets (module ip_set)', () => ipset.protocol()],
       ['dummy devices (module dummy)', () => device.probe()],
-      ['iptables (modules ip_tables and xt_set, or nf_tables and nft_compat)', () => iptables.features('ip')],
+      ['iptables (modules ip_tables and xt_set, or nf_tables and nft_compat)', () => eitherFamily((family) => iptables.features(family))],
     ];
     for (const [part, look] of needed)
       try {
@@ -200,16 +201,16 @@ export class IpvsMode implements Mode {
     };
   }
 
-  async cleanUp(): Promise<void> {
-    await cleanUpIpvs(this.#kernel, this.#excluded, this.#clock);
+  async cleanUp(families: readonly TableFamily[] = tableFamilies): Promise<void> {
+    await cleanUpIpvs(this.#kernel, { families, excluded: this.#excluded }, this.#clock);
   }
 
-  async cleanUpElsewhere(): Promise<void> {
-    await cleanOtherBackend(this.#kernel);
+  async cleanUpElsewhere(families: readonly TableFamily[] = tableFamilies): Promise<void> {
+    await cleanOtherBackend(this.#kernel, families);
   }
 
-  drain(): Promise<boolean> {
-    return drainIpvs(this.#kernel, this.#excluded, this.#clock);
+  drain(families: readonly TableFamily[] = tableFamilies): Promise<boolean> {
+    return drainIpvs(this.#kernel, { families, excluded: this.#excluded }, this.#clock);
   }
 
   get #excluded(): Cidr[] {

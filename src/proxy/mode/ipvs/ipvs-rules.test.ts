@@ -592,6 +592,20 @@ describe('IpvsMode', () => {
     await assert.rejects(bench({}, noRoundRobin), { code: 'KERNEL_FEATURE_MISSING', message: /ip_vs_rr/ });
   });
 
+  for (const lacking of ['ip', 'ip6'] as const)
+    test(`works on a machine that lacks the tools of "${lacking}"`, async () => {
+      const other = lacking === 'ip' ? 'ip6' : 'ip';
+      const kernel = new FakeIpvsKernel();
+      kernel.iptables.lacking = lacking;
+      const mode = new IpvsMode(kernel);
+      await mode.probe();
+      await (await mode.open({ ...node, family: other })).sync();
+      assert.match(kernel.iptables.dump(other), /KUBE-SERVICES/);
+      await assert.rejects(mode.open({ ...node, family: lacking }), { code: 'TOOL_MISSING' });
+      await mode.cleanUp();
+      assert.equal(kernel.dump().replaceAll(/[*:].*\n|COMMIT\n|\n/g, ''), '');
+    });
+
   test('takes away the sets and chains of both families, of kube-proxy too', async () => {
     const kernel = new FakeIpvsKernel();
     for (const family of ['ip', 'ip6'] as const) {

@@ -56,6 +56,10 @@ export function declarationOf(name: SetName, family: TableFamily): IpsetDeclarat
   return type === 'bitmap:port' ? declared : { ...declared, family: family === 'ip6' ? 6 : 4 };
 }
 
+export function familyOfSet(name: string): TableFamily {
+  return name.startsWith('KUBE-6-') ? 'ip6' : 'ip';
+}
+
 /** Whether a set of the kernel is kube-proxy's or ours. */
 export function isOurs(name: string): boolean {
   return name.startsWith('KUBE-');

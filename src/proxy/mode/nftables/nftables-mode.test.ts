@@ -5,6 +5,7 @@ import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { Conntrack } from '../../../linux/netlink/conntrack.ts';
 import { inNetns } from '../../../linux/netns.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
+import { tableFamilies } from '../../../linux/nftables/table.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
 import { sampleNode } from '../../testing/sample-node.ts';
@@ -20,7 +21,7 @@ modeConformance('nftables, in memory', async () => {
   const lines = (text: string): string => text.split('\n').sort().join('\n');
   return {
     mode: () => new NftablesMode(nft, { clock: new FakeClock() }),
-    rules: async () => lines(nft.dump('ip', tableName)),
+    rules: async () => tableFamilies.map((family) => lines(nft.dump(family, tableName))).join('\n'),
     damage: () => nft.commitByOther({ family: 'ip', table: tableName, ops: [{ op: 'flush-chain', chain: 'services' }] }),
     [Symbol.asyncDispose]: async () => {},
   };

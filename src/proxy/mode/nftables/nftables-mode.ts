@@ -1,9 +1,10 @@
 /** Mode nftables: one flat table in each family. */
 import { type Clock, systemClock } from '../../../clock/clock.ts';
+import { eitherFamily } from '../../../linux/lack.ts';
 import { Conntrack } from '../../../linux/netlink/conntrack.ts';
 import { isAfterTranslation } from '../../../linux/nftables/diff.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
-import type { Nftables } from '../../../linux/nftables/table.ts';
+import { type Nftables, type TableFamily, tableFamilies } from '../../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
 import type { Log } from '../../../observability/log.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
@@ -53,6 +54,8 @@ export class NftablesMode implements Mode {
   readonly #clock: Clock;
   readonly #closes: boolean;
   readonly #tables: ServiceTable[] = [];
+  /** Families for which the kernel has all that rules are made of. */
+  readonly #probed = new Set<TableFamily>();
   /** The kernel's count of changes when it was last looked at, and our own since. */
   #generation = 0;
   #commits = 0;
@@ -81,11 +84,19 @@ export class NftablesMode implements Mode {
 
   async probe(): Promise<void> {
     await this.#nft.generation();
-    await probeParts(this.#nft);
+    await eitherFamily((family) => this.#probe(family));
     this.#generation = await this.#nft.generation();
+    this.#commits = 0;
+  }
+
+  async #probe(family: TableFamily): Promise<void> {
+    if (this.#probed.has(family)) return;
+    await probeParts(this.#counted(), family);
+    this.#probed.add(family);
   }
 
   async open(node: NodeContext): Promise<ModeRules> {
+    await this.#probe(node.family);
     const table = new ServiceTable(this.#counted(), node, this.#clock);
     await table.open();
     this.#tables.push(table);
@@ -129,8 +140,8 @@ export class NftablesMode implements Mode {
     });
   }
 
-  async cleanUp(): Promise<void> {
-    for (const family of ['ip', 'ip6'] as const) {
+  async cleanUp(families: readonly TableFamily[] = tableFamilies): Promise<void> {
+    for (const family of families) {
       const table = await this.#nft.read(family, tableName);
       if (!table) continue;
       // Where another mode serves by now: a packet that meets only a part of a table that goes is not translated, and then it must not be refused.

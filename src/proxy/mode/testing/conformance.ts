@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EndpointSlice, Service } from '../../../api/schema/types.ts';
+import { tableFamilies } from '../../../linux/nftables/table.ts';
 import { algorithmAnnotation } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import { Planner } from '../../plan/planner.ts';
@@ -12,7 +13,7 @@ import type { Mode, ModeRules } from '../mode.ts';
 export interface Bench extends AsyncDisposable {
   /** Another proxy on the same kernel. */
   mode(): Mode;
-  /** All rules, as text that is the same for the same rules. */
+  /** All rules of both families, as text that is the same for the same rules. */
   rules(): Promise<string>;
   /** Somebody else takes away a part of the rules. */
   damage(): Promise<void>;
@@ -36,7 +37,7 @@ function slice(ips: readonly string[]): EndpointSlice {
     apiVersion: 'v1',
     kind: 'EndpointSlice',
     metadata: { name: 's' },
-    addressType: 'IPv4',
+    addressType: ips[0]?.includes(':') ? 'IPv6' : 'IPv4',
     ports: [{ name: '', port: 8080 }],
     endpoints,
   };
@@ -58,6 +59,15 @@ class Rules {
   }
 }
 
+const sixth = service('six', 'fd00:10:96::1', { externalIPs: [], ports: [{ port: 80 }] });
+const nodeOfIpv6: NodeContext = {
+  ...node,
+  family: 'ip6',
+  local: { mode: 'None' },
+  nodePortIps: ['fd00::11'],
+  serviceCidrs: ['fd00:10:96::/112'],
+  nodeIps: ['fd00::11'],
+};
 const web = service('web', '10.96.0.1', { sessionAffinity: 'ClientIP' });
 const dns = service('dns', '10.96.0.2', { externalTrafficPolicy: 'Local', externalIPs: [], ports: [{ port: 53, protocol: 'UDP' }] });
 const three = ['10.244.1.2', '10.244.1.3', '10.244.2.2'];
@@ -209,5 +219,30 @@ export function modeConformance(name: string, open: () => Promise<Bench>, skip: 
       assert.equal(await bench.rules(), none);
       await mode.cleanUp();
     });
+
+    for (const first of tableFamilies)
+      test(`takes away the rules of family "${first}" alone`, async () => {
+        await using bench = await open();
+        const mode = bench.mode();
+        const four = await filled(mode);
+        const six = new Rules(await mode.open(nodeOfIpv6), mode, nodeOfIpv6);
+        six.put(sixth, ['fd00:10:244::2']);
+        for (const { rules } of [four, six]) await rules.sync();
+        const own = { ip: web.spec?.clusterIP ?? '', ip6: sixth.spec?.clusterIP ?? '' };
+        const held = async (): Promise<boolean[]> => {
+          const text = await bench.rules();
+          return tableFamilies.map((family) => text.includes(own[family]));
+        };
+        assert.deepEqual(await held(), [true, true]);
+        mode.close();
+        const other = first === 'ip' ? 'ip6' : 'ip';
+        // By another proxy, which knows of neither.
+        const next = bench.mode();
+        await next.probe();
+        await next.cleanUp([first]);
+        assert.deepEqual(await held(), [other === 'ip', other === 'ip6']);
+        await next.cleanUp([other]);
+        assert.deepEqual(await held(), [false, false]);
+      });
   });
 }

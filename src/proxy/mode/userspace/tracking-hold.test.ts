@@ -43,6 +43,20 @@ describe('TrackingHold', () => {
     assert.ok(!iptables.dump('ip6').includes('FAIRLEAD-HOLD'));
   });
 
+  test('holds in the family that has its tools where the other has none', async () => {
+    for (const lacking of ['ip', 'ip6'] as const) {
+      const other = lacking === 'ip' ? 'ip6' : 'ip';
+      const iptables = new FakeIptables();
+      iptables.restoreByOther(other, ofOther);
+      iptables.lacking = lacking;
+      await new TrackingHold(iptables).hold();
+      assert.match(iptables.dump(other), /FAIRLEAD-HOLD/);
+      assert.doesNotMatch(iptables.dump(lacking), /FAIRLEAD-HOLD/);
+      await new TrackingHold(iptables).release();
+      assert.doesNotMatch(iptables.dump(other), /FAIRLEAD-HOLD/);
+    }
+  });
+
   test('does without the tools and without the tables, and tells of any other failure', async () => {
     const failing = (code: 'TOOL_MISSING' | 'KERNEL_FEATURE_MISSING' | 'KERNEL_REFUSED'): TrackingHold => {
       const iptables = new FakeIptables();

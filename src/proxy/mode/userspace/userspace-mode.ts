@@ -1,6 +1,7 @@
 /** Mode userspace: this process relays connections itself. For kernels that can do nothing else. */
 import { type Clock, systemClock } from '../../../clock/clock.ts';
 import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
+import { type TableFamily, tableFamilies } from '../../../linux/nftables/table.ts';
 import { type Log, silentLog } from '../../../observability/log.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
@@ -55,10 +56,10 @@ export class UserspaceMode implements Mode {
     return this.#rules.flatMap((rules) => rules.listeners());
   }
 
-  async cleanUp(): Promise<void> {
+  async cleanUp(families: readonly TableFamily[] = tableFamilies): Promise<void> {
     for (const rules of this.#rules) rules.close();
-    for (const family of ['ip', 'ip6'] as const) await this.#host.change([], [...(await this.#host.held(family))]);
-    await this.#hold?.release();
+    for (const family of families) await this.#host.change([], [...(await this.#host.held(family))]);
+    await this.#hold?.release(families);
   }
 
   retire(): void {
