@@ -1,9 +1,11 @@
 /** What an API server is made of, from the store up: caches of what is stored, who may do what, and how things are written. */
 import { readFile } from 'node:fs/promises';
+import { clusterNamespace } from '../api/cluster-identity.ts';
 import { Registry } from '../api/registry/registry.ts';
 import {
   clusterRoleBindings,
   clusterRoles,
+  namespaces,
   nodes,
   pods,
   type ResourceType,
@@ -88,6 +90,7 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
   const deleter = new Deleter({ objects, admission, allocations, clock });
   const resources = new ResourceHandlers({
     ...{ objects, writer, deleter, feed, clock, stop },
+    cluster: () => lookup.get(namespaces, clusterNamespace)?.metadata.uid,
     mayCreate: ({ user, info, query }) => auth.access.check({ ...attributesOf(user, info, query), verb: 'create' }),
   });
   const kubelets = new KubeletClient(options.kubeletClient, lookup);

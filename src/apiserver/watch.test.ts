@@ -32,6 +32,15 @@ describe('watch', () => {
     watch.close();
   });
 
+  test('says in a header, as a list does, which cluster it is of', async () => {
+    const { uid } = (await s.call('GET', '/api/v1/namespaces/kube-system')).body.metadata;
+    assert.match(uid, /^[0-9a-f-]{36}$/);
+    assert.equal((await s.call('GET', maps)).headers['fairlead-cluster'], uid);
+    const answer = await s.open('GET', `${maps}?watch=true`);
+    assert.equal(answer.headers['fairlead-cluster'], uid);
+    answer.destroy();
+  });
+
   test('starts in the past', async () => {
     const from = await revision();
     await s.call('POST', maps, { metadata: { name: 'past' } });

@@ -2,6 +2,8 @@
  * A typed client of the Kubernetes API: works with any API server. Every method throws ApiError for an answer that is an
  * error, and KnownError API_UNREACHABLE when there was no answer.
  */
+import type { IncomingMessage } from 'node:http';
+import { clusterHeader } from '../api/cluster-identity.ts';
 import { apiVersionOf, type KubeObject, pathOf, type ResourceType } from '../api/resource-types.ts';
 import type { DeleteOptions, Status } from '../api/schema/types.ts';
 import { onAbort } from '../clock/aborted.ts';
@@ -23,6 +25,8 @@ export interface ListOptions extends GetOptions {
 export interface ListResult<T> {
   readonly items: T[];
   readonly resourceVersion: string;
+  /** The identity of the cluster, where the server says it. */
+  readonly cluster?: string | undefined;
 }
 
 interface List<T> {
@@ -35,8 +39,8 @@ export interface WatchOptions extends ListOptions {
   /** Asks for the present objects first, ended by a bookmark annotated `k8s.io/initial-events-end`. */
   readonly sendInitialEvents?: boolean;
   readonly timeoutSeconds?: number;
-  /** The server has taken the watch. */
-  readonly onOpen?: () => void;
+  /** The server has taken the watch. What this throws ends it. */
+  readonly onOpen?: (cluster: string | undefined) => void;
 }
 
 export interface WatchEvent<T> {
@@ -93,6 +97,16 @@ function statusOf(code: number, text: string): Status {
   return { apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Failure', code, message: text.trim() || `the server answered ${code}` };
 }
 
+interface Answer {
+  readonly text: string;
+  readonly cluster: string | undefined;
+}
+
+function clusterOf({ headers }: IncomingMessage): string | undefined {
+  const cluster = headers[clusterHeader];
+  return typeof cluster === 'string' ? cluster : undefined;
+}
+
 export class Client {
   readonly transport: Transport;
   /** The URL that it talks to. */
@@ -110,13 +124,14 @@ export class Client {
   /** Every object, in one answer: a server cuts only the lists of those who say how much they take. */
   async list<T extends KubeObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ListResult<T>> {
     const { namespace, signal, ...query } = options;
-    const { items = [], metadata } = await this.#json<List<T>>('GET', withQuery(pathOf(type, namespace), query), undefined, signal);
+    const { text, cluster } = await this.#text('GET', withQuery(pathOf(type, namespace), query), { accept: 'application/json', signal });
+    const { items = [], metadata } = JSON.parse(text) as List<T>;
     // A list's items leave out what the list itself says.
     for (const item of items) {
       item.apiVersion ??= apiVersionOf(type);
       item.kind ??= type.kind;
     }
-    return { items, resourceVersion: metadata.resourceVersion ?? '' };
+    return { items, resourceVersion: metadata.resourceVersion ?? '', cluster };
   }
 
   create<T extends KubeObject>(type: ResourceType<T>, object: T, options: WriteOptions = {}): Promise<T> {
@@ -167,10 +182,10 @@ export class Client {
     const sent = { method: 'GET', path, headers: { accept: 'application/json' }, signal, timeoutMs };
     const { response, retired } = await this.transport.exchange(sent);
     if (response.statusCode !== 200) throw this.#error(statusOf(response.statusCode ?? 500, await readText(response)));
-    onOpen?.();
     // It ends as if the server had ended it: the next one goes on from here, with the credentials of then.
     using _ = onAbort(retired, () => response.destroy());
     try {
+      onOpen?.(clusterOf(response));
       await eachLine(response, (line) => {
         const event = JSON.parse(line) as { type: string; object: unknown };
         if (event.type === 'ERROR') throw new ApiError(event.object as Status);
@@ -184,18 +199,22 @@ export class Client {
   }
 
   /** Any request whose answer is text, such as `/readyz`. Throws ApiError when the status code is 400 or more. */
-  async raw(
+  async raw(method: string, path: string, options: RawOptions = {}): Promise<string> {
+    return (await this.#text(method, path, options)).text;
+  }
+
+  async #text(
     method: string,
     path: string,
-    { body, signal, contentType = 'application/json', accept = 'application/json, */*' }: RawOptions = {},
-  ): Promise<string> {
+    { body, signal, contentType = 'application/json', accept = 'application/json, */*' }: RawOptions,
+  ): Promise<Answer> {
     const headers: Record<string, string> = { accept, ...(body === undefined ? {} : { 'content-type': contentType }) };
     const response = await this.transport.send({ method, path, headers, body, signal });
     const text = await readText(response).catch((err: unknown) => {
       throw signal?.aborted ? err : this.transport.unreachable({ method, path }, err);
     });
     if ((response.statusCode ?? 500) >= 400) throw this.#error(statusOf(response.statusCode ?? 500, text));
-    return text;
+    return { text, cluster: clusterOf(response) };
   }
 
   async #json<T>(method: string, path: string, body?: object, signal?: AbortSignal, contentType: string = 'application/json'): Promise<T> {

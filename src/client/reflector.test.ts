@@ -5,7 +5,7 @@ import { configMaps } from '../api/resource-types.ts';
 import type { ConfigMap } from '../api/schema/types.ts';
 import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { silentLog } from '../observability/log.ts';
-import type { Client, WatchEvent } from './client.ts';
+import type { Client, WatchEvent, WatchOptions } from './client.ts';
 import { Reflector } from './reflector.ts';
 import { refusal } from './testing/fake-client.ts';
 
@@ -29,6 +29,8 @@ class World {
   readonly lists: (() => readonly ConfigMap[])[] = [];
   readonly watches: Step[] = [];
   readonly warnings: string[] = [];
+  /** The cluster that answers. */
+  cluster: string | undefined;
   readonly reflector: Reflector<ConfigMap>;
 
   constructor(transform?: (object: ConfigMap) => ConfigMap) {
@@ -53,15 +55,16 @@ class World {
       list: async (_type: unknown, { namespace, labelSelector, resourceVersion }: Record<string, unknown>) => {
         this.asked.push(`list ${namespace} ${labelSelector} from "${resourceVersion}"`);
         const items = this.lists.shift()?.() ?? [];
-        return { items, resourceVersion: '10' };
+        return { items, resourceVersion: '10', cluster: this.cluster };
       },
       watch: async (
         _type: unknown,
-        { resourceVersion, timeoutSeconds, sendInitialEvents, signal: ended }: Record<string, unknown>,
+        { resourceVersion, timeoutSeconds, sendInitialEvents, signal: ended, onOpen }: WatchOptions,
         onEvent: (event: WatchEvent<ConfigMap>) => void,
       ) => {
         this.asked.push(`${sendInitialEvents ? 'list and ' : ''}watch from "${resourceVersion}" for ${timeoutSeconds} s`);
-        for await (const event of this.watches.shift()?.(ended as AbortSignal) ?? this.events()) onEvent(event);
+        onOpen?.(this.cluster);
+        for await (const event of this.watches.shift()?.(ended) ?? this.events()) onEvent(event);
       },
     };
     return client as unknown as Pick<Client, 'list' | 'watch'>;
@@ -114,6 +117,32 @@ for (const [sentence, failure, isRelisted] of [
   });
 }
 
+for (const [sentence, before, after, isRelisted] of [
+  ['another cluster', 'a', 'b', true],
+  ['the same cluster', 'a', 'a', false],
+  ['a server that says no cluster', 'a', undefined, false],
+  ['the first server to say its cluster', undefined, 'b', false],
+] as const) {
+  test(`a watch that is opened at ${sentence} ${isRelisted ? 'hands on nothing: all is listed again' : 'goes on'}`, async () => {
+    const world = new World();
+    world.cluster = before;
+    world.watches.push(() => world.events([bookmark('20')]));
+    await world.reflector.listAndWatch(signal);
+    world.cluster = after;
+    world.watches.push(() => world.events([{ type: 'ADDED', object: configMap('a', '21') }]));
+    const step = world.reflector.listAndWatch(signal);
+    if (!isRelisted) {
+      await step;
+      return assert.deepEqual(world.store, ['= ', '+ a']);
+    }
+    await assert.rejects(step, /the cluster was made anew/);
+    assert.deepEqual(world.warnings, ['configmaps are listed again: the cluster was made anew']);
+    await world.reflector.listAndWatch(signal);
+    assert.deepEqual(world.asked.slice(3), ['list default app=web from ""', 'watch from "10" for 450 s']);
+    assert.deepEqual(world.store, ['= ', '= ', '+ a']);
+  });
+}
+
 const upper = ({ metadata, ...rest }: ConfigMap): ConfigMap => ({ ...rest, metadata: { ...metadata, name: metadata.name.toUpperCase() } });
 
 function listEnd(resourceVersion: string): WatchEvent<ConfigMap> {
@@ -159,6 +188,21 @@ test('of a list as events that breaks off nothing is handed on, and it begins an
   world.watches.push(() => world.events([{ type: 'ADDED', object: configMap('b', '8') }, listEnd('9')], 1_000));
   await world.reflector.listAndWatch(signal);
   assert.deepEqual(world.store, ['= B']);
+});
+
+test('a list as events says its cluster, too: it may be another one each time', async () => {
+  const world = new World(upper);
+  for (const [cluster, events] of [
+    ['a', [listEnd('20')]],
+    ['b', [{ type: 'ADDED', object: configMap('a', '21') }]],
+    ['b', [listEnd('22')]],
+    ['b', [{ type: 'ADDED', object: configMap('b', '23') }]],
+  ] as const) {
+    world.cluster = cluster;
+    world.watches[0] = () => world.events(events);
+    await world.reflector.listAndWatch(signal).catch((err: unknown) => assert.match(String(err), /made anew/));
+  }
+  assert.deepEqual(world.store, ['= ', '= ', '+ B']);
 });
 
 for (const code of [400, 422, 500])

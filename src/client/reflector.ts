@@ -54,6 +54,8 @@ export class Reflector<T extends KubeObject> {
   #streams: boolean;
   /** What has come of such a list. */
   #arriving: Map<string, T> | undefined;
+  /** Which cluster the list was of; undefined where the server does not say it. */
+  #cluster: string | undefined;
   #watchedMs = 0;
   #resourceVersion = '';
 
@@ -113,8 +115,9 @@ export class Reflector<T extends KubeObject> {
 
   async #list(signal: AbortSignal): Promise<void> {
     const { client, type, selection } = this.#options;
-    const { items, resourceVersion } = await client.list(type, { ...selection, resourceVersion: this.#listedVersion, signal });
+    const { items, resourceVersion, cluster } = await client.list(type, { ...selection, resourceVersion: this.#listedVersion, signal });
     this.#pulse.opened();
+    this.#cluster = cluster;
     this.#resourceVersion = resourceVersion;
     this.#listed(items.map((item) => this.#kept(item)));
   }
@@ -144,7 +147,7 @@ export class Reflector<T extends KubeObject> {
           : { resourceVersion: this.#resourceVersion }),
         timeoutSeconds: Math.round(watchSeconds * (1 + random())),
         signal: AbortSignal.any([signal, silence.signal]),
-        onOpen: () => this.#pulse.opened(),
+        onOpen: (cluster: string | undefined) => this.#opened(cluster),
       };
       await client.watch(type, options, (event) => {
         count++;
@@ -163,6 +166,13 @@ export class Reflector<T extends KubeObject> {
     if (signal.aborted) return;
     if (silence.signal.aborted) throw this.#silent();
     if (count === 0 && this.#watchedMs < shortWatchMs) throw new Error('it ended at once');
+  }
+
+  /** Throws when the watch would go on in another cluster than its list was of, whose revisions may be above those that are known. */
+  #opened(cluster: string | undefined): void {
+    this.#pulse.opened();
+    if (this.#arriving) this.#cluster = cluster;
+    else if (this.#cluster !== undefined && cluster !== undefined && cluster !== this.#cluster) throw this.#madeAnew();
   }
 
   #handle({ type, object }: WatchEvent<T>): void {
@@ -184,6 +194,14 @@ export class Reflector<T extends KubeObject> {
     const all = [...(this.#arriving?.values() ?? [])];
     this.#arriving = undefined;
     this.#listed(all);
+  }
+
+  /** As a server would refuse that knew what its clients know. */
+  #madeAnew(): ApiError {
+    const { type, log } = this.#options;
+    const message = 'the cluster was made anew';
+    log.warn(`${type.resource} are listed again: ${message}`, { resource: type.resource });
+    return new ApiError({ apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Failure', code: 410, reason: 'Expired', message });
   }
 
   #silent(): Error {

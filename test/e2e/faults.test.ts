@@ -8,10 +8,12 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
 import { eventually } from '../../src/clock/testing/eventually.ts';
+import { storeAnew } from '../control-plane/testing/store-anew.ts';
 import { Cluster, isStatus } from './testing/cluster.ts';
+import { askDns } from './testing/dns-query.ts';
 import { cannotStartLabs, fairlead, output, TestLab } from './testing/lab.ts';
 import { all, boxDeployment, boxPod, service } from './testing/manifests.ts';
-import { httpText, tcpEcho } from './testing/network.ts';
+import { connectOutcome, httpText, tcpEcho } from './testing/network.ts';
 
 /** A TCP connection through a Service that is kept open while something dies. */
 class Held {
@@ -47,6 +49,7 @@ class Held {
 }
 
 const agent = /fairlead\.mjs agent/;
+const serving = /fairlead\.mjs server/;
 
 const restarts = (pod: V1Pod): number => pod.status?.containerStatuses?.[0]?.restartCount ?? -1;
 
@@ -205,7 +208,7 @@ describe('faults', { skip: cannotStartLabs }, () => {
       for (let round = 0; round < 3; round++) {
         const count = acknowledged.length;
         await eventually('more writes', () => assert.ok(acknowledged.length > count + 50), { pauseMs: 10 });
-        await Promise.all([killed('control-plane', /fairlead\.mjs server/), answers(20)]);
+        await Promise.all([killed('control-plane', serving), answers(20)]);
       }
       const count = acknowledged.length;
       await eventually('writes after the last death', () => assert.ok(acknowledged.length > count + 20));
@@ -368,6 +371,42 @@ describe('faults', { skip: cannotStartLabs }, () => {
       child.kill('SIGKILL');
       await ended;
     }
+  });
+
+  test('a control plane that is destroyed and made anew has its nodes, pods, Services and names without a restart of their agents', async () => {
+    const agents = (): (number | undefined)[] => lab.plan.nodes.map(({ name }) => lab.findPid(name, agent));
+    const before = agents();
+    const known = await cluster.core.listNamespace();
+    const [old] = await cluster.readyPods('default', 'app=steady', 3);
+    // Its init would start the server again at once.
+    const init = lab.initOf('control-plane');
+    process.kill(init, 'SIGSTOP');
+    try {
+      process.kill(lab.pidOf('control-plane', serving), 'SIGKILL');
+      await eventually('its end', () => assert.equal(lab.findPid('control-plane', serving), undefined));
+      await storeAnew(join(lab.plan.dir, 'server', 'state.db'), Number(known.metadata?.resourceVersion) + 1_000);
+    } finally {
+      process.kill(init, 'SIGCONT');
+    }
+    await eventually('the Service of the new cluster', () =>
+      cluster.apply(all(boxDeployment('anew', 2), service('anew', '80:8080')), 'default'),
+    );
+    for (const { name } of lab.plan.nodes) await ready(name);
+    await cluster.readyPods('default', 'app=anew', 2);
+    const address = await cluster.clusterIp('default', 'anew');
+    await eventually('answers of the new Service', () => httpText(address));
+    const dns = lab.plan.dnsAddress;
+    await eventually('its name', async () =>
+      assert.deepEqual((await askDns(dns, 'anew.default.svc.cluster.local')).answers, [`A ${address}`]),
+    );
+    await eventually('the old name to be gone', async () =>
+      assert.equal((await askDns(dns, 'steady.default.svc.cluster.local')).rcode, 'NXDOMAIN'),
+    );
+    if (address !== ip)
+      await eventually('the old Service to be gone', async () => assert.equal(await connectOutcome(ip, 80), 'ECONNREFUSED'));
+    const list = ['ctr', '--namespace', 'k8s.io', 'containers', 'list', '--quiet', `labels."io.kubernetes.pod.uid"==${old?.metadata?.uid}`];
+    await eventually('an old pod to be gone', async () => assert.equal(await lab.must(old?.spec?.nodeName ?? '', ...list), ''));
+    assert.deepEqual(agents(), before);
   });
 });
 

@@ -1,5 +1,6 @@
 /** The verbs of a resource: GET, LIST, WATCH, POST, PUT, PATCH, DELETE, and the part subresources (status) that share them. */
 
+import { clusterHeader } from '../../api/cluster-identity.ts';
 import { cloneJson } from '../../api/codec/json-clone.ts';
 import type { Registry } from '../../api/registry/registry.ts';
 import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
@@ -35,6 +36,8 @@ export interface ResourceDeps {
   readonly clock: Clock;
   /** Aborts when the server closes. */
   readonly stop: AbortSignal;
+  /** The identity of the cluster. */
+  readonly cluster: () => string | undefined;
   /** Throws 403 when the user of an update or patch that finds nothing may not create. */
   mayCreate(ctx: RequestContext): void;
 }
@@ -64,6 +67,7 @@ export class ResourceHandlers {
 
   async list(ctx: RequestContext, row: ResourceRow): Promise<void> {
     const options = this.#readOptions(ctx, row, false);
+    this.#nameCluster(ctx);
     const { objects, feed } = this.#d;
     const found = await list(feed, objects.cache(row), objects.prefix(row, ctx.info.namespace), options);
     const presentation = this.#presentation(ctx, row);
@@ -76,6 +80,7 @@ export class ResourceHandlers {
   }
 
   async watch(ctx: RequestContext, row: ResourceRow): Promise<void> {
+    this.#nameCluster(ctx);
     await serveWatch(this.#d, ctx, row, ctx.info.namespace, this.#readOptions(ctx, row, true));
   }
 
@@ -177,6 +182,11 @@ export class ResourceHandlers {
       .cache(row)
       .range(objects.prefix(row, namespace))
       .map((o) => viewOf(row, o) as T);
+  }
+
+  #nameCluster({ res }: RequestContext): void {
+    const cluster = this.#d.cluster();
+    if (cluster !== undefined) res.setHeader(clusterHeader, cluster);
   }
 
   #presentation(ctx: RequestContext, row: ResourceRow): Presentation {

@@ -148,7 +148,7 @@ export class FakeClient extends Client {
     options: WatchOptions,
     onEvent: (event: WatchEvent<T>) => void,
   ): Promise<void> {
-    options.onOpen?.();
+    options.onOpen?.(undefined);
     const { signal, sendInitialEvents = false } = options;
     const resourceVersion = sendInitialEvents ? this.resourceVersion : (options.resourceVersion ?? '0');
     const matches = matcher(options);

@@ -61,6 +61,7 @@ export class ResourceBed {
   readonly clock: FakeClock = new FakeClock();
   readonly registry: Registry = new Registry();
   readonly stop: AbortController = new AbortController();
+  cluster: string | undefined;
   readonly store: MemoryStore;
   readonly feed: WatchFeed;
   readonly deps: ResourceDeps;
@@ -75,7 +76,7 @@ export class ResourceBed {
     const admission = new AdmissionChain(plugins);
     const own = { objects, admission, allocations: new Allocations(allocations), clock };
     this.deps = {
-      ...{ objects, feed: this.feed, clock, stop: this.stop.signal },
+      ...{ objects, feed: this.feed, clock, stop: this.stop.signal, cluster: () => this.cluster },
       writer: new Writer(own),
       deleter: new Deleter(own),
       mayCreate: () => {
