@@ -7,6 +7,8 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { clusterKubeconfigs, ensureClusterPki } from '../../src/bootstrap/pki.ts';
+import { writeSecret } from '../../src/bootstrap/secret-file.ts';
 import { ensureStoreMemberPki, ensureStorePki } from '../../src/bootstrap/store-pki.ts';
 import { systemClock } from '../../src/clock/clock.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
@@ -115,6 +117,26 @@ describe('control planes by init and join', { skip: cannotStartLabs || (!hasEtcd
     for (const file of files) await machine.write(`${pki}/${file}`, readFileSync(join(work, file), 'utf8'));
   }
 
+  /** All that the authority signs for a control plane, made where its key is. */
+  async function giveCertificates(machine: Machine, authority: Machine): Promise<void> {
+    const dir = join(work, `${machine.name}-pki`);
+    for (const file of ['ca.crt', 'ca.key']) await writeSecret(join(dir, file), await authority.sh(`cat ${pki}/${file}`));
+    await ensureClusterPki({
+      dir,
+      cluster: 'kubernetes',
+      server: `https://${endpoint}`,
+      addresses: [machine.address, lab.plan.clientAddress],
+      names: [machine.name],
+      serviceAddress: '10.96.0.1',
+      clusterDomain: 'cluster.local',
+      now: Date.now(),
+    });
+    for (const name of ['apiserver', 'apiserver-kubelet-client'])
+      for (const file of [`${name}.crt`, `${name}.key`]) await machine.write(`${pki}/${file}`, readFileSync(join(dir, file), 'utf8'));
+    for (const file of Object.keys(clusterKubeconfigs))
+      await machine.write(`/etc/kubernetes/${file}`, readFileSync(join(dir, file), 'utf8'));
+  }
+
   const configuration = (address: string): string => `apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration
 bootstrapTokens: [{ token: ${token}, ttl: 1h0m0s }]
@@ -195,8 +217,14 @@ etcd:
     await third.must(...command);
     assert.equal(await taintsOf(third), '');
     await giveClientFiles(third, clientFiles);
-    for (const file of ['ca.crt', 'ca.key', 'front-proxy-ca.crt', 'front-proxy-ca.key', 'sa.pub', 'sa.key'])
+    for (const file of ['ca.crt', 'front-proxy-ca.crt', 'sa.pub', 'sa.key'])
       await third.write(`${pki}/${file}`, await first.sh(`cat ${pki}/${file}`));
+    // kubeadm's external CA: the keys of the authorities are kept elsewhere, so what they sign must be laid out, too.
+    assert.match(
+      await said(third, ...command, '--control-plane'),
+      /Cannot make \S+apiserver\.crt .*ca\.key, the key of the authority, is not there/,
+    );
+    await giveCertificates(third, first);
     await second.kubectl('taint', 'node', third.name, 'own=1:NoSchedule');
     assert.equal(await third.must(...command, '--control-plane'), 'export KUBECONFIG=/etc/kubernetes/admin.conf\n');
     for (const { name } of all)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Role, RoleBinding } from '../../api/schema/types.ts';
 import { newToken, tokenSecret } from '../token/token.ts';
-import { keysObject, keysRoles, sealKeys, sharedFiles, unsealKeys } from './shared-keys.ts';
+import { keysObject, keysRoles, mayBeElsewhere, sealKeys, sharedFiles, unsealKeys } from './shared-keys.ts';
 
 const key = '0123456789abcdef'.repeat(4);
 
@@ -30,6 +30,19 @@ test('sealKeys() and unsealKeys() carry files and the place of the store, as bas
   const { 'fairlead-store': _, ...ofKubeadm } = data;
   assert.deepEqual(unsealKeys(ofKubeadm, key), { ...keys, store: undefined });
   assert.deepEqual(Object.keys(sealKeys({ ...keys, store: undefined }, key)), ['ca.crt', 'ca.key']);
+});
+
+test('the key of an authority may be kept elsewhere where its certificate is here, and travels as nothing, as with kubeadm', () => {
+  const withCertificates = (name: string): boolean => mayBeElsewhere(name, (other) => other.endsWith('.crt'));
+  assert.deepEqual(Object.keys(sharedFiles(undefined)).filter(withCertificates), ['ca.key', 'front-proxy-ca.key']);
+  assert.equal(
+    mayBeElsewhere('ca.key', (other) => other === 'front-proxy-ca.crt'),
+    false,
+  );
+  const keys = { store: undefined, contents: { 'ca.crt': 'certificate\n', 'ca.key': '' } };
+  const data = sealKeys(keys, key);
+  assert.equal(data['ca.key'], '');
+  assert.deepEqual(unsealKeys(data, key), keys);
 });
 
 test('the Secret goes with its token, and those who join may read it alone', () => {

@@ -13,6 +13,8 @@ import { seal, unseal } from './certificate-key.ts';
 export const keysSecret = { name: 'kubeadm-certs', namespace: 'kube-system' } as const;
 
 const own = ['ca.crt', 'ca.key', 'front-proxy-ca.crt', 'front-proxy-ca.key', 'sa.pub', 'sa.key'] as const;
+/** With their certificates. Such a key may be kept elsewhere, as with kubeadm's external CA: what the authority signs must be laid out by hand then. */
+const authorityKeys: Readonly<Record<string, string>> = { 'ca.key': 'ca.crt', 'front-proxy-ca.key': 'front-proxy-ca.crt' };
 /** Under it travels where the store is: a URL may have a password in it. kubeadm has its etcd in the ClusterConfiguration alone. */
 const storeName = 'fairlead-store';
 
@@ -21,21 +23,27 @@ export function sharedFiles(store: string | undefined): Readonly<Record<string, 
   return { ...Object.fromEntries(own.map((name) => [name, join(layout.pkiDir, name)])), ...storeFiles(store) };
 }
 
+/** Whether a machine may be without this file, of those that it has. */
+export function mayBeElsewhere(name: string, has: (name: string) => boolean): boolean {
+  const certificate = authorityKeys[name];
+  return certificate !== undefined && has(certificate);
+}
+
 export interface SharedKeys {
   readonly store: string | undefined;
-  /** Contents by the names under which they travel. */
+  /** Contents by the names under which they travel; empty for a key that is kept elsewhere. */
   readonly contents: Readonly<Record<string, string>>;
 }
 
 /** Data of the Secret. */
 export function sealKeys({ store, contents }: SharedKeys, key: string): Record<string, string> {
   const all = { ...contents, ...(store === undefined ? {} : { [storeName]: store }) };
-  return Object.fromEntries(Object.entries(all).map(([name, text]) => [name, seal(key, text).toString('base64')]));
+  return Object.fromEntries(Object.entries(all).map(([name, text]) => [name, text && seal(key, text).toString('base64')]));
 }
 
 /** Undefined when it was sealed with another key. */
 export function unsealKeys(data: Readonly<Record<string, string>>, key: string): SharedKeys | undefined {
-  const entries = Object.entries(data).map(([name, text]) => [name, unseal(key, Buffer.from(text, 'base64'))] as const);
+  const entries = Object.entries(data).map(([name, text]) => [name, text && unseal(key, Buffer.from(text, 'base64'))] as const);
   if (entries.some(([, text]) => text === undefined)) return undefined;
   const { [storeName]: store, ...contents } = Object.fromEntries(entries) as Record<string, string>;
   return { store, contents };

@@ -7,7 +7,7 @@ import { isForbidden, isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { layout } from '../layout.ts';
-import { keysSecret, type SharedKeys, sharedFiles, unsealKeys } from './shared-keys.ts';
+import { keysSecret, mayBeElsewhere, type SharedKeys, sharedFiles, unsealKeys } from './shared-keys.ts';
 
 const again = 'On a control plane: fairlead init phase upload-certs, which prints a new key and the command to join with';
 
@@ -27,30 +27,45 @@ export interface TakeOptions {
 export async function takeKeys(options: TakeOptions): Promise<{ readonly store: string | undefined; readonly changed: boolean }> {
   const { client, certificateKey, chosenStore, knownStore, caPem } = options;
   const missing = await missingFiles(chosenStore ?? knownStore);
-  const isWhole = missing.length === 0 && chosenStore !== undefined;
+  const isWhole = missing.all.length === 0 && chosenStore !== undefined;
   if (isWhole || certificateKey === undefined) {
-    if (missing.length > 0) throw notThere(missing);
+    if (missing.needed.length > 0) throw notThere(missing.needed);
     await checkAuthority(caPem);
     return { store: chosenStore ?? knownStore, changed: false };
   }
   const keys = await fetchKeys(client, certificateKey);
   const store = chosenStore ?? keys.store ?? knownStore;
-  let changed = false;
-  for (const [name, path] of Object.entries(sharedFiles(store))) {
-    const text = keys.contents[name];
-    if ((await readIfThere(path)) !== undefined) continue;
-    if (text === undefined) throw notThere([path]);
-    await writeSecret(path, text);
-    changed = true;
-  }
+  const changed = await writeKeys(keys, store);
   await checkAuthority(caPem);
   return { store, changed };
 }
 
-async function missingFiles(store: string | undefined): Promise<string[]> {
-  const paths = Object.values(sharedFiles(store));
-  const found = await Promise.all(paths.map(readIfThere));
-  return paths.filter((_path, i) => found[i] === undefined);
+/** Whether one of them was not there. Throws CHECK_FAILED for one that the Secret has not. */
+async function writeKeys({ contents }: SharedKeys, store: string | undefined): Promise<boolean> {
+  let changed = false;
+  for (const [name, path] of Object.entries(sharedFiles(store))) {
+    if ((await readIfThere(path)) !== undefined) continue;
+    const text = contents[name];
+    if (text) await writeSecret(path, text);
+    else if (!mayBeElsewhere(name, (other) => Boolean(contents[other]))) throw notThere([path]);
+    changed ||= Boolean(text);
+  }
+  return changed;
+}
+
+interface Missing {
+  readonly all: readonly string[];
+  /** Without which no control plane can be. */
+  readonly needed: readonly string[];
+}
+
+async function missingFiles(store: string | undefined): Promise<Missing> {
+  const files = Object.entries(sharedFiles(store));
+  const there = new Set<string>();
+  for (const [name, path] of files) if ((await readIfThere(path)) !== undefined) there.add(name);
+  const missing = files.filter(([name]) => !there.has(name));
+  const needed = missing.filter(([name]) => !mayBeElsewhere(name, (other) => there.has(other)));
+  return { all: missing.map(([, path]) => path), needed: needed.map(([, path]) => path) };
 }
 
 function notThere(paths: readonly string[]): KnownError {

@@ -12,7 +12,7 @@ import { isShared } from '../config/shared-store.ts';
 import { ensureObjects } from '../init/ensure-objects.ts';
 import { layout } from '../layout.ts';
 import { newToken, tokenSecret } from '../token/token.ts';
-import { keysObject, keysRoles, keysSecret, type SharedKeys, sealKeys, sharedFiles, unsealKeys } from './shared-keys.ts';
+import { keysObject, keysRoles, keysSecret, mayBeElsewhere, type SharedKeys, sealKeys, sharedFiles, unsealKeys } from './shared-keys.ts';
 
 /** kubeadm's. */
 const lifeMs = 2 * 3_600_000;
@@ -55,11 +55,11 @@ async function readKeys(store: string): Promise<SharedKeys> {
   const contents: Record<string, string> = {};
   for (const [name, path] of Object.entries(sharedFiles(store))) {
     const text = await readIfThere(path);
-    if (text === undefined)
+    if (text === undefined && !mayBeElsewhere(name, (other) => contents[other] !== undefined))
       throw new KnownError('BAD_CONFIG', `Cannot upload what other control planes need: ${path} is not there`, {
-        hint: 'Where an authority keeps its key elsewhere, copy the files to the other machines by hand: join takes those that are there',
+        hint: 'Put it back, from another control plane or a backup',
       });
-    contents[name] = text;
+    contents[name] = text ?? '';
   }
   return { store, contents };
 }
