@@ -14,7 +14,7 @@ interface Bench {
 }
 
 /** Who waits for another process is not to collect garbage meanwhile: that would be counted as the other's. */
-const withoutPauses = ['--min-semi-space-size=256', '--max-semi-space-size=256', '--no-memory-reducer'];
+const withoutPauses = ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256', '--no-memory-reducer'];
 
 const benches: Readonly<Record<string, Bench>> = {
   lab: { summary: 'start and stop of the lab, a new pod behind a Service, memory of every process', file: './lab.ts' },
