@@ -30,8 +30,6 @@ export class ProxyMetrics {
   readonly #in = { registers: [this.registry] };
   readonly #histogram = (name: string, help: string, buckets: number[]): Histogram<ByFamily> =>
     new Histogram({ name: `kubeproxy_${name}`, help, buckets, labelNames: byFamily, ...this.#in });
-  readonly #gauge = <L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> =>
-    new Gauge({ name: `kubeproxy_${name}`, help, labelNames, ...this.#in });
   readonly #counter = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
     new Counter({ name: `kubeproxy_${name}`, help, labelNames, ...this.#in });
 
@@ -51,24 +49,6 @@ export class ProxyMetrics {
     'From the change of a Service or its pods to its rules',
     programmingBuckets,
   );
-  readonly lastSync: Gauge<ByFamily> = this.#gauge('sync_proxy_rules_last_timestamp_seconds', 'When rules were last applied', byFamily);
-  readonly lastQueued: Gauge<ByFamily> = this.#gauge(
-    'sync_proxy_rules_last_queued_timestamp_seconds',
-    'When a sync was last asked for',
-    byFamily,
-  );
-  readonly servicesPending: Gauge = this.#gauge(
-    'sync_proxy_rules_service_changes_pending',
-    'Services that changed since the last sync',
-    [],
-  );
-  readonly endpointsPending: Gauge = this.#gauge(
-    'sync_proxy_rules_endpoint_changes_pending',
-    'EndpointSlices that changed since the last sync',
-    [],
-  );
-  readonly services: Counter = this.#counter('sync_proxy_rules_service_changes_total', 'Changes of Services', []);
-  readonly endpoints: Counter = this.#counter('sync_proxy_rules_endpoint_changes_total', 'Changes of EndpointSlices', []);
   readonly healthz: Counter<'code'> = this.#counter('proxy_healthz_total', 'Answers of /healthz', ['code']);
   readonly livez: Counter<'code'> = this.#counter('proxy_livez_total', 'Answers of /livez', ['code']);
   readonly deletedFlows: Counter<ByFamily> = this.#counter(
@@ -86,19 +66,43 @@ export class ProxyMetrics {
 
   readonly #plans = new Map<TableFamily, ReadonlyMap<string, ServicePlan>>();
   readonly #served = new Set<TableFamily>();
+  /** What of each change is told when somebody asks: a number costs the change nothing. */
+  readonly #changes = { service: 0, slice: 0 };
+  #pending: Pending = { pendingServices: 0, pendingSlices: 0 };
+  #queuedMs = 0;
+  readonly #appliedMs = new Map<TableFamily, number>();
 
   constructor(failures: string, figures: readonly ModeFigure[] = [], clock: Clock = systemClock) {
     this.failures = this.#counter(failures, 'Syncs that the kernel refused', byFamily);
     registerNoLocalEndpoints(this.registry, this.#plans);
-    for (const figure of figures) registerFigure(this.registry, figure);
+    for (const figure of [...this.#figures(), ...figures]) registerFigure(this.registry, figure);
     registerProcess(this.registry, clock);
+  }
+
+  #figures(): ModeFigure[] {
+    const of = (type: ModeFigure['type'], name: string, help: string, read: () => number): ModeFigure => ({
+      ...{ type, name: `sync_proxy_rules_${name}`, help, labels: [] },
+      read: () => [[{}, read()]],
+    });
+    const time = (name: string, help: string, read: () => Iterable<readonly [TableFamily, number]>): ModeFigure => ({
+      ...{ type: 'gauge', name: `sync_proxy_rules_${name}_timestamp_seconds`, help, labels: byFamily },
+      read: () => Array.from(read(), ([family, ms]) => [{ ip_family: familyNames[family] }, ms / 1000]),
+    });
+    return [
+      of('counter', 'service_changes_total', 'Changes of Services', () => this.#changes.service),
+      of('counter', 'endpoint_changes_total', 'Changes of EndpointSlices', () => this.#changes.slice),
+      of('gauge', 'service_changes_pending', 'Services that changed since the last sync', () => this.#pending.pendingServices),
+      of('gauge', 'endpoint_changes_pending', 'EndpointSlices that changed since the last sync', () => this.#pending.pendingSlices),
+      time('last_queued', 'When a sync was last asked for', () => [...this.#served].map((family) => [family, this.#queuedMs])),
+      time('last', 'When rules were last applied', () => this.#appliedMs),
+    ];
   }
 
   /** A family is served from now on: what happens seldom is told from the beginning, as 0. */
   opened(family: TableFamily, nowMs: number): void {
     const labels = { ip_family: familyNames[family] };
     this.#served.add(family);
-    this.lastQueued.set(labels, nowMs / 1000);
+    this.#queuedMs = nowMs;
     this.failures.inc(labels, 0);
     this.deletedFlows.inc(labels, 0);
   }
@@ -114,20 +118,23 @@ export class ProxyMetrics {
     for (const trigger of triggers) this.programming.observe({ ip_family: familyNames[family] }, Math.max(0, nowMs - trigger) / 1000);
   }
 
+  /** From now on these are the changes that no sync has taken yet. */
+  follow(pending: Pending): void {
+    this.#pending = pending;
+  }
+
+  changed(what: 'service' | 'slice'): void {
+    this.#changes[what]++;
+  }
+
   /** A sync is asked for. */
-  queued(nowMs: number, pending: Pending): void {
-    for (const family of this.#served) this.lastQueued.set({ ip_family: familyNames[family] }, nowMs / 1000);
-    this.pending(pending);
+  queued(nowMs: number): void {
+    this.#queuedMs = nowMs;
   }
 
   /** A sync of a family is done. */
   applied(family: TableFamily, nowMs: number): void {
-    this.lastSync.set({ ip_family: familyNames[family] }, nowMs / 1000);
-  }
-
-  pending({ pendingServices, pendingSlices }: Pending): void {
-    this.servicesPending.set(pendingServices);
-    this.endpointsPending.set(pendingSlices);
+    this.#appliedMs.set(family, nowMs);
   }
 
   /** The plans that a family has now. */

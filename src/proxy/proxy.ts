@@ -82,6 +82,7 @@ export class ServiceProxy {
     const cluster = new ClusterSources(options, clock, log);
     this.#cluster = cluster;
     this.#tracker = new ChangeTracker(cluster, { changed: (what, keys) => this.#onChange(what, keys) }, this.#stop.signal);
+    this.metrics.follow(this.#tracker);
     this.#view = new NodeView({
       proxy: options,
       nodes: cluster.nodes,
@@ -167,7 +168,7 @@ export class ServiceProxy {
   }
 
   #onChange(what: 'service' | 'slice', keys: readonly string[]): void {
-    (what === 'service' ? this.metrics.services : this.metrics.endpoints).inc();
+    this.metrics.changed(what);
     if (keys.some((key) => ownServices.has(key))) this.#onView('yes');
     else this.#request();
   }
@@ -175,13 +176,12 @@ export class ServiceProxy {
   #request(): void {
     if (!this.#started) return;
     this.#liveness.queued();
-    this.metrics.queued(this.#clock.now(), this.#tracker);
+    this.metrics.queued(this.#clock.now());
     this.#loop.request();
   }
 
   async #sync(): Promise<void> {
     const failures = await this.#families.sync();
-    this.metrics.pending(this.#tracker);
     if (this.#families.isServing) {
       this.#markSynced();
       await this.#afterSync();
