@@ -141,6 +141,27 @@ describe('allocate()', () => {
       [small],
       ['a', ['192.0.2.11']],
     ],
+    [
+      'leaves a Service that could do without the second family the address that it has',
+      '192.0.2.11 of four',
+      request('a', { families: [4, 6], mayLackSecond: true }),
+      [pool('first', ['198.51.100.1']), pool('four', ['192.0.2.10-192.0.2.11']), pool('both', ['203.0.113.1', 'fd00::1'])],
+      ['a', ['192.0.2.11']],
+    ],
+    [
+      'adds the second family in the pool of the first, though another pool would come before',
+      '192.0.2.11 fd00::10 of small',
+      request('a', { families: [4, 6] }),
+      [pool('both', ['203.0.113.1', 'fd00::1']), small],
+      ['a', ['192.0.2.11']],
+    ],
+    [
+      'moves a Service that requires both to a pool that has both',
+      '203.0.113.1 fd00::1 of both',
+      request('a', { families: [4, 6] }),
+      [pool('four', ['192.0.2.10-192.0.2.11']), pool('both', ['203.0.113.1', 'fd00::1'])],
+      ['a', ['192.0.2.11']],
+    ],
     ['gives up the family that is not wanted any more', '192.0.2.11 of small', request('a'), [small], ['a', ['192.0.2.11', 'fd00::11']]],
     ['begins with the family that the Service has first', 'fd00::10 192.0.2.10 of small', request('a', { families: [6, 4] }), [small]],
   ];

@@ -36,7 +36,17 @@ export function allocate(request: AddressRequest, pools: readonly Pool[], book: 
     return fromPools(request, [pool], book) ?? refused(`no available IPs in pool "${named}"`);
   }
   const open = inOrder(pools.filter((pool) => pool.autoAssign && isFor(pool, request)));
-  return fromPools(request, open, book) ?? refused('no available IPs');
+  // What it has may be too little, and is still worth more than what another pool would give.
+  const home = homeOf(request, pools, book);
+  const atHome = request.mayLackSecond ? fromPools(request, home, book) : undefined;
+  return atHome ?? fromPools(request, [...home, ...open], book) ?? refused('no available IPs');
+}
+
+/** The pool of what it holds. */
+function homeOf(request: AddressRequest, pools: readonly Pool[], book: AddressBook): Pool[] {
+  const held = book.addressesOf(request.service);
+  const pool = held.length > 0 ? poolOf(request, pools, held) : undefined;
+  return pool ? [pool] : [];
 }
 
 function refused(why: string): Allocation {
