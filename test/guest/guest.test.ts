@@ -15,6 +15,7 @@ const files: readonly (readonly [file: string, only?: string | undefined, withou
   ],
   ['test/rules/inspect.test.ts', 'mode ipvs'],
   ['test/guest/inside/balancing.guest.ts'],
+  ['test/guest/inside/least-connection.guest.ts'],
   ['test/guest/inside/ipv6.guest.ts'],
   // What somebody took away is found by looking, which takes its time here.
   ['test/guest/inside/live.guest.ts', undefined, 'took away'],

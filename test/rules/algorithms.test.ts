@@ -1,18 +1,17 @@
 /** How real connections spread over a Service's endpoints, by each algorithm that a mode offers. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import type { EndpointSlice, Service } from '../../src/api/schema/types.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { FakeClock } from '../../src/clock/testing/fake-clock.ts';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { Conntrack } from '../../src/linux/netlink/conntrack.ts';
 import { inNetns } from '../../src/linux/netns.ts';
 import { cannotMakeNamespaces } from '../../src/linux/testing/namespaces.ts';
-import type { Mode, ModeRules } from '../../src/proxy/mode/mode.ts';
+import type { Mode } from '../../src/proxy/mode/mode.ts';
 import { faces } from '../../src/proxy/mode/testing/faces.ts';
-import { Planner } from '../../src/proxy/plan/planner.ts';
 import { sampleNode as node } from '../../src/proxy/testing/sample-node.ts';
 import { Connection, probe } from './probe.ts';
+import { ServedServices } from './testing/served-services.ts';
 import { buildTopology, echoPort, type Topology } from './topology.ts';
 
 const endpoints = ['10.244.1.2', '10.244.1.3', '10.244.1.4'];
@@ -21,39 +20,6 @@ const [client = ''] = clients;
 /** An answer comes at once, but a machine may be busy. */
 const answerMs = 30_000;
 const countPeriodMs = 1000;
-
-/** Services of one algorithm that a mode programs. */
-class Programmed {
-  readonly #planner: Planner;
-  readonly #rules: ModeRules;
-  readonly #algorithm: string;
-
-  constructor(mode: Mode, rules: ModeRules, algorithm: string) {
-    this.#planner = new Planner(node, mode.algorithms);
-    this.#rules = rules;
-    this.#algorithm = algorithm;
-  }
-
-  async put(name: string, clusterIP: string, ips: readonly string[], port = 8080): Promise<void> {
-    const service: Service = {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { namespace: 'n', name, annotations: { 'fairlead.dev/lb-algorithm': this.#algorithm } },
-      spec: { clusterIP, ports: [{ port: 80 }] },
-    };
-    const slice: EndpointSlice = {
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name },
-      addressType: 'IPv4',
-      ports: [{ name: '', port }],
-      endpoints: ips.map((ip) => ({ addresses: [ip], nodeName: 'node1' })),
-    };
-    this.#planner.put(`n/${name}`, service, [slice]);
-    for (const [key, { after: plan }] of this.#planner.take()) this.#rules.put(key, plan);
-    await this.#rules.sync();
-  }
-}
 
 for (const face of faces) {
   const lacking = cannotMakeNamespaces || ((await face.lacking()) ?? false);
@@ -75,7 +41,7 @@ for (const face of faces) {
       mode?.close();
       await topology?.[Symbol.asyncDispose]();
     });
-    const program = async (algorithm: string): Promise<Programmed> => new Programmed(mode, await mode.open(node), algorithm);
+    const openMode = async (): Promise<ServedServices> => new ServedServices(mode, await mode.open(node));
     const skipWithout = (algorithm: string): string | false =>
       face.algorithms.some((one) => one === algorithm) ? false : `${face.name} has no ${algorithm}`;
     /** Who answers a new connection. */
@@ -86,9 +52,9 @@ for (const face of faces) {
     };
 
     test('in turn by round-robin, for each Service by itself', { skip: skipWithout('round-robin') }, async () => {
-      const programmed = await program('round-robin');
-      await programmed.put('a', '10.96.0.1', endpoints);
-      await programmed.put('b', '10.96.0.2', endpoints);
+      const [served, algorithm] = [await openMode(), 'round-robin'];
+      await served.serve('10.96.0.1', endpoints, { algorithm });
+      await served.serve('10.96.0.2', endpoints, { algorithm });
       const [first, second]: [string[], string[]] = [[], []];
       for (let i = 0; i < 9; i++) {
         first.push(await ask('10.96.0.1'));
@@ -101,8 +67,8 @@ for (const face of faces) {
     });
 
     test('by source-hash to one endpoint for each client', { skip: skipWithout('source-hash') }, async () => {
-      const programmed = await program('source-hash');
-      await programmed.put('a', '10.96.0.1', endpoints);
+      const [served, algorithm] = [await openMode(), 'source-hash'];
+      await served.serve('10.96.0.1', endpoints, { algorithm });
       const place = async (from: string): Promise<string> => {
         const answers = new Set<string>();
         for (let i = 0; i < 6; i++) answers.add(await ask('10.96.0.1', from));
@@ -114,7 +80,7 @@ for (const face of faces) {
       if (!face.keepsHashedClients) return;
       const gone = placed.get(client) ?? '';
       const left = endpoints.filter((ip) => ip !== gone);
-      await programmed.put('a', '10.96.0.1', left);
+      await served.serve('10.96.0.1', left, { algorithm });
       for (const [from, before] of placed) {
         const now = await place(from);
         if (before === gone) assert.ok(left.includes(now));
@@ -123,7 +89,7 @@ for (const face of faces) {
     });
 
     test('by least-connection to the endpoints with fewest', { skip: skipWithout('least-connection') }, async () => {
-      const programmed = await program('least-connection');
+      const [served, algorithm] = [await openMode(), 'least-connection'];
       const [crowded = ''] = endpoints;
       const conntrack = inNetns(topology.node, () => new Conntrack());
       const open: Connection[] = [];
@@ -148,9 +114,9 @@ for (const face of faces) {
         }
       };
       try {
-        await programmed.put('a', '10.96.0.1', [crowded], echoPort);
+        await served.serve('10.96.0.1', [crowded], { algorithm, targetPort: echoPort });
         await connect(10);
-        await programmed.put('a', '10.96.0.1', endpoints, echoPort);
+        await served.serve('10.96.0.1', endpoints, { algorithm, targetPort: echoPort });
         await counted();
         // Drawn at random, eighteen all miss one of three endpoints once in 1,500 times.
         await connect(18);

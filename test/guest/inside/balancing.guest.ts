@@ -1,7 +1,6 @@
 /** Mode ipvs with real connections: how they are spread, and what becomes of them when endpoints go. Runs in the guest. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import type { EndpointSlice, Service } from '../../../src/api/schema/types.ts';
 import { eventually } from '../../../src/clock/testing/eventually.ts';
 import { mustRun } from '../../../src/linux/exec.ts';
 import { kernelIptablesIn } from '../../../src/linux/iptables/testing/kernel-in.ts';
@@ -11,11 +10,9 @@ import { inNetns } from '../../../src/linux/netns.ts';
 import { IptablesMode } from '../../../src/proxy/mode/iptables/iptables-mode.ts';
 import type { IpvsMode } from '../../../src/proxy/mode/ipvs/ipvs-mode.ts';
 import { execIn, ipvsModeIn } from '../../../src/proxy/mode/ipvs/testing/kernel-mode.ts';
-import type { Mode, ModeRules } from '../../../src/proxy/mode/mode.ts';
-import { algorithmAnnotation } from '../../../src/proxy/plan/algorithm.ts';
-import { Planner } from '../../../src/proxy/plan/planner.ts';
 import { sampleNode as node } from '../../../src/proxy/testing/sample-node.ts';
 import { Connection, probe } from '../../rules/probe.ts';
+import { ServedServices } from '../../rules/testing/served-services.ts';
 import { buildTopology, echoPort, type Topology } from '../../rules/topology.ts';
 
 const endpoints = ['10.244.1.2', '10.244.1.3', '10.244.2.2'];
@@ -24,63 +21,11 @@ const client = '10.244.1.100';
 const answerMs = 60_000;
 const answerSeconds = answerMs / 1000;
 
-interface Wanted {
-  readonly algorithm?: string;
-  readonly protocol?: 'TCP' | 'UDP';
-  readonly targetPort?: number;
-  readonly affinity?: boolean;
-}
-
-/** A proxy of one node. */
-class NodeProxy {
-  readonly #planner: Planner;
-  readonly #rules: ModeRules;
-
-  constructor(mode: Mode, rules: ModeRules) {
-    this.#planner = new Planner(node, mode.algorithms);
-    this.#rules = rules;
-  }
-
-  put(clusterIP: string, ips: readonly string[], { algorithm, protocol = 'TCP', targetPort = 8080, affinity }: Wanted = {}): void {
-    const annotations = algorithm === undefined ? {} : { [algorithmAnnotation]: algorithm };
-    const service: Service = {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: clusterIP, namespace: 'n', annotations },
-      spec: { type: 'ClusterIP', clusterIP, ports: [{ port: 80, protocol }], sessionAffinity: affinity ? 'ClientIP' : 'None' },
-    };
-    const slice: EndpointSlice = {
-      apiVersion: 'v1',
-      kind: 'EndpointSlice',
-      metadata: { name: 's' },
-      addressType: 'IPv4',
-      ports: [{ name: '', port: targetPort, protocol }],
-      endpoints: ips.map((ip) => ({ addresses: [ip], nodeName: ip.startsWith('10.244.1.') ? 'node1' : 'node2' })),
-    };
-    this.#planner.put(`n/${clusterIP}`, service, [slice]);
-  }
-
-  async sync(): Promise<void> {
-    for (const [key, { after: plan }] of this.#planner.take()) this.#rules.put(key, plan);
-    await this.#rules.sync();
-  }
-
-  async remove(clusterIP: string): Promise<void> {
-    this.#planner.put(`n/${clusterIP}`, undefined, []);
-    await this.sync();
-  }
-
-  async serve(clusterIP: string, ips: readonly string[], wanted: Wanted = {}): Promise<void> {
-    this.put(clusterIP, ips, wanted);
-    await this.sync();
-  }
-}
-
 describe('mode ipvs with real connections', { concurrency: false }, () => {
   let topology: Topology;
   let ipvs: KernelIpvs;
   let mode: IpvsMode;
-  let proxy: NodeProxy;
+  let served: ServedServices;
   const opened: Connection[] = [];
 
   before(async () => {
@@ -88,8 +33,8 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
     ipvs = inNetns(topology.node, () => new KernelIpvs());
     mode = ipvsModeIn(topology.node);
     await mode.probe();
-    proxy = new NodeProxy(mode, await mode.open(node));
-    await proxy.sync();
+    served = new ServedServices(mode, await mode.open(node));
+    await served.sync();
   });
   const closeAll = (): void => {
     for (const connection of opened.splice(0)) connection[Symbol.dispose]();
@@ -131,8 +76,8 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
   }
 
   test('round robin alternates exactly, also between two Services', async () => {
-    await proxy.serve(vip, endpoints);
-    await proxy.serve('10.96.0.2', endpoints);
+    await served.serve(vip, endpoints);
+    await served.serve('10.96.0.2', endpoints);
     const turns = new Map<string, string[]>([
       [vip, []],
       ['10.96.0.2', []],
@@ -145,7 +90,7 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
   });
 
   test('least connection sends new connections to the endpoint with the fewest open ones', async () => {
-    await proxy.serve(vip, endpoints, { algorithm: 'least-connection', targetPort: echoPort });
+    await served.serve(vip, endpoints, { algorithm: 'least-connection', targetPort: echoPort });
     const held: (readonly [Connection, string])[] = [];
     for (let i = 0; i < 6; i++) held.push(await open(vip));
     for (const ip of endpoints) assert.equal(held.filter(([, by]) => by === ip).length, 2, ip);
@@ -162,10 +107,10 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
 
   for (const algorithm of ['sh', 'sh-port', 'mh', 'source-hash'])
     test(`a client of ${algorithm} has another endpoint at once when its own goes away, and keeps its connection`, async () => {
-      await proxy.serve(vip, endpoints, { algorithm, targetPort: echoPort });
+      await served.serve(vip, endpoints, { algorithm, targetPort: echoPort });
       const [connection, by] = await open(vip);
       const others = endpoints.filter((ip) => ip !== by);
-      await proxy.serve(vip, others, { algorithm, targetPort: echoPort });
+      await served.serve(vip, others, { algorithm, targetPort: echoPort });
       assert.equal((await realOf(vip, by))?.weight, 0);
       for (let i = 0; i < 4; i++) assert.ok(others.includes((await open(vip))[1]));
       assert.equal(await connection.exchange('still', answerMs), 'still');
@@ -183,19 +128,19 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
     };
     // Of two Services with the same endpoints: a port that was used to one cannot be used again to that so soon.
     const twin = `10.96.2.${vips}`;
-    for (const ip of [vip, twin]) await proxy.serve(ip, endpoints, { algorithm: 'sh-port' });
+    for (const ip of [vip, twin]) await served.serve(ip, endpoints, { algorithm: 'sh-port' });
     const byPort = await placed(vip);
     assert.deepEqual([...new Set(byPort)].sort(), endpoints);
     assert.deepEqual(await placed(twin), byPort);
     const plain = `10.96.3.${vips}`;
-    await proxy.serve(plain, endpoints, { algorithm: 'sh' });
+    await served.serve(plain, endpoints, { algorithm: 'sh' });
     assert.equal(new Set(await placed(plain)).size, 1);
   });
 
   test('a Service that goes away keeps its connections and lets nobody new in; then it is gone', async () => {
-    await proxy.serve(vip, endpoints, { targetPort: echoPort });
+    await served.serve(vip, endpoints, { targetPort: echoPort });
     const [connection] = await open(vip);
-    await proxy.remove(vip);
+    await served.remove(vip);
     assert.deepEqual(await probe(topology.namespaceOf(client), vip, 80, 'tcp', answerMs), { kind: 'refused' });
     assert.equal(await connection.exchange('still', answerMs), 'still');
     connection.send('unread');
@@ -206,16 +151,16 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
   });
 
   test('an endpoint that goes away keeps its connections and gets no new ones; then it is gone', async () => {
-    await proxy.serve(vip, endpoints, { targetPort: echoPort });
+    await served.serve(vip, endpoints, { targetPort: echoPort });
     const [connection, by] = await open(vip);
     const others = endpoints.filter((ip) => ip !== by);
-    await proxy.serve(vip, others, { targetPort: echoPort });
+    await served.serve(vip, others, { targetPort: echoPort });
     assert.equal((await realOf(vip, by))?.weight, 0);
     assert.equal(await connection.exchange('still', answerMs), 'still');
     for (let i = 0; i < 4; i++) assert.ok(others.includes((await open(vip))[1]));
-    await proxy.serve(vip, endpoints, { targetPort: echoPort });
+    await served.serve(vip, endpoints, { targetPort: echoPort });
     assert.equal((await realOf(vip, by))?.weight, 1, 'it serves again when it comes back');
-    await proxy.serve(vip, [], { targetPort: echoPort });
+    await served.serve(vip, [], { targetPort: echoPort });
     assert.equal(await connection.exchange('alone', answerMs), 'alone');
     assert.deepEqual(await probe(topology.namespaceOf(client), vip, 80, 'tcp', answerMs), { kind: 'refused' });
     for (const one of opened.splice(0)) {
@@ -238,12 +183,12 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
       assert.equal(lines.length, clients.length);
       return lines.map((line) => line.split(':')[0] ?? '');
     };
-    await proxy.serve(vip, endpoints, { algorithm: 'source-hash' });
+    await served.serve(vip, endpoints, { algorithm: 'source-hash' });
     const first = await answers();
     assert.deepEqual([...new Set(first)].sort(), endpoints);
     assert.deepEqual(await answers(), first);
     const gone = endpoints[0];
-    await proxy.serve(vip, endpoints.slice(1), { algorithm: 'source-hash' });
+    await served.serve(vip, endpoints.slice(1), { algorithm: 'source-hash' });
     const second = await answers();
     assert.ok(
       second.every((by) => endpoints.slice(1).includes(by)),
@@ -255,10 +200,10 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
   });
 
   test('a client with affinity keeps its endpoint until that goes', async () => {
-    await proxy.serve(vip, endpoints, { affinity: true });
+    await served.serve(vip, endpoints, { affinity: true });
     const by = await answered(vip);
     for (let i = 0; i < 5; i++) assert.equal(await answered(vip), by);
-    await proxy.serve(
+    await served.serve(
       vip,
       endpoints.filter((ip) => ip !== by),
       { affinity: true },
@@ -267,7 +212,7 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
   });
 
   test('a flow of datagrams leaves an endpoint that is gone', async () => {
-    await proxy.serve(vip, endpoints, { protocol: 'UDP' });
+    await served.serve(vip, endpoints, { protocol: 'UDP' });
     const flow = await Connection.open(topology.namespaceOf(client), vip, 80, 'udp', answerMs);
     assert.ok(flow instanceof Connection);
     opened.push(flow);
@@ -275,19 +220,19 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
     assert.ok(endpoints.includes(by), by);
     assert.equal((await flow.exchange('hello', answerMs)).split(':')[0], by);
     const others = endpoints.filter((ip) => ip !== by);
-    await proxy.serve(vip, others, { protocol: 'UDP' });
+    await served.serve(vip, others, { protocol: 'UDP' });
     await eventually('another answers', async () => others.includes((await flow.exchange('hello', 500)).split(':')[0] ?? ''));
   });
 
   test('serves 5,000 Services, and changes one of them by few messages', async (t) => {
-    for (let i = 0; i < 5000; i++) proxy.put(`10.96.${100 + (i >> 8)}.${i & 255}`, endpoints.slice(0, 2));
+    for (let i = 0; i < 5000; i++) served.put(`10.96.${100 + (i >> 8)}.${i & 255}`, endpoints.slice(0, 2));
     const begun = performance.now();
-    await proxy.sync();
+    await served.sync();
     t.diagnostic(`5,000 Services × 2 endpoints in ${Math.round(performance.now() - begun)} ms`);
     assert.ok(endpoints.includes(await answered('10.96.100.0')));
     assert.ok(endpoints.includes(await answered('10.96.119.135')));
     const change = performance.now();
-    await proxy.serve('10.96.119.135', endpoints);
+    await served.serve('10.96.119.135', endpoints);
     t.diagnostic(`one endpoint more in ${Math.round(performance.now() - change)} ms`);
     const look = performance.now();
     await mode.verify();
@@ -296,12 +241,12 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
 
   // The last: it ends the mode.
   test('a connection lives on when mode iptables takes over, and new ones go its way', async () => {
-    await proxy.serve(vip, endpoints, { targetPort: echoPort });
+    await served.serve(vip, endpoints, { targetPort: echoPort });
     const [connection, endpoint] = await open(vip);
     const other = new IptablesMode({ iptables: kernelIptablesIn(topology.node, '-legacy'), closes: true });
     try {
       await other.probe();
-      await new NodeProxy(other, await other.open(node)).serve(vip, endpoints, { targetPort: echoPort });
+      await new ServedServices(other, await other.open(node)).serve(vip, endpoints, { targetPort: echoPort });
       assert.equal(await mode.drain(), false);
       assert.equal(await connection.exchange('b', answerMs), 'b');
       const fresh = await Connection.open(topology.namespaceOf(client), vip, 80, 'tcp', answerMs);

@@ -8,8 +8,8 @@ export function execIn(namespace: string): Exec {
   return { run: (file, args, options) => systemExec.run('nsenter', [`--net=${namespace}`, file, ...args], options) };
 }
 
-export function kernelIptablesIn(namespace: string, variant: Variant = ''): KernelIptables {
-  return inNetns(namespace, () => new KernelIptables(variant, execIn(namespace)));
+export function kernelIptablesIn(namespace: string, variant: Variant = '', exec: Exec = execIn(namespace)): KernelIptables {
+  return inNetns(namespace, () => new KernelIptables(variant, exec));
 }
 
 /** The reason why a variant of the tools cannot be run here; undefined when it can. */

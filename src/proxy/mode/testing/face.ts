@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from '../../../clock/clock.ts';
+import type { Exec } from '../../../linux/exec.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
@@ -35,8 +36,8 @@ export interface ModeFace {
   render(plans: Iterable<ServicePlan>, node: NodeContext): Rendered;
   /** What the kernel of this machine lacks for it, in words; undefined when nothing. */
   lacking(): Promise<string | undefined>;
-  /** The mode at work in a network namespace (a path). Whoever asks closes it. */
-  open(namespace: string, clock?: Clock): Mode;
+  /** The mode at work in a network namespace (a path). Whoever asks closes it. `exec` runs programs there where this process is slow at it. */
+  open(namespace: string, clock?: Clock, exec?: Exec): Mode;
   /** Asserts that the kernel's own tool lists in the namespace what the golden file has. */
   checkListing(namespace: string, golden: string, node: NodeContext): Promise<void>;
 }

@@ -37,11 +37,11 @@ export const iptablesFace: ModeFace = {
     };
   },
   lacking: () => lackingTools(),
-  open: (namespace, clock) =>
+  open: (namespace, clock, exec) =>
     new IptablesMode({
       ...(clock ? { clock } : {}),
       connections: inNetns(namespace, () => new Conntrack()),
-      iptables: kernelIptablesIn(namespace),
+      iptables: kernelIptablesIn(namespace, '', exec),
       otherBackend: async () => ((await lackingTools('-legacy')) === undefined ? kernelIptablesIn(namespace, '-legacy') : undefined),
       settings: settingsIn(namespace),
       closes: true,
