@@ -9,6 +9,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
 import { joinHostPort } from '../../ip/ip.ts';
 import type { Log } from '../../observability/log.ts';
+import { withIssuers } from '../../x509/chain.ts';
 import { anonymous } from '../auth/user-info.ts';
 import type { FlowControl } from '../flow/flow-control.ts';
 import { flowOf, isLongRunning, isPaced } from '../flow/levels.ts';
@@ -125,7 +126,8 @@ function serveHttp2(app: FastifyInstance, { clock, http2MaxStreams: maxStreams, 
 function createApp(o: HttpOptions): FastifyInstance {
   const app = fastify({
     https: {
-      cert: o.tls.cert,
+      // Whose issuer is not there, OpenSSL looks for among the clients' authorities and verifies his signature, in every handshake.
+      cert: withIssuers(String(o.tls.cert), String(o.tls.clientCa)),
       key: o.tls.key,
       ca: o.tls.clientCa,
       requestCert: true,

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { before, describe, test } from 'node:test';
 import { createAuthority, type KeyPair } from '../../x509/authority.ts';
-import { certificatesOf, parseHash, pinned, publicKeyHash } from './public-key-hash.ts';
+import { certificatesOf } from '../../x509/chain.ts';
+import { parseHash, pinned, publicKeyHash } from './public-key-hash.ts';
 
 describe('publicKeyHash()', () => {
   let [one, two]: KeyPair[] = [];

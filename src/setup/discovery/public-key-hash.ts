@@ -1,6 +1,7 @@
 /** Pins of an authority's key as kubeadm prints them: `sha256:` and the hash of the SubjectPublicKeyInfo (RFC 7469). Pure. */
 import { createHash, X509Certificate } from 'node:crypto';
 import { KnownError } from '../../errors/known-error.ts';
+import { certificatesOf } from '../../x509/chain.ts';
 
 export function publicKeyHash(certPem: string | Buffer): string {
   const spki = new X509Certificate(certPem).publicKey.export({ type: 'spki', format: 'der' });
@@ -14,11 +15,6 @@ export function parseHash(text: string): string {
   throw new KnownError('USAGE', `Cannot use --discovery-token-ca-cert-hash="${text}": it is no hash`, {
     hint: '"sha256:" and 64 hexadecimal digits, as "fairlead init" prints it',
   });
-}
-
-/** The certificates of a bundle, one text each. */
-export function certificatesOf(bundle: string): string[] {
-  return bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }
 
 /** Whether two bundles have a key in common: while an authority gives way to the next, each of them may hold both. */
