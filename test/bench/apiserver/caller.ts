@@ -2,7 +2,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { Agent, request } from 'node:https';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Pem } from '../../../src/apiserver/testing/test-pki.ts';
+import { withIssuers } from '../../../src/x509/chain.ts';
 
 const newline = 10;
 
@@ -19,13 +21,17 @@ export interface Watcher {
 
 export class Caller {
   readonly #url: string;
-  readonly #tls: Pem & { readonly ca: string };
+  /** Of all connections: to read certificates and key for each of them would take longer than the rest of a handshake. */
+  readonly #secureContext: SecureContext;
   readonly #agent: Agent;
+  /** A connection for each request. No session of TLS is taken up again: other clients have none. */
+  readonly #watching: Agent;
 
-  constructor(url: string, tls: Pem & { readonly ca: string }) {
+  constructor(url: string, { cert, key, ca }: Pem & { readonly ca: string }) {
     this.#url = url;
-    this.#tls = tls;
-    this.#agent = new Agent({ keepAlive: true, ...tls });
+    this.#secureContext = createSecureContext({ key, ca, cert: withIssuers(cert, ca) });
+    this.#agent = new Agent({ keepAlive: true, secureContext: this.#secureContext });
+    this.#watching = new Agent({ secureContext: this.#secureContext, maxCachedSessions: 0 });
   }
 
   /** Gives the body. Throws what is no success. */
@@ -47,11 +53,10 @@ export class Caller {
     });
   }
 
-  /** Resolves when the answer has begun. `onEvents` hears how many events have come. No session of TLS is taken up again: other clients have none. */
+  /** Resolves when the answer has begun. `onEvents` hears how many events have come. */
   watch(path: string, onEvents: (count: number) => void): Promise<Watcher> {
-    const agent = new Agent({ ...this.#tls, maxCachedSessions: 0 });
     return new Promise((resolve, reject) => {
-      const req = request(this.#url + path, { agent, headers: { accept: 'application/json' } }, (res) => {
+      const req = request(this.#url + path, { agent: this.#watching, headers: { accept: 'application/json' } }, (res) => {
         if (res.statusCode !== 200) return reject(new Error(`${path} answers ${res.statusCode}`));
         res.on('data', (chunk: Buffer) => tellEvents(chunk, onEvents));
         res.on('error', () => {});
@@ -64,7 +69,7 @@ export class Caller {
 
   /** The same for several watches over one connection of HTTP/2, as a process of client-go has them. */
   async watchTogether(path: string, watches: number, onEvents: (count: number) => void): Promise<Watcher> {
-    const session = connect(this.#url, this.#tls);
+    const session = connect(this.#url, { secureContext: this.#secureContext });
     // It is torn down with watches on it.
     session.on('error', () => {});
     await once(session, 'remoteSettings');
@@ -81,6 +86,7 @@ export class Caller {
 
   close(): void {
     this.#agent.destroy();
+    this.#watching.destroy();
   }
 }
 
