@@ -1,5 +1,5 @@
 /** What must change so that the kernel holds the desired network: steps in the order in which they are safe. Pure. */
-import { familyOf } from '../../ip/ip.ts';
+import { cidrContains, familyOf, mustCidr } from '../../ip/ip.ts';
 import { changeableOptions } from '../../linux/netlink/link.ts';
 import type { DesiredLink, DesiredNeighbour, DesiredNetwork, DesiredRoute, KernelLink, KernelRoute, KernelState } from './network.ts';
 
@@ -61,11 +61,14 @@ export function leftLinks(links: readonly Pick<KernelLink, 'name'>[], wanted: Re
   return links.filter(({ name }) => deviceName.test(name) && !wanted.has(name)).map(({ name }) => ({ do: 'delete-link', name }));
 }
 
+/** The kernel's own: from it a node asks who has an address when it forwards a packet there (RFC 4861 needs one on every link). */
+const linkLocal = mustCidr('fe80::/10');
+
 /** The other family's addresses, routes and neighbours are nobody's business here. */
 function ofFamily({ family }: DesiredNetwork, state: KernelState): KernelState {
   return {
     links: state.links,
-    addresses: state.addresses.filter((a) => familyOf(a.ip) === family),
+    addresses: state.addresses.filter((a) => familyOf(a.ip) === family && !cidrContains(linkLocal, a.ip)),
     routes: state.routes.filter((r) => familyOf(r.dst) === family),
     neighbours: state.neighbours.filter((n) => familyOf(n.ip) === family),
   };

@@ -227,6 +227,16 @@ describe('diff()', () => {
     });
   }
 
+  test('leaves a bridge of IPv6 the link-local address that the kernel gives it', async () => {
+    const kernel = await settled();
+    const six = plan(backend, { ...input, own: lease(1, { podCidr: 'fd00:1::/64' }), peers: [] });
+    await settle(kernel, six);
+    kernel.state.addresses.push({ link: 'cni0', ip: 'fe80::858:aff:fef4:101', prefix: 64 });
+    assert.deepEqual(await settle(kernel, six), []);
+    kernel.state.addresses.push({ link: 'cni0', ip: 'fd00:9::1', prefix: 64 });
+    assert.deepEqual(await settle(kernel, six), ['delete-address']);
+  });
+
   test('changes of a link what differs, and nothing else', async () => {
     const kernel = await settled();
     kernel.setDown('cni0');
