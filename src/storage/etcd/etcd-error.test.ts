@@ -24,6 +24,12 @@ describe('outcomeOf()', () => {
     ['an error of ours', new Error('a bug'), 'unknown'],
   ] as const)
     test(`of ${what} is ${expected}`, () => assert.equal(outcomeOf(err), expected));
+
+  test('is a refusal by every code with which etcd says that it did nothing', () => {
+    const { INVALID_ARGUMENT, ALREADY_EXISTS, UNAUTHENTICATED, OUT_OF_RANGE, UNIMPLEMENTED, DATA_LOSS } = status;
+    const codes = [INVALID_ARGUMENT, ALREADY_EXISTS, UNAUTHENTICATED, OUT_OF_RANGE, UNIMPLEMENTED, DATA_LOSS];
+    assert.deepEqual(new Set(codes.map((code) => outcomeOf(error(code, 'no')))), new Set(['refused']));
+  });
 });
 
 test('what etcd says is told by its code and its words together', () => {

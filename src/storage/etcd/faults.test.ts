@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { cp, rename, rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { seededRandom } from '../../clock/testing/seeded-random.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { openStore } from '../open.ts';
@@ -61,6 +63,28 @@ describe('a store in etcd', () => {
     proxy.stall();
     const second = await store.put('/registry/a', bytes('2'), { ifRevision: first.record.modRevision });
     assert.ok(second.ok && second.record.createRevision === first.record.modRevision);
+  });
+
+  test('touches no data that were set back to an earlier state, and says so of writes and of reads', async () => {
+    await using etcd = await TestEtcd.start();
+    await using store = await openStore(etcd.url(), {});
+    const first = await store.put('/registry/a', bytes('1'));
+    const [now, then] = [etcd.file('m0'), etcd.file('then')];
+    await etcd.kill();
+    await cp(now, then, { recursive: true });
+    await etcd.start();
+    for (let n = 0; n < 100; n++) await eventually('a write', () => store.put('/registry/b', bytes(String(n))));
+    await etcd.kill();
+    await rm(now, { recursive: true });
+    await rename(then, now);
+    await etcd.start();
+    const setBack = (err: unknown): boolean =>
+      isKnownError(err, 'STORE_CORRUPT') && /its revision went back from \d+ to \d+$/.test(err.message);
+    assert.ok(first.ok);
+    const write = (): Promise<unknown> => store.put('/registry/a', bytes('2'), { ifRevision: first.record.modRevision + 1 });
+    // The connection of before may have to be made anew first.
+    for (const call of [write, () => store.get('/registry/a'), () => store.revision()])
+      await eventually('a refusal', () => assert.rejects(call, setBack));
   });
 
   test('says that it is unavailable while etcd is away, and goes on by itself when it is back', async () => {

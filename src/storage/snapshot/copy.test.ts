@@ -138,6 +138,20 @@ describe('fairlead store copy', () => {
     });
 
   for (const kind of ['sqlite', 'redis', 'etcd'] as const)
+    test(`reads the records of ${kind} in the order in which they were written`, async () => {
+      const from = fresh[kind]();
+      await fillByHand(from);
+      await using image = await openImage(from, { closed: false });
+      const revisions: number[] = [];
+      for await (const { modRevision } of image.records()) revisions.push(modRevision);
+      assert.equal(revisions.length, 112);
+      assert.deepEqual(
+        revisions,
+        revisions.toSorted((a, b) => a - b),
+      );
+    });
+
+  for (const kind of ['sqlite', 'redis', 'etcd'] as const)
     test(`refuses a ${kind} store that is not empty, and changes nothing`, async () => {
       const [from, to] = [fresh.sqlite(), fresh[kind]()];
       await fillByHand(from);
