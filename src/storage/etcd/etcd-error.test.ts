@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { KnownError } from '../../errors/known-error.ts';
-import { detailsOf, failed, isCompacted, isLate, isLeaseGone, LeaderChanged, outcomeOf, Unanswered, UnfitMember } from './etcd-error.ts';
+import {
+  detailsOf,
+  failed,
+  isCompacted,
+  isLate,
+  isLeaseGone,
+  isLeaseThere,
+  LeaderChanged,
+  outcomeOf,
+  Unanswered,
+  UnfitMember,
+} from './etcd-error.ts';
 
 /** An error as gRPC gives it. */
 const error = (code: number, details: string): Error => Object.assign(new Error(`${code} ${details}`), { code, details });
@@ -43,6 +54,11 @@ test('what etcd says is told by its code and its words together', () => {
     [true, false],
   );
   assert.equal(isLeaseGone(error(status.NOT_FOUND, 'member not found')), false);
+  assert.deepEqual(
+    [status.FAILED_PRECONDITION, status.INTERNAL].map((code) => isLeaseThere(error(code, 'etcdserver: lease already exists'))),
+    [true, false],
+  );
+  assert.equal(isLeaseThere(error(status.FAILED_PRECONDITION, 'etcdserver: no')), false);
   assert.deepEqual(
     [status.DEADLINE_EXCEEDED, status.UNAVAILABLE].map((code) => isLate(error(code, ''))),
     [true, false],

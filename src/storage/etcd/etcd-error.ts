@@ -76,6 +76,10 @@ export function isLeaseGone(err: unknown): boolean {
   return codeOf(err) === status.NOT_FOUND && detailsOf(err).includes('lease not found');
 }
 
+export function isLeaseThere(err: unknown): boolean {
+  return codeOf(err) === status.FAILED_PRECONDITION && detailsOf(err).includes('lease already exists');
+}
+
 interface Row {
   readonly says: RegExp;
   readonly code: KnownError['code'];

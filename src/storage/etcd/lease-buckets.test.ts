@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { status } from '@grpc/grpc-js';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import type { Endpoints } from './endpoints.ts';
 import { LeaseBuckets } from './lease-buckets.ts';
 
 /** Leases that are granted by an etcd which notes for how long. */
-function bucketsOver(clock: FakeClock, fails: () => boolean = () => false) {
+function bucketsOver(clock: FakeClock, fails: () => Error | undefined = () => undefined) {
   const granted: number[] = [];
   const call = async (_: string, { id, ttl }: { id: number; ttl: number }): Promise<unknown> => {
     granted.push(ttl);
-    if (fails()) throw new Error('etcd is away');
+    const err = fails();
+    if (err) throw err;
     return { response: { id }, doubtful: false };
   };
   return { buckets: new LeaseBuckets({ call } as unknown as Endpoints, clock), granted };
@@ -38,17 +40,26 @@ describe('LeaseBuckets', () => {
   });
 
   test('begins a new lease after a thousand records, and when one is gone or was not granted', async () => {
-    let away = false;
+    let away: Error | undefined;
     const { buckets, granted } = bucketsOver(new FakeClock(), () => away);
     for (let i = 0; i < 1_000; i++) await buckets.lease(3600);
     assert.equal(granted.length, 1);
     await buckets.lease(3600);
     assert.equal(granted.length, 2);
     buckets.drop(3600);
-    away = true;
+    away = new Error('etcd is away');
     await assert.rejects(buckets.lease(3600), /away/);
-    away = false;
+    away = undefined;
     await buckets.lease(3600);
     assert.equal(granted.length, 4);
+  });
+
+  test('takes another lease when etcd has the one already that it was asked for: the answer was lost, and the next member was asked', async () => {
+    const there = Object.assign(new Error(), { code: status.FAILED_PRECONDITION, details: 'etcdserver: lease already exists' });
+    const answers = [there, undefined];
+    const { buckets, granted } = bucketsOver(new FakeClock(), () => answers.shift());
+    const lease = await buckets.lease(3600);
+    assert.equal(await buckets.lease(3600), lease);
+    assert.deepEqual(granted, [3660, 3660]);
   });
 });

@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../../clock/clock.ts';
 import type { Endpoints } from './endpoints.ts';
+import { isLeaseThere } from './etcd-error.ts';
 
 const maxShareSeconds = 60;
 /** etcd deletes all records of a lease in one step. */
@@ -50,8 +51,16 @@ export class LeaseBuckets {
     if (this.#buckets.get(ttlSeconds) === bucket) this.#buckets.delete(ttlSeconds);
   }
 
-  /** The id is ours to choose: one that etcd chose would not fit into a number. Granting twice makes a lease that nobody uses. */
+  /** When the answer to one was lost, the next member knows it already. That one ends by itself: nobody may know how long it has been there. */
   async #grant(ttl: number): Promise<number> {
+    return await this.#grantNew(ttl).catch((err: unknown) => {
+      if (!isLeaseThere(err)) throw err;
+      return this.#grantNew(ttl);
+    });
+  }
+
+  /** The id is ours to choose: one that etcd chose would not fit into a number. */
+  async #grantNew(ttl: number): Promise<number> {
     return (await this.#endpoints.call('LeaseGrant', { ttl: Math.max(1, Math.ceil(ttl)), id: randomInt(1, 2 ** 47) })).response.id;
   }
 }
