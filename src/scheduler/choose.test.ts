@@ -241,8 +241,22 @@ test('refusalMessage() names ten nodes, and counts the rest', () => {
     const nodes = Array.from({ length: n }, (_, i) => node(`w${i}`, i === 0 ? { unschedulable: true } : {}));
     return chosen(pod('p', asks('3')), clusterOf(nodes));
   };
-  const words = (n: number): string =>
-    ['w0: were unschedulable', ...Array.from({ length: n - 1 }, (_, i) => `w${i + 1}: Insufficient cpu`)].join('; ');
-  assert.equal(named(10), `0/10 nodes are available: 1 node(s) were unschedulable, 9 Insufficient cpu. ${words(10)}`);
-  assert.equal(named(12), `0/12 nodes are available: 1 node(s) were unschedulable, 11 Insufficient cpu. ${words(10)}; and 2 more`);
+  const words = (...numbers: readonly number[]): string =>
+    ['w0: were unschedulable', ...numbers.map((n) => `w${n}: Insufficient cpu`)].join('; ');
+  const ten = words(1, 2, 3, 4, 5, 6, 7, 8, 9);
+  assert.equal(named(10), `0/10 nodes are available: 1 node(s) were unschedulable, 9 Insufficient cpu. ${ten}`);
+  // As kubectl sorts them.
+  const twelve = words(1, 10, 11, 2, 3, 4, 5, 6, 7);
+  assert.equal(named(12), `0/12 nodes are available: 1 node(s) were unschedulable, 11 Insufficient cpu. ${twelve}; and 2 more`);
+});
+
+test('refusalMessage() says the same wherever the look at the nodes begins', () => {
+  const nodes = ['c', 'a', 'b'].map((name) => node(name, name === 'a' ? { unschedulable: true } : {}));
+  const cluster = clusterOf(nodes);
+  const said = [0, 1, 2].map((startAt) => {
+    const choice = choose(pod('p', asks('3')), cluster, defaultProfile, startAt, 0);
+    return choice.kind === 'node' ? choice.name : refusalMessage(choice, 3);
+  });
+  const words = 'a: were unschedulable; b: Insufficient cpu; c: Insufficient cpu';
+  assert.deepEqual(said, Array(3).fill(`0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. ${words}`));
 });

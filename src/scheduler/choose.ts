@@ -106,9 +106,13 @@ export function counted(reasons: Iterable<Reason>): string[] {
   return [...counts].map(([reason, n]) => `${n} ${reason}`).toSorted();
 }
 
-/** Each with its own reasons: `cp: had untolerated taint {a: b}; w1: Insufficient cpu` */
+/**
+ * Each with its own reasons: `cp: had untolerated taint {a: b}; w1: Insufficient cpu`. In the order of `kubectl get nodes`: each try looks at them from
+ * another one on, and a text that turns would be another event, and another write of the pod's condition, each time.
+ */
 function nodeByNode(refusals: Refusals): string {
-  const each = [...refusals].map(([node, { reasons }]) => `${node}: ${reasons.map((r) => r.replace(/^node\(s\) /, '')).join(', ')}`);
+  const byName = [...refusals].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const each = byName.map(([node, { reasons }]) => `${node}: ${reasons.map((r) => r.replace(/^node\(s\) /, '')).join(', ')}`);
   const shown = each.slice(0, 10);
   return `${shown.join('; ')}${each.length > shown.length ? `; and ${each.length - shown.length} more` : ''}`;
 }
