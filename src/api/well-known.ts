@@ -47,6 +47,9 @@ export const speakerSecret = 'fairlead-speaker';
 export const loadBalancerCleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';
 export const annotationIngressClass = 'kubernetes.io/ingress.class';
 
+/** Of a DaemonSet how often its template has changed; kubectl and old clients look at it (apps/v1). */
+export const deprecatedTemplateGeneration = 'deprecated.daemonset.template.generation';
+
 /** Of objects that have to do with volumes. */
 export const betaStorageClassAnnotation = 'volume.beta.kubernetes.io/storage-class';
 export const pvcProtectionFinalizer = 'kubernetes.io/pvc-protection';

@@ -175,6 +175,7 @@ test('other kinds get what upstream gives them', () => {
       'DaemonSet',
       { spec: { template } },
       {
+        metadata: { name: 'web', annotations: { 'deprecated.daemonset.template.generation': '0' } },
         spec: {
           template: { metadata: { labels: { a: 'b' } }, spec: { ...podSpec, containers: [] } },
           updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },

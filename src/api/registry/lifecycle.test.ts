@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '../resource-types.ts';
-import type { Deployment, Namespace, Pod, Service, ServiceSpec } from '../schema/types.ts';
+import type { DaemonSet, Deployment, Namespace, PersistentVolume, Pod, Service, ServiceSpec } from '../schema/types.ts';
 import { generateName } from './generate-name.ts';
 import { beforeCreate, beforeUpdate, subresourceOf } from './lifecycle.ts';
 import { Registry, rows } from './registry.ts';
@@ -68,6 +68,48 @@ test('annotations of a Deployment go on to its ReplicaSets, and count', () => {
     object.metadata.annotations = { note: 'x' };
   });
   assert.equal(next.metadata.generation, 2);
+});
+
+test('a DaemonSet tells in an annotation how often its template has changed, whatever a client writes there', () => {
+  const of = ({ metadata }: DaemonSet): unknown => metadata.annotations?.['deprecated.daemonset.template.generation'];
+  const write = (generation: string) => (set: DaemonSet) => {
+    set.metadata.annotations = { 'deprecated.daemonset.template.generation': generation, other: 'stays' };
+  };
+  const spec = { selector: { matchLabels: { app: 'web' } }, template };
+  const made = (annotations?: object): DaemonSet =>
+    created('apps/v1', 'DaemonSet', { spec, metadata: { name: 'd', namespace: 'n', annotations } });
+  assert.deepEqual(
+    [made(), made({ 'deprecated.daemonset.template.generation': '7' }), made({ 'deprecated.daemonset.template.generation': 'x' })].map(of),
+    ['1', '7', '1'],
+  );
+  const old = made();
+  const same = updated(old, write('9'));
+  assert.deepEqual(same.metadata.annotations, { 'deprecated.daemonset.template.generation': '1', other: 'stays' });
+  assert.equal(of(updated(old, write('9'), 'status')), '1');
+  const gone = updated(old, (set) => {
+    delete set.metadata.annotations;
+    set.spec!.minReadySeconds = 3;
+  });
+  assert.deepEqual([of(gone), gone.metadata.generation], ['1', 2]);
+  const changed = updated(old, (set) => {
+    set.spec!.template.spec!.containers[0]!.image = 'box:2';
+  });
+  assert.deepEqual([of(changed), changed.metadata.generation], ['2', 2]);
+});
+
+test('a PersistentVolume tells since when it has its phase', () => {
+  const at = ({ status }: PersistentVolume): unknown => status?.lastPhaseTransitionTime;
+  const spec = { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/x' } };
+  const old = created<PersistentVolume>('v1', 'PersistentVolume', { spec });
+  assert.equal(at(old), '2026-01-01T00:00:00Z');
+  const set = (status: PersistentVolume['status']): unknown => at(updated(old, (next) => Object.assign(next, { status }), 'status'));
+  assert.equal(set({ phase: 'Pending' }), '2026-01-01T00:00:00Z');
+  assert.equal(set({ phase: 'Pending', lastPhaseTransitionTime: '2020-01-01T00:00:00Z' }), '2020-01-01T00:00:00Z');
+  assert.equal(set({ phase: 'Bound', lastPhaseTransitionTime: '2020-01-01T00:00:00Z' }), '2020-01-01T00:00:00Z');
+  const now = set({ ...old.status, phase: 'Bound' });
+  assert.match(String(now), /^20\d\d-.*Z$/);
+  assert.notEqual(now, '2026-01-01T00:00:00Z');
+  assert.equal(at(updated(old, (next) => void delete next.status)), '2026-01-01T00:00:00Z');
 });
 
 test('a change of labels alone counts nothing', () => {

@@ -72,7 +72,7 @@ export class DaemonSetController extends KeyedController {
   async #manage(set: DaemonSet, hash: string, all: readonly Node[], owned: readonly Pod[]): Promise<Managed> {
     const plan = planDaemons(set, hash, all, owned, this.clock.now());
     const { due, result } = this.#dueOf(set, plan.remove);
-    const wanted = plan.create.slice(0, burst).map((node) => podFromTemplate(templateFor(set.spec?.template ?? {}, node, hash), set));
+    const wanted = plan.create.slice(0, burst).map((node) => podFromTemplate(templateFor(set, node, hash), set));
     const [created, deleted] = await Promise.all([this.#control.createAll(set, wanted), this.#control.deleteAll(set, due.slice(0, burst))]);
     const isCut = plan.create.length > burst || due.length > burst;
     return {

@@ -67,22 +67,21 @@ test('planDaemons() replaces outdated pods one by one, broken ones at once, and 
 
 test('templateFor() pins a pod to its node in every term', () => {
   const terms = [{ matchExpressions: [{ key: 'a', operator: 'Exists' }] }, { matchExpressions: [{ key: 'b', operator: 'Exists' }] }];
-  const made = templateFor(
-    {
-      spec: {
-        containers: [],
-        affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } } },
-      },
-    },
-    'w1',
-    'h',
-  );
+  const affinity = { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } } };
+  const made = templateFor(daemonSet({ template: { spec: { containers: [], affinity } } }), 'w1', 'h');
   const pinned = made.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
   assert.deepEqual(
     pinned?.map((t) => t.matchFields?.[0]?.values),
     [['w1'], ['w1']],
   );
   assert.equal(pinned?.[1]?.matchExpressions?.[0]?.key, 'b');
+});
+
+test('templateFor() labels a pod with its revision, and with how often the template has changed where the set says it', () => {
+  const set = daemonSet({ template: { metadata: { labels: { a: 'b' } }, spec: { containers: [] } } });
+  assert.deepEqual(templateFor(set, 'w1', 'h').metadata?.labels, { a: 'b', [hashLabel]: 'h' });
+  set.metadata.annotations = { 'deprecated.daemonset.template.generation': '3' };
+  assert.deepEqual(templateFor(set, 'w1', 'h').metadata?.labels, { a: 'b', 'pod-template-generation': '3', [hashLabel]: 'h' });
 });
 
 test('a daemon runs on, and stays on, a node in trouble; with the network of the node also before that has one', () => {

@@ -3,6 +3,7 @@ import { nodeRequirement } from '../../api/placement/node-selector.ts';
 import { tolerationFits } from '../../api/placement/taints.ts';
 import type { DaemonSet, DaemonSetStatus, Node, Pod, PodTemplateSpec, Toleration } from '../../api/schema/types.ts';
 import {
+  deprecatedTemplateGeneration,
   taintNodeDiskPressure,
   taintNodeMemoryPressure,
   taintNodeNetworkUnavailable,
@@ -15,6 +16,7 @@ import { availableIn, isOver, isReady } from '../ownership/pod-state.ts';
 import { scaledValue } from '../ownership/scaled-value.ts';
 
 export const hashLabel = 'controller-revision-hash';
+const generationLabel = 'pod-template-generation';
 
 /** What every daemon pod tolerates: it shall run, and stay, on a node in trouble. */
 const always: readonly Toleration[] = [
@@ -32,11 +34,16 @@ export function tolerationsOf(template: PodTemplateSpec): Toleration[] {
 }
 
 /** The template for one node: bound to it by affinity, so that the scheduler still has the last word. */
-export function templateFor(template: PodTemplateSpec, nodeName: string, hash: string): PodTemplateSpec {
+export function templateFor({ metadata, spec }: DaemonSet, nodeName: string, hash: string): PodTemplateSpec {
+  const template = spec?.template ?? {};
+  const generation = metadata.annotations?.[deprecatedTemplateGeneration];
   const pin = { matchFields: [{ key: 'metadata.name', operator: 'In', values: [nodeName] }] };
   const terms = template.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
   return {
-    metadata: { ...template.metadata, labels: { ...template.metadata?.labels, [hashLabel]: hash } },
+    metadata: {
+      ...template.metadata,
+      labels: { ...template.metadata?.labels, ...(generation ? { [generationLabel]: generation } : {}), [hashLabel]: hash },
+    },
     spec: {
       containers: [],
       ...template.spec,

@@ -1,4 +1,5 @@
 /** apps/v1. */
+import { isDeepStrictEqual } from 'node:util';
 import {
   controllerRevisionColumns,
   daemonSetColumns,
@@ -8,7 +9,7 @@ import {
 } from '../../columns/workload-columns.ts';
 import { defaultDaemonSet, defaultDeployment, defaultReplicaSet, defaultStatefulSet } from '../../defaults/workloads.ts';
 import { controllerRevisions, daemonSets, deployments, replicaSets, statefulSets } from '../../resource-types.ts';
-import type { Deployment, ReplicaSet, StatefulSet } from '../../schema/types.ts';
+import type { DaemonSet, Deployment, ReplicaSet, StatefulSet } from '../../schema/types.ts';
 import { formatLabelSelector } from '../../selector/label.ts';
 import { nonNegative, required } from '../../validation/field-error.ts';
 import { nameIsDnsLabel } from '../../validation/names.ts';
@@ -22,6 +23,7 @@ import {
 } from '../../validation/workload.ts';
 import { workloadWarnings } from '../../warnings/other.ts';
 import { templateWarnings } from '../../warnings/pod.ts';
+import { deprecatedTemplateGeneration } from '../../well-known.ts';
 import { defineRow, scale } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -44,8 +46,14 @@ export const appsRows: readonly ResourceRow[] = [
     hasStatus: true,
     initialStatus: { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 },
     columns: daemonSetColumns,
-    applyDefaults: defaultDaemonSet,
+    applyDefaults: (set) => {
+      defaultDaemonSet(set);
+      setTemplateGeneration(set, templateGeneration(set));
+    },
     warnings: (object) => templateWarnings(object),
+    prepareCreate: (set) => setTemplateGeneration(set, Math.max(templateGeneration(set), 1)),
+    prepareUpdate: countTemplate,
+    prepareStatus: (next, old) => setTemplateGeneration(next, templateGeneration(old)),
     validate: daemonSetErrors,
     immutable: ['spec.selector'],
   }),
@@ -93,3 +101,18 @@ export const appsRows: readonly ResourceRow[] = [
     validateUpdate: statefulSetUpdateErrors,
   }),
 ];
+
+/** Upstream has it in the spec, which apps/v1 does not show: there it is an annotation, whatever a client makes of it. */
+function templateGeneration({ metadata }: DaemonSet): number {
+  const text = metadata.annotations?.[deprecatedTemplateGeneration] ?? '';
+  return /^\d{1,15}$/.test(text) ? Number(text) : 0;
+}
+
+function setTemplateGeneration({ metadata }: DaemonSet, generation: number): void {
+  metadata.annotations = { ...metadata.annotations, [deprecatedTemplateGeneration]: String(generation) };
+}
+
+function countTemplate(next: DaemonSet, old: DaemonSet): void {
+  const isSame = isDeepStrictEqual(next.spec?.template, old.spec?.template);
+  setTemplateGeneration(next, templateGeneration(old) + (isSame ? 0 : 1));
+}

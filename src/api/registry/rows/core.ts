@@ -1,4 +1,5 @@
 /** The core group, v1. Pods, Services, Endpoints and Events have files of their own. */
+import { timestamp } from '../../../clock/timestamp.ts';
 import { takeOver } from '../../codec/json-clone.ts';
 import { configMapColumns, namespaceColumns, nodeColumns, resourceQuotaColumns, secretColumns } from '../../columns/cluster-columns.ts';
 import { ageColumns } from '../../columns/default-columns.ts';
@@ -26,7 +27,7 @@ import {
   secrets,
   serviceAccounts,
 } from '../../resource-types.ts';
-import type { Namespace, ReplicationController, ServiceAccount } from '../../schema/types.ts';
+import type { Namespace, PersistentVolume, ReplicationController, ServiceAccount } from '../../schema/types.ts';
 import { formatLabelSelector, selectorOfMap } from '../../selector/label.ts';
 import { claimErrors, claimStatusErrors, claimUpdateErrors } from '../../validation/claim.ts';
 import { configMapErrors, configMapUpdateErrors, secretErrors, secretUpdateErrors } from '../../validation/config-data.ts';
@@ -124,6 +125,10 @@ export const coreRows: readonly ResourceRow[] = [
     shortNames: ['pv'],
     hasStatus: true,
     initialStatus: { phase: 'Pending' },
+    prepareCreate: ({ metadata, status }) => {
+      if (status) status.lastPhaseTransitionTime = metadata.creationTimestamp;
+    },
+    prepareStatus: stampPhase,
     generationOf: undefined,
     columns: volumeColumns,
     applyDefaults: defaultPersistentVolume,
@@ -180,4 +185,12 @@ export const coreRows: readonly ResourceRow[] = [
 /** Nothing but the name of a secret means anything there. */
 function keepSecretNames(account: ServiceAccount): void {
   if (account.secrets) account.secrets = account.secrets.map(({ name }) => (name === undefined ? {} : { name }));
+}
+
+/** A new phase begins now, unless who sets it says when. */
+function stampPhase({ status }: PersistentVolume, { status: before }: PersistentVolume): void {
+  if (!status) return;
+  const isGiven = status.lastPhaseTransitionTime !== undefined && status.lastPhaseTransitionTime !== before?.lastPhaseTransitionTime;
+  if (isGiven) return;
+  status.lastPhaseTransitionTime = status.phase === before?.phase ? before?.lastPhaseTransitionTime : timestamp(Date.now());
 }
