@@ -116,6 +116,9 @@ describe('the way to the kubelet', () => {
     assert.deepEqual([status, text], [204, '']);
     const refused = await s.call('GET', `${pods}/waiting/log?container=x`);
     assert.match(refused.body.message, /container x is not valid/);
+    const ws = new WebSocket(`wss://127.0.0.1:${s.server.address.port}${pods}/waiting/log`, { ca: s.pki.ca, ...admin });
+    const [err] = (await once(ws, 'error')) as [Error];
+    assert.match(err.message, /204/);
   });
 
   test('names the node that cannot be reached', async () => {

@@ -2,7 +2,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { badRequest } from '../status/status-error.ts';
 import { type LogRequest, openLog } from './log.ts';
 
 const base64 = 'base64.binary.k8s.io';
@@ -21,7 +20,11 @@ export async function serveLogSocket(log: LogRequest, req: IncomingMessage, sock
   const gone = new AbortController();
   socket.once('close', () => gone.abort());
   const answer = await openLog(log, AbortSignal.any([gone.signal, end]));
-  if (!answer) throw badRequest(`pod ${log.info.name} does not have a host assigned`);
+  if (!answer) {
+    // As without a WebSocket: a pod that waits for a node has nothing to show, and that is no mistake.
+    socket.end('HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n');
+    return;
+  }
   sockets.handleUpgrade(req, socket, head, (ws) => {
     ws.on('error', () => ws.terminate());
     // A log that breaks off leaves nobody to tell.
