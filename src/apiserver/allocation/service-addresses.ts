@@ -68,6 +68,8 @@ export class ServiceAddresses {
    * even where it is of no range any more. Returns what is wrong.
    */
   allocate(spec: ServiceSpec, owner: string, before: ServiceSpec = {}): FieldError[] {
+    // An alias that was a Service before may have kept another address, of no meaning; upstream then shows it twice.
+    if (!needsClusterIp(spec) && spec.clusterIP) spec.clusterIPs ??= [spec.clusterIP];
     if (!needsClusterIp(spec) || spec.clusterIP === 'None') return [];
     const had = needsClusterIp(before) ? (before.clusterIPs ?? []) : [];
     const asked = (spec.ipFamilies ?? []).map((_, i) => spec.clusterIPs?.[i] ?? '');

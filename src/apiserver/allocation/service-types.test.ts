@@ -225,6 +225,15 @@ describe('a Service that changes its type', () => {
     assert.deepEqual(families(await patch({ ipFamilyPolicy: 'SingleStack' })), ['SingleStack', ['IPv4']]);
   });
 
+  test('an alias that is given another address with the change shows it twice, as upstream, and holds it from nobody', async () => {
+    await call('POST', services, manifest('ClusterIP'));
+    const alias = { ...manifest('ExternalName'), spec: { ...kinds.ExternalName, clusterIP: '10.96.7.7' } };
+    for (const { status, body } of [await call('PUT', path, alias), await call('GET', path)])
+      assert.deepEqual([status, body.spec.clusterIP, body.spec.clusterIPs], [200, '10.96.7.7', ['10.96.7.7']]);
+    assert.ok(await isFree({ clusterIP: '10.96.7.7', ports }));
+    assert.match((await call('PUT', path, alias)).body.message, /spec.clusterIPs: Forbidden: may not be set for ExternalName services/);
+  });
+
   test('an alias may name node ports, and holds none', async () => {
     const spec = { ...kinds.ExternalName, internalTrafficPolicy: 'Local', ports: [{ port: 80, nodePort: 30010 }] };
     const { body } = await call('POST', services, { metadata: { name: 'it' }, spec });
