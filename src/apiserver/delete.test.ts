@@ -95,7 +95,7 @@ describe('delete', () => {
     const { body } = await s.call('POST', sets, { metadata: { name: 'meant' }, spec: setSpec });
     const wrong = await s.call('DELETE', `${sets}/meant`, { preconditions: { uid: 'other' } });
     assert.equal(wrong.status, 409);
-    assert.match(wrong.body.message, /UID in precondition: other/);
+    assert.match(wrong.body.message, /the UID in the precondition \(other\) does not match/);
     const right = await s.call('DELETE', `${sets}/meant`, {
       preconditions: { uid: body.metadata.uid, resourceVersion: body.metadata.resourceVersion },
     });

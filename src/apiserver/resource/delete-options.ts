@@ -15,7 +15,7 @@ export function checkDeleteOptions({ orphanDependents, propagationPolicy: policy
       orphanDependents !== undefined && policy !== undefined,
       () => invalid('propagationPolicy', policy, 'orphanDependents and deletionPropagation cannot be both set'),
     ],
-    [policy !== undefined && !policies.includes(policy), () => notSupported('propagationPolicy', policy, policies)],
+    [policy !== undefined && !policies.includes(policy), () => notSupported('propagationPolicy', policy, [...policies, 'nil'])],
     [
       grace !== undefined && (!Number.isInteger(grace) || grace < -1),
       () => invalid('gracePeriodSeconds', grace, 'must be greater than or equal to 0'),

@@ -14,19 +14,16 @@ import type { Change } from './object-store.ts';
 const orphanFinalizer = 'orphan';
 const foregroundFinalizer = 'foregroundDeletion';
 
-/** Throws 409 when the object is not the one that the client means. */
-export function checkPreconditions(row: ResourceRow, object: KubeObject, preconditions: DeleteOptions['preconditions']): void {
-  const { uid, resourceVersion, name } = object.metadata;
-  if (preconditions?.uid && preconditions.uid !== uid) {
-    throw conflict(row.type, name, `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid ?? ''}`);
-  }
-  if (preconditions?.resourceVersion && preconditions.resourceVersion !== resourceVersion) {
-    throw conflict(
-      row.type,
-      name,
-      `Precondition failed: ResourceVersion in precondition: ${preconditions.resourceVersion}, ResourceVersion in object meta: ${resourceVersion ?? ''}`,
-    );
-  }
+/** Throws 409 when the object is not the one that the client means. Upstream says here of what kind it is. */
+export function checkPreconditions({ type }: ResourceRow, { metadata }: KubeObject, preconditions: DeleteOptions['preconditions']): void {
+  const { name, uid = '', resourceVersion = '' } = metadata;
+  const refused = (field: string, asked: string, is: string, why: string): Error => {
+    const text = `the ${field} in the precondition (${asked}) does not match the ${field} in record (${is}). The object might have been ${why}`;
+    return conflict({ group: type.group, resource: type.kind }, name, text);
+  };
+  const { uid: asked, resourceVersion: of } = preconditions ?? {};
+  if (asked && asked !== uid) throw refused('UID', asked, uid, 'deleted and then recreated');
+  if (of && of !== resourceVersion) throw refused('ResourceVersion', of, resourceVersion, 'modified');
 }
 
 /** What a deletion does to an object now. Changes `object` in place when it is only marked. */

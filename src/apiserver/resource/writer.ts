@@ -26,7 +26,7 @@ import {
   otherNamespace,
   StatusError,
 } from '../status/status-error.ts';
-import { checkPreconditions, endsDeletion } from './delete.ts';
+import { endsDeletion } from './delete.ts';
 import { keepTimes } from './field-manager.ts';
 import { placeOf } from './field-places.ts';
 import type { Changed, ObjectStore } from './object-store.ts';
@@ -233,7 +233,9 @@ export function checkName(given: string, path: string): void {
 function checkIdentity(row: ResourceRow, next: KubeObject, old: KubeObject, { name, patched = false }: UpdateTarget): void {
   const { metadata } = next;
   checkName(metadata.name, name);
-  if (metadata.uid && !patched) checkPreconditions(row, old, { uid: metadata.uid });
+  const { uid } = old.metadata;
+  if (metadata.uid && !patched && metadata.uid !== uid)
+    throw conflict(row.type, name, `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${uid ?? ''}`);
   const wanted = metadata.resourceVersion;
   if (wanted && wanted !== '0') {
     if (wanted !== old.metadata.resourceVersion) throw conflict(row.type, name, objectModified);
