@@ -121,6 +121,11 @@ describe('bad input', () => {
     ['a token that is none', 'GET', `${maps}?continue=xyz&limit=1`, undefined, undefined, 400, /continue key is not valid/],
     ['a PUT of all there is', 'PUT', maps, {}, undefined, 405, /does not allow this method/],
     ['a PATCH of all there is', 'PATCH', maps, {}, 'application/merge-patch+json', 405, /does not allow this method/],
+    ['a DELETE across all namespaces', 'DELETE', '/api/v1/configmaps', undefined, undefined, 405, /does not allow this method/],
+    ['a POST to no namespace', 'POST', '/api/v1/configmaps', { metadata: { name: 'x' } }, undefined, 405, /does not allow this method/],
+    ...['/version', '/api', '/api/v1', '/apis/apps/v1', '/openid/v1/jwks'].map(
+      (path) => [`a POST to ${path}`, 'POST', path, {}, undefined, 405, /does not allow this method/] as const,
+    ),
     ['a number that is none', 'GET', `${maps}?limit=ten`, undefined, undefined, 400, /invalid syntax/],
     ['a resourceVersion that is none', 'GET', `${maps}?resourceVersion=abc`, undefined, undefined, 400, /resourceVersion/],
     [
@@ -187,6 +192,24 @@ describe('bad input', () => {
       assert.match(reply.body.message, message);
     });
   }
+
+  test('has no answer to HEAD where there are objects or what is said of them, and one for who only looks whether it lives', async () => {
+    await s.call('POST', maps, { metadata: { name: 'headed' } });
+    const heads = async (...paths: string[]): Promise<unknown> =>
+      Promise.all(paths.map(async (path) => (await s.call('HEAD', path)).status));
+    const lives = ['/healthz', '/livez', '/readyz', '/metrics', '/', '/apis', '/apis/apps', '/openapi/v2', '/openapi/v3'];
+    assert.deepEqual(
+      await heads(...lives),
+      lives.map(() => 200),
+    );
+    const objects = [maps, `${maps}/headed`, `${maps}/none`, '/api/v1/nodes', '/api/v1/pods', '/api/v1/namespaces/default/pods/x/log'];
+    const documents = ['/version', '/api', '/api/v1', '/apis/apps/v1', '/openid/v1/jwks', '/.well-known/openid-configuration'];
+    assert.deepEqual(
+      await heads(...objects, ...documents),
+      [...objects, ...documents].map(() => 405),
+    );
+    assert.equal((await s.call('GET', `${maps}/headed`)).status, 200);
+  });
 
   test('warns of unknown fields unless told otherwise', async () => {
     const { status, headers } = await s.call('POST', maps, { metadata: { name: 'warned' }, dta: {} });

@@ -29,6 +29,7 @@ export async function route(routes: Routes, ctx: RequestContext): Promise<void> 
   }
   const row = routes.resources.registry.rowOf(info.group, info.version, info.resource);
   if (!row || !isInScope(row, info)) throw noSuchPath();
+  if (!takesMethod(row, info, ctx.req.method)) throw methodNotAllowed();
   // Keys are paths: a slash in a part would name something else.
   if (info.name.includes('/') || info.namespace.includes('/')) throw badRequest("a name or namespace may not contain '/'");
   const loading = routes.resources.loading(row);
@@ -50,6 +51,12 @@ function isInScope({ type }: ResourceRow, { namespace, name }: RequestInfo): boo
   // A namespace is authorized as what lies in itself; `namespaces/mine/namespaces/yours` would be authorized by a role in mine.
   const itself = type.resource === 'namespaces' && type.group === '' && namespace === name;
   return !namespace || itself;
+}
+
+/** As upstream: only what is proxied is asked for its head, and what lies in namespaces is only read across all of them. */
+function takesMethod({ type }: ResourceRow, { namespace, subresource, verb }: RequestInfo, method: string | undefined): boolean {
+  if (method === 'HEAD') return subresource === 'proxy';
+  return !type.namespaced || namespace !== '' || verb === 'list' || verb === 'watch';
 }
 
 function plain(resources: ResourceHandlers, ctx: RequestContext, row: ResourceRow): Promise<void> {

@@ -10,11 +10,10 @@ interface Server {
   call(method: string, path: string, body?: object, options?: { readonly type?: string }): Promise<Answer>;
 }
 
-/** Each server's own; what it writes without having been given it; and what this one does not have (the last one). */
+/** Each server's own, and what it writes without having been given it. */
 const passedOver = new Set([
   ...['uid', 'creationTimestamp', 'resourceVersion', 'time', 'lastTransitionTime', 'lastUpdateTime'],
   ...['nodeInfo', 'daemonEndpoints'],
-  'deprecated.daemonset.template.generation',
 ]);
 
 /** Without that, and without what is empty: Go writes null for a list and {} for a struct that is not there. */
@@ -47,14 +46,17 @@ function byName(entries: Json[]): Json {
   );
 }
 
-/** Without values: theirs have the names of Go's fields. */
+/** Without values: theirs have the names of Go's fields, and for a patch all that it has made. What a decoder says of a wrong type is its own. */
 function words(message: Json): Json {
-  return typeof message === 'string' ? message.replaceAll(/Invalid value: \{.*?\}: /g, 'Invalid value: … ') : message;
+  if (typeof message !== 'string') return message;
+  return message
+    .replace(/((?:^ "" is invalid: patch: )?Invalid value: )"(?:[^"\\]|\\.)*": (?:(strict decoding error: .*)|.*)$/s, '$1… $2')
+    .replaceAll(/Invalid value: \{.*?\}: /g, 'Invalid value: … ');
 }
 
-/** What a client did wrong is told as the server's own fault, or with the whole object in it. */
-function isOddlyRefused({ status, body }: Answer): boolean {
-  return status === 500 || (status === 422 && /^ "" is invalid: patch: /.test(body.message));
+/** What a client did wrong is told as the server's own fault. */
+function isOddlyRefused({ status }: Answer): boolean {
+  return status === 500;
 }
 
 interface Outcome {

@@ -32,7 +32,7 @@ export function statusOfErrors(of: GroupKind, name: string, errors: readonly Fie
     details: {
       ...(name ? { name } : {}),
       ...(of.group ? { group: of.group } : {}),
-      kind: of.kind,
+      ...(of.kind ? { kind: of.kind } : {}),
       causes: errors.map((error) => ({ reason: error.type, message: bodyOf(error), field: error.path })),
     },
     code: 422,

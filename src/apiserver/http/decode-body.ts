@@ -91,16 +91,27 @@ function decodeConfiguration({ body, validation }: ConfigurationJob): Decoded {
  * wrong type are refused always. With the JSON that the object was read from, repeated fields are told of too.
  */
 export function checkObject(object: KubeObject, schema: Schema, validation: FieldValidation, text?: string): readonly string[] {
+  const { refusal, warnings } = readFields(object, schema, validation, (unknown) =>
+    text === undefined ? unknown : duplicateKeys(text, unknown),
+  );
+  if (refusal !== undefined) throw badRequest(`${cannotHandle(object)}: ${refusal}`);
+  return warnings;
+}
+
+/** As `checkObject`; the refusal is the caller's to put into an answer. `oddities` makes of unknown fields all that is odd. */
+export function readFields(
+  object: KubeObject,
+  schema: Schema,
+  validation: FieldValidation,
+  oddities: (unknown: readonly string[]) => readonly string[],
+): { readonly refusal?: string; readonly warnings: readonly string[] } {
   const errors = checkFields(object, schema);
   object.metadata ??= {} as KubeObject['metadata'];
   const wrong = errors.find((e) => !isUnknownField(e));
-  if (wrong !== undefined) throw badRequest(`${cannotHandle(object)}: ${wrong}`);
-  if (validation === 'Ignore') return [];
-  const strict = text === undefined ? errors : duplicateKeys(text, errors);
-  if (strict.length > 0 && validation === 'Strict') {
-    throw badRequest(`${cannotHandle(object)}: strict decoding error: ${strict.join(', ')}`);
-  }
-  return strict;
+  if (wrong !== undefined) return { refusal: wrong, warnings: [] };
+  const odd = validation === 'Ignore' ? [] : oddities(errors);
+  if (odd.length === 0 || validation === 'Warn') return { warnings: odd };
+  return { refusal: `strict decoding error: ${odd.join(', ')}`, warnings: [] };
 }
 
 /** A patch may have made anything of the kind: what is no text has none. */

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Registry } from '../../api/registry/registry.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
+import type { RequestContext } from '../http/request-context.ts';
 import { isStatusError, type StatusError } from '../status/status-error.ts';
-import { patchOf } from './patch.ts';
+import { patchOf, readPatch } from './patch.ts';
 
 const row = new Registry().rowOf('apps', 'v1', 'deployments')!;
 const types = {
@@ -22,7 +23,7 @@ function patched(type: string | undefined, body: unknown): unknown {
   const before = structuredClone(deployment);
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   try {
-    return patchOf(row, row.schema, type, Buffer.from(text))(deployment);
+    return readPatch(row, row.schema, type, Buffer.from(text)).apply(deployment);
   } finally {
     assert.deepEqual(deployment, before);
   }
@@ -32,7 +33,7 @@ const containersOf = (object: unknown): unknown =>
   (object as { spec: { template: { spec: { containers: unknown } } } }).spec.template.spec.containers;
 const refused = (code: number, why: RegExp) => (err: unknown) => isStatusError(err) && err.code === code && why.test(err.message);
 
-describe('patchOf()', () => {
+describe('readPatch()', () => {
   const other = { spec: { template: { spec: { containers: [{ name: 'b', image: 'y' }] } } } };
 
   test('makes of a JSON patch what it says', () => {
@@ -90,5 +91,79 @@ describe('patchOf()', () => {
     ];
     assert.throws(() => patched(types.json, ops), refused(413, /Deployment "web" has too many values/));
     assert.equal((patched(types.json, ops.slice(0, 1)) as { spec: { a: unknown[] } }).spec.a.length, 30_000);
+  });
+});
+
+/** The warnings, or `422` and what is said of the field `patch`. */
+function told(type: keyof typeof types, body: unknown, fieldValidation: string): unknown {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const ctx = {
+    req: { headers: { 'content-type': types[type] } },
+    query: new URLSearchParams({ fieldValidation }),
+    body: Buffer.from(text),
+    warnings: ['before'],
+  } as unknown as RequestContext;
+  const patch = patchOf(ctx, row, row.schema);
+  try {
+    patch(deployment);
+    patch(deployment);
+  } catch (err) {
+    assert.ok(isStatusError(err, 'Invalid'));
+    const { message, details } = err.status;
+    const [cause] = details?.causes ?? [];
+    assert.deepEqual({ ...details, causes: [] }, { causes: [] });
+    assert.equal(message, ` "" is invalid: patch: ${cause?.message}`);
+    return `${err.code} ${cause?.field}: ${cause?.message?.replace(`Invalid value: ${JSON.stringify(text)}: `, '')}`;
+  }
+  assert.equal(ctx.warnings.shift(), 'before');
+  return ctx.warnings;
+}
+
+describe('patchOf()', () => {
+  const unknown = 'unknown field "spec.foo"';
+  for (const [type, body] of [
+    ['json', [{ op: 'add', path: '/spec/foo', value: 1 }]],
+    ['merge', { spec: { foo: 1 } }],
+    ['strategic', { spec: { foo: 1 } }],
+  ] as const)
+    test(`tells of an unknown field in a ${type} patch as fieldValidation says`, () => {
+      assert.deepEqual(told(type, body, ''), [unknown]);
+      assert.deepEqual(told(type, body, 'Warn'), [unknown]);
+      assert.deepEqual(told(type, body, 'Ignore'), []);
+      assert.equal(told(type, body, 'Strict'), `422 patch: strict decoding error: ${unknown}`);
+    });
+
+  test('tells of what stands twice in a patch, and of members that no operation has', () => {
+    const twice = '{"spec":{"paused":true,"paused":false}}';
+    for (const type of ['merge', 'strategic'] as const) {
+      assert.deepEqual(told(type, twice, 'Warn'), ['duplicate field "spec.paused"']);
+      assert.equal(told(type, twice, 'Strict'), '422 patch: strict decoding error: duplicate field "spec.paused"');
+    }
+    const odd = '[{"op":"add","x":1,"path":"/spec/paused","path":"/spec/paused","value":true}]';
+    const both = ['json patch unknown field "[0].x"', 'json patch duplicate field "[0].path"'];
+    assert.deepEqual(told('json', odd, 'Warn'), both);
+    assert.deepEqual(told('json', odd, 'Ignore'), []);
+    assert.equal(told('json', odd, 'Strict'), `422 patch: strict decoding error: ${both.join(', ')}`);
+  });
+
+  test('refuses a value of a wrong type, whatever fieldValidation says', () => {
+    for (const validation of ['Ignore', 'Warn', 'Strict'])
+      assert.equal(
+        told('merge', { spec: { replicas: 'x' } }, validation),
+        '422 patch: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32',
+      );
+  });
+
+  test('refuses to make something else of it, but by a strategic patch, which says nothing of that', () => {
+    const refused = '422 patch: no kind "Foo" is registered for version "apps/v1"';
+    assert.equal(told('merge', { kind: 'Foo' }, ''), refused);
+    assert.equal(told('json', [{ op: 'replace', path: '/kind', value: 'Foo' }], ''), refused);
+    assert.deepEqual(told('json', [{ op: 'remove', path: '/kind' }], ''), []);
+    assert.deepEqual(told('strategic', { kind: 'Foo', apiVersion: 'v2' }, ''), []);
+  });
+
+  test('shows no more than the beginning of a long patch', () => {
+    const long = { spec: { replicas: 'x'.repeat(5000) } };
+    assert.ok(String(told('merge', long, '')).length < 1200);
   });
 });

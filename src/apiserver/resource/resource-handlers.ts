@@ -10,11 +10,11 @@ import { forbidden } from '../../api/validation/field-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
-import { checkObject, decodeObject, expectedOf } from '../http/body.ts';
+import { decodeObject, expectedOf } from '../http/body.ts';
 import { type ReadOptions, readOptions, resourceVersionOf } from '../http/read-options.ts';
 import { sendBytes, sendObject, sendParts } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
-import { badRequest, invalidOptions, isStatusError, methodNotAllowed, notFound, success } from '../status/status-error.ts';
+import { invalidOptions, isStatusError, methodNotAllowed, notFound, success } from '../status/status-error.ts';
 import { isApply } from './apply.ts';
 import { deleteOptionsOf } from './delete-options.ts';
 import type { Deleter } from './deleter.ts';
@@ -87,7 +87,6 @@ export class ResourceHandlers {
   async create(ctx: RequestContext, row: ResourceRow): Promise<void> {
     const { namespace, name } = ctx.info;
     if (name) throw methodNotAllowed();
-    if (row.type.namespaced && !namespace) throw badRequest('an empty namespace may not be set during creation');
     const object = await decodeObject(ctx, expectedOf(row));
     const created = await this.#d.writer.create(row, namespace, object, writeContextOf(ctx));
     this.sendObject(ctx, row, 201, created);
@@ -120,16 +119,8 @@ export class ResourceHandlers {
     }
     if (ctx.query.has('force')) throw invalidOptions('PatchOptions', forbidden('force', 'may not be specified for non-apply patch'));
     const { namespace, name } = ctx.info;
-    const patch = patchOf(row, row.schema, ctx.req.headers['content-type'], ctx.body);
     const target = { row, namespace, name, part, patched: true };
-    const told = ctx.warnings.length;
-    const revise = (current: KubeObject): KubeObject => {
-      ctx.warnings.length = told;
-      const next = patch(current);
-      checkObject(ctx, next, row.schema);
-      return next;
-    };
-    const changed = await this.#d.writer.update(target, revise, writeContextOf(ctx));
+    const changed = await this.#d.writer.update(target, patchOf(ctx, row, row.schema), writeContextOf(ctx));
     this.sendObject(ctx, row, 200, changed.object);
   }
 

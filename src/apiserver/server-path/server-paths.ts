@@ -1,6 +1,7 @@
 /** Paths that are no resource: health, version, metrics, keys of tokens, discovery, OpenAPI. */
 import { sendJson, sendText } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
+import { methodNotAllowed } from '../status/status-error.ts';
 import type { Discovery } from './discovery.ts';
 import { serverVersion } from './version.ts';
 
@@ -18,6 +19,7 @@ export interface ServerPathsOptions {
 export async function servePath(o: ServerPathsOptions, ctx: RequestContext): Promise<boolean> {
   const path = ctx.info.path.replace(/(.)\/$/, '$1');
   if (/^\/(healthz|livez|readyz)(\/|$)/.test(path)) return health(o, ctx);
+  if (ctx.req.method !== 'GET' && onlyRead.test(path)) throw methodNotAllowed();
   switch (path) {
     case '/version':
       sendJson(ctx, 200, serverVersion, 2);
@@ -41,6 +43,9 @@ export async function servePath(o: ServerPathsOptions, ctx: RequestContext): Pro
   }
   return o.discovery.serve(ctx);
 }
+
+/** With upstream the others answer to any method. */
+const onlyRead = /^\/(version|api(\/[^/]+)?|apis\/[^/]+\/[^/]+|openid\/v1\/jwks|\.well-known\/openid-configuration)$/;
 
 const rootPaths = ['/api', '/api/v1', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v3', '/openid/v1/jwks', '/readyz', '/version'];
 

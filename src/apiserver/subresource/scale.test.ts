@@ -67,6 +67,8 @@ describe('the scale of a Deployment', () => {
     );
     assert.deepEqual(table.body.rows[0].cells.slice(0, 3), ['web', (await s.call('GET', scale)).body.spec.replicas, 0]);
     assert.equal((await s.call('DELETE', scale)).status, 405);
+    const other = await s.call('PATCH', scale, { metadata: { name: 'other' } }, merge);
+    assert.deepEqual([other.status, other.body.message], [400, 'the name of the object (other) does not match the name on the URL (web)']);
     assert.equal((await s.call('GET', '/api/v1/namespaces/default/pods/web/scale')).status, 404);
     assert.equal((await s.call('GET', `${deployments}/no/scale`)).status, 404);
   });

@@ -18,7 +18,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { checkObject, decodeObject } from '../http/body.ts';
 import { answerForm } from '../http/negotiate.ts';
-import { sendJson, sendObject } from '../http/reply.ts';
+import { sendBytes, sendObject } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { isApply, readApply, settled } from '../resource/apply.ts';
 import { placesOf } from '../resource/field-places.ts';
@@ -26,7 +26,7 @@ import { patchOf } from '../resource/patch.ts';
 import { copyOf, metaVersion } from '../resource/presentation.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import { type WriteContext, writeContextOf } from '../resource/write-context.ts';
-import type { Writer } from '../resource/writer.ts';
+import { checkName, type Writer } from '../resource/writer.ts';
 import type { Handler } from '../router.ts';
 import { methodNotAllowed, noSuchPath, StatusError } from '../status/status-error.ts';
 
@@ -61,6 +61,7 @@ export function scaleHandler(resources: ResourceHandlers, writer: Writer, clock:
       (current) => {
         const managers = decodeManagers(current.metadata.managedFields);
         const { wanted, managers: after } = revise(scaleOf(sub, current), managers?.size ? managers : undefined, current);
+        checkName(wanted.metadata.name, name);
         const next = scaled(sub, current, wanted);
         if (after) setManagers(next, after);
         return next;
@@ -73,7 +74,7 @@ export function scaleHandler(resources: ResourceHandlers, writer: Writer, clock:
 
 /** Throws 406. */
 function show(ctx: RequestContext, scale: Scale, clock: Clock): void {
-  const { shape } = answerForm(ctx.req.headers.accept, { protobuf: true, shapes: true });
+  const { shape, encoding } = answerForm(ctx.req.headers.accept, { protobuf: true, shapes: true });
   if (shape !== 'table') {
     sendObject(ctx, 200, scale);
     return;
@@ -81,8 +82,9 @@ function show(ctx: RequestContext, scale: Scale, clock: Clock): void {
   const { metadata } = scale;
   const object = { kind: 'PartialObjectMetadata', apiVersion: metaVersion, metadata };
   const rows = [{ cells: scaleColumns.cells(scale, new Date(clock.now())), object }];
-  const table = { kind: 'Table', apiVersion: metaVersion, metadata: { resourceVersion: metadata?.resourceVersion } };
-  sendJson(ctx, 200, { ...table, columnDefinitions: scaleColumns.definitions, rows });
+  const head = { kind: 'Table', apiVersion: metaVersion, metadata: { resourceVersion: metadata?.resourceVersion } };
+  const table = { ...head, columnDefinitions: scaleColumns.definitions, rows };
+  sendBytes(ctx, 200, encoding, encoding.encode(table));
 }
 
 /** The object with the replicas of the Scale. Throws 422. */
@@ -147,10 +149,6 @@ async function fromBody(ctx: RequestContext): Promise<Revise> {
 }
 
 function fromPatch(ctx: RequestContext, row: ResourceRow): Revise {
-  const patch = patchOf(row, schema, ctx.req.headers['content-type'], ctx.body);
-  return (current) => {
-    const next = patch(current as KubeObject) as Scale;
-    checkObject(ctx, next, schema);
-    return next;
-  };
+  const patch = patchOf(ctx, row, schema);
+  return (current) => patch(current as KubeObject) as Scale;
 }
