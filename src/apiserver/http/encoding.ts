@@ -1,11 +1,13 @@
-/** How an answer is written: as JSON, or as protobuf, which programs prefer. What it says is the same. */
+/** How an answer is written: as JSON, as protobuf, which programs prefer, or as YAML. What it says is the same. */
+
 import { encodeProtobuf, type KindedObject, watchFrame } from '../../api/codec/protobuf.ts';
+import { toYaml } from '../../api/codec/to-yaml.ts';
 
 export interface Encoding {
-  readonly name: 'json' | 'protobuf';
+  readonly name: 'json' | 'protobuf' | 'yaml';
   readonly contentType: string;
-  /** The content type of a watch. */
-  readonly streamType: string;
+  /** The content type of a watch; undefined where there is none. */
+  readonly streamType: string | undefined;
   encode(object: KindedObject): Buffer;
   /** One event of a watch; the object is encoded already. */
   event(type: string, object: Buffer): Buffer;
@@ -34,4 +36,14 @@ export const protobuf: Encoding = {
   streamType: 'application/vnd.kubernetes.protobuf;stream=watch',
   encode: encodeProtobuf,
   event: watchFrame,
+};
+
+export const yaml: Encoding = {
+  name: 'yaml',
+  contentType: 'application/yaml',
+  streamType: undefined,
+  encode: (object) => Buffer.from(toYaml(object)),
+  event: () => {
+    throw new TypeError('YAML has no events');
+  },
 };

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isStatusError } from '../status/status-error.ts';
-import { answerForm } from './negotiate.ts';
+import { json, protobuf as message, yaml } from './encoding.ts';
+import { answerForm, streamTypeOf } from './negotiate.ts';
 
 const protobuf = 'application/vnd.kubernetes.protobuf';
 const table = 'as=Table;v=v1;g=meta.k8s.io';
@@ -35,7 +36,10 @@ const asked: readonly [string, string | undefined, string][] = [
   ['order among equals', `application/json,${protobuf}`, 'json object'],
   ['preciseness before order', `*/*,${protobuf}`, 'protobuf object'],
   ['another case and spaces', ' Application/JSON ; q=1 ', 'json object'],
-  ['YAML, of which JSON is a part', 'application/yaml', 'json object'],
+  ['YAML', 'application/yaml', 'yaml object'],
+  ['YAML before JSON', 'application/yaml,application/json', 'yaml object'],
+  ['a Table as YAML', `application/yaml;${table}`, 'yaml table'],
+  ['a stream of YAML, which there is not', 'application/yaml;stream=watch,application/json', 'json object'],
   ['nothing that is served', 'text/plain', `406 application/json, application/yaml, ${protobuf}`],
   ['a shape that there is not', 'application/json;as=Chair;v=v1;g=meta.k8s.io', `406 application/json, application/yaml, ${protobuf}`],
   ['a shape of another group', 'application/json;as=Table;v=v1;g=example.com', `406 application/json, application/yaml, ${protobuf}`],
@@ -51,6 +55,14 @@ test('what many clients make up changes nothing for the others', () => {
 test('what has no protobuf is JSON for who takes that, and refused to who takes nothing else', () => {
   assert.equal(formOf(`${protobuf},application/json`, { protobuf: false }), 'json object');
   assert.equal(formOf(protobuf, { protobuf: false }), '406 application/json, application/yaml');
+});
+
+test('a watch is JSON or protobuf; YAML is refused, with the streams that there are', () => {
+  assert.equal(streamTypeOf(json, { protobuf: true }), 'application/json');
+  assert.equal(streamTypeOf(message, { protobuf: true }), `${protobuf};stream=watch`);
+  const refused = (types: string) => (err: unknown) => isStatusError(err, 'NotAcceptable') && err.message.endsWith(`accepted: ${types}`);
+  assert.throws(() => streamTypeOf(yaml, { protobuf: true }), refused(`application/json;stream=watch, ${protobuf};stream=watch`));
+  assert.throws(() => streamTypeOf(yaml, { protobuf: false }), refused('application/json;stream=watch'));
 });
 
 test('where there is no object there is no Table of it', () => {

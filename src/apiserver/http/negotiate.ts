@@ -3,7 +3,7 @@
  * apiserver/pkg/endpoints/handlers/negotiation: the first range that can be served is, in the order of quality and preciseness.
  */
 import { notAcceptable } from '../status/status-error.ts';
-import { type Encoding, json, protobuf } from './encoding.ts';
+import { type Encoding, json, protobuf, yaml } from './encoding.ts';
 
 type AnswerShape = 'object' | 'table' | 'metadata';
 
@@ -62,10 +62,10 @@ function wildcards({ type }: MediaRange): number {
   return type === '*/*' ? 2 : type.endsWith('/*') ? 1 : 0;
 }
 
-/** By media type, in the order in which a wildcard finds them. YAML is answered with JSON, which is YAML. */
+/** By media type. A wildcard finds the first. */
 const served: ReadonlyMap<string, Encoding> = new Map([
   ['application/json', json],
-  ['application/yaml', json],
+  ['application/yaml', yaml],
   ['application/vnd.kubernetes.protobuf', protobuf],
 ]);
 
@@ -78,9 +78,19 @@ export function answerForm(accept: string | undefined, offer: Offer): AnswerForm
     if (!encoding || (encoding === protobuf && !offer.protobuf)) continue;
     const shape = shapeOf(params, encoding, offer);
     const stream = params.get('stream') ?? '';
-    if (shape && (stream === '' || stream === 'watch')) return { encoding, shape };
+    if (shape && (stream === '' || (stream === 'watch' && encoding.streamType))) return { encoding, shape };
   }
-  throw notAcceptable([...served].filter(([, encoding]) => encoding === json || offer.protobuf).map(([type]) => type));
+  throw notAcceptable(offered(offer).map(({ contentType }) => contentType));
+}
+
+function offered({ protobuf: hasProtobuf }: Pick<Offer, 'protobuf'>): Encoding[] {
+  return [...served.values()].filter((encoding) => encoding !== protobuf || hasProtobuf);
+}
+
+/** The content type of a watch. Throws 406 where there is none: what the client likes best is not a stream. */
+export function streamTypeOf(encoding: Encoding, offer: Pick<Offer, 'protobuf'>): string {
+  if (encoding.streamType) return encoding.streamType;
+  throw notAcceptable(offered(offer).flatMap(({ streamType, contentType }) => (streamType ? `${contentType};stream=watch` : [])));
 }
 
 /** Undefined for a shape that there is not. */
@@ -89,6 +99,6 @@ function shapeOf(params: ReadonlyMap<string, string>, encoding: Encoding, { shap
   if (as === undefined) return 'object';
   if (!shapes || params.get('g') !== 'meta.k8s.io' || params.get('v') !== 'v1') return undefined;
   // A Table holds cells of any type, which protobuf has no word for.
-  if (as === 'Table') return encoding === json ? 'table' : undefined;
+  if (as === 'Table') return encoding === protobuf ? undefined : 'table';
   return as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList' ? 'metadata' : undefined;
 }

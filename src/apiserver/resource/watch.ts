@@ -5,12 +5,13 @@ import { initialEventsAnnotationKey } from '../../api/well-known.ts';
 import { onAbort } from '../../clock/aborted.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
+import { streamTypeOf } from '../http/negotiate.ts';
 import type { ReadOptions } from '../http/read-options.ts';
 import { drained } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { resourceVersionTooLarge } from '../status/status-error.ts';
 import { waitForRevision } from './list.ts';
-import { presentationOf } from './presentation-of.ts';
+import { offerOf, presentationOf } from './presentation-of.ts';
 import type { ResourceDeps } from './resource-handlers.ts';
 import { WatchStream } from './watch-stream.ts';
 
@@ -33,12 +34,13 @@ export async function serveWatch(
   const cache = objects.cache(row);
   const prefix = objects.prefix(row, namespace);
   const presentation = presentationOf(ctx, row, clock);
+  const contentType = streamTypeOf(presentation.encoding, offerOf(row));
   const begin = await startOf(deps, prefix, cache.range.bind(cache), options);
   await presentation.prepare?.(begin.initial);
   // Nobody would hear of its close, and its timers would never end.
   if (res.destroyed) return;
 
-  res.writeHead(200, { 'content-type': presentation.encoding.streamType, 'cache-control': 'no-cache, private' });
+  res.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-cache, private' });
   res.flushHeaders();
   const stream = new WatchStream({
     cache,

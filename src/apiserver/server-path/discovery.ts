@@ -1,5 +1,6 @@
 /** `/api`, `/apis` and below, `/openapi/…`: what there is, in the form the client asks for. Documents are made once, and anew when rows come or go. */
 import { createHash } from 'node:crypto';
+import { toYaml } from '../../api/codec/to-yaml.ts';
 import {
   aggregatedDiscovery,
   aggregatedV2,
@@ -13,6 +14,7 @@ import { OpenApi } from '../../api/discovery/openapi.ts';
 import { swaggerBytes } from '../../api/discovery/openapi-v2-protobuf.ts';
 import type { Registry } from '../../api/registry/registry.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
+import { json, yaml } from '../http/encoding.ts';
 import { mediaRanges } from '../http/negotiate.ts';
 import { send, sendJson } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
@@ -23,21 +25,18 @@ const aggregatedTypes: Readonly<Record<Aggregated, string>> = { v2: aggregatedV2
 
 const swaggerTypes = { json: 'application/json', protobuf: 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf' } as const;
 
-/** The form that comes first in the Accept header; undefined is the legacy one. */
-function aggregatedAs(accept: string | undefined): Aggregated | undefined {
+/** The form that comes first in the Accept header, of those that there are. `aggregated`: whether there are aggregated ones; undefined is the legacy one. */
+function formOf(accept: string | undefined, aggregated: boolean): { readonly as: Aggregated | undefined; readonly isYaml: boolean } {
   for (const { type, params } of mediaRanges(accept)) {
-    if (type !== 'application/json') continue;
-    if (!params.has('as')) return undefined;
+    const isYaml = type === 'application/yaml';
+    if (!isYaml && type !== 'application/json') continue;
+    if (!params.has('as') && !aggregated) return { as: undefined, isYaml };
     const version = params.get('v');
-    if (
-      params.get('g') === 'apidiscovery.k8s.io' &&
-      params.get('as') === 'APIGroupDiscoveryList' &&
-      (version === 'v2' || version === 'v2beta1')
-    ) {
-      return version;
-    }
+    const isList = params.get('g') === 'apidiscovery.k8s.io' && params.get('as') === 'APIGroupDiscoveryList';
+    if (aggregated && isList && (version === 'v2' || version === 'v2beta1')) return { as: version, isYaml };
   }
-  return undefined;
+  // As upstream, an aggregated one that is asked for anywhere comes before the others.
+  return aggregated ? formOf(accept, false) : { as: undefined, isYaml: false };
 }
 
 /** Serves a path below `/api`, `/apis` or `/openapi`; false when it is none of them, or nothing is there. */
@@ -80,7 +79,7 @@ export class Discovery {
 
   #root(ctx: RequestContext, first: 'api' | 'apis'): boolean {
     ctx.res.setHeader('vary', 'Accept');
-    const as = aggregatedAs(ctx.req.headers.accept);
+    const { as } = formOf(ctx.req.headers.accept, true);
     if (!as) {
       return this.#document(ctx, first, () => (first === 'api' ? apiVersions(this.#rows, this.#serverAddress) : apiGroupList(this.#rows)));
     }
@@ -92,7 +91,7 @@ export class Discovery {
     return this.#document(ctx, `resources ${group}/${version}`, () => apiResourceList(this.#rows, group, version));
   }
 
-  #document(ctx: RequestContext, id: string, make: () => object | undefined, contentType = 'application/json'): boolean {
+  #document(ctx: RequestContext, id: string, make: () => object | undefined, contentType: string = json.contentType): boolean {
     let bytes = this.#made.get(id);
     if (!bytes) {
       const document = make();
@@ -100,7 +99,10 @@ export class Discovery {
       bytes = Buffer.from(JSON.stringify(document));
       this.#made.set(id, bytes);
     }
-    send(ctx.res, 200, { 'content-type': contentType, 'cache-control': 'no-cache, private' }, bytes);
+    const { isYaml } = formOf(ctx.req.headers.accept, contentType !== json.contentType);
+    const type = isYaml ? contentType.replace(json.contentType, yaml.contentType) : contentType;
+    const answer = isYaml ? toYaml(JSON.parse(bytes.toString())) : bytes;
+    send(ctx.res, 200, { 'content-type': type, 'cache-control': 'no-cache, private' }, answer);
     return true;
   }
 

@@ -1,0 +1,71 @@
+/**
+ * JSON as YAML in the form of Go's sigs.k8s.io/yaml: keys sorted, lists as deep as their key. How a text is written is for the `yaml` library to say, but
+ * for those of which it is clear: its writer takes a hundred times as long, and a list of thousands of objects would hold the server up for half a minute.
+ */
+import { stringify } from 'yaml';
+
+/** With an end of line. */
+export function toYaml(value: unknown): string {
+  return `${isBlock(value) ? block(value, '') : scalar(value, '')}\n`;
+}
+
+/** A value that stands in a list, whose items begin at `pad`. */
+export function yamlItem(value: unknown, pad: string): string {
+  return `- ${isBlock(value) ? block(value, `${pad}  `) : scalar(value, pad)}`;
+}
+
+function isBlock(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && (Array.isArray(value) ? value.length > 0 : Object.keys(value).length > 0);
+}
+
+/** `pad` stands before every line but the first. */
+function block(value: object, pad: string): string {
+  const lines = Array.isArray(value)
+    ? value.map((item) => yamlItem(item, pad))
+    : Object.entries(value)
+        .filter(([, inner]) => inner !== undefined)
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, inner]) => `${keyText(key)}:${isBlock(inner) ? below(inner, pad) : ` ${scalar(inner, pad)}`}`);
+  return lines.join(`\n${pad}`);
+}
+
+function below(value: object, pad: string): string {
+  const deeper = Array.isArray(value) ? pad : `${pad}  `;
+  return `\n${deeper}${block(value, deeper)}`;
+}
+
+/** What is empty, and what holds nothing. `pad` stands before the key or dash that it belongs to. */
+function scalar(value: unknown, pad: string): string {
+  if (typeof value === 'string') return text(value, pad);
+  return Array.isArray(value) ? '[]' : typeof value === 'object' && value !== null ? '{}' : String(value);
+}
+
+/** Begins with a letter, as a flag of a program may, and holds nothing that means something to YAML. */
+const wordLike = /^(--?)?[A-Za-z/][\w./@+-]*([: ][\w./@+-]+)*$/;
+const quantity = /^[1-9]\d*(m|[KMGTPE]i?)$/;
+const address = /^\d+(\.\d+){3}(\/\d+)?$/;
+const uid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
+const plain = [wordLike, quantity, address, uid];
+/** Would be read as something else by some reader of YAML. */
+const otherType = /^(<<|=|0o\d+|y|n|yes|no|on|off|true|false|null|[-+]?e[-+]?\d+|\d+|\d{4}-\d\d-\d\dT[\d:.]+Z)$/i;
+
+function text(value: string, pad: string): string {
+  if (otherType.test(value)) return `"${value}"`;
+  return plain.some((form) => form.test(value)) ? value : byLibrary(value, pad);
+}
+
+/** Go quotes twice what is a text only by its quotes. */
+const numberLike = /^(~|[-+.]?\d.*|[-+]?\..*|)$/;
+
+const options = { version: '1.1', indentSeq: false, lineWidth: 0 } as const;
+
+function byLibrary(value: string, pad: string): string {
+  const written = stringify({ k: value }, { ...options, singleQuote: !numberLike.test(value) }).slice('k: '.length, -1);
+  return pad === '' ? written : written.replace(/\n(?!\n|$)/g, `\n${pad}`);
+}
+
+/** A key is one line, whatever it holds. */
+function keyText(key: string): string {
+  const written = text(key, '');
+  return written.includes('\n') ? JSON.stringify(key) : written;
+}
