@@ -42,6 +42,9 @@ export const labelSkipMirror = 'endpointslice.kubernetes.io/skip-mirror';
 export const endpointsLastChangeTriggerTime = 'endpoints.kubernetes.io/last-change-trigger-time';
 /** On a Service what its addresses are told by, `layer2` or `routed`: who gave them says it, and the speakers do it. */
 export const announceAnnotation = 'fairlead.dev/announce';
+/** Beside it, where not every node is to tell: selectors of nodes as text, of which one must match, and names of links. */
+export const announceNodesAnnotation = 'fairlead.dev/announce-nodes';
+export const announceInterfacesAnnotation = 'fairlead.dev/announce-interfaces';
 /** The Secret of kube-system with the key by which speakers know each other; it is there when addresses are. */
 export const speakerSecret = 'fairlead-speaker';
 export const loadBalancerCleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';

@@ -2,15 +2,16 @@
 import { Controller, type Reconciler } from '../client/controller.ts';
 import { runNamed } from '../client/named-controllers.ts';
 import { openMetal } from './metal/metal.ts';
-import { poolOfRanges, readPools } from './metal/pools.ts';
+import { readDocuments } from './metal/metallb-objects.ts';
+import { poolOfRanges } from './metal/pools.ts';
 import { CloudNodeController, CloudNodeLifecycleController } from './node/controller.ts';
 import type { CloudContext, Provider, ProviderContext } from './provider.ts';
 import { RouteController } from './route/controller.ts';
 import { ServiceController } from './service/controller.ts';
 
-/** What a provider is told: `--cloud-config` as a value, and flags of its own. */
+/** What a provider is told: the documents of `--cloud-config`, and flags of its own. */
 export interface ProviderSettings {
-  readonly config: unknown;
+  readonly config: readonly unknown[];
   readonly addressPools: readonly string[];
   readonly configMap: string;
 }
@@ -18,7 +19,7 @@ export interface ProviderSettings {
 /** Providers by the name that `--cloud-provider` has. */
 export const providers: Readonly<Record<string, (context: ProviderContext, settings: ProviderSettings) => Provider>> = {
   metal: (context, { config, addressPools, configMap }) =>
-    openMetal(context, { configMap, pools: [...poolOfRanges(addressPools), ...readPools(config)] }),
+    openMetal(context, { configMap, pools: [...poolOfRanges(addressPools), ...readDocuments(config)] }),
 };
 
 type Run = (context: CloudContext) => Promise<void>;

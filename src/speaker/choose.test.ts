@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Endpoint, EndpointSlice, Node, Service } from '../api/schema/types.ts';
-import { announcedAddresses, announcerOf, mayAnnounce } from './choose.ts';
+import { announcedAddresses, announcerOf, announcesBy, linksFor, mayAnnounce } from './choose.ts';
 
 function service(ips: readonly string[], more: { policy?: string; type?: string; announce?: string } = {}): Service {
   const { policy = 'Cluster', type = 'LoadBalancer', announce = 'layer2' } = more;
@@ -101,4 +101,35 @@ describe('mayAnnounce()', () => {
     ['one that is being deleted may not', node({ deletionTimestamp: '2026-01-01T00:00:00Z' }), false],
   ] as const)
     test(name, () => assert.equal(mayAnnounce(subject), expected));
+});
+
+describe('announcesBy()', () => {
+  const may = (text: string | undefined, labels: Record<string, string>): boolean => {
+    const subject = service(['192.0.2.1']);
+    const annotations = { ...subject.metadata.annotations, ...(text === undefined ? {} : { 'fairlead.dev/announce-nodes': text }) };
+    return announcesBy({ ...subject, metadata: { ...subject.metadata, annotations } })(labels);
+  };
+  for (const [name, text, labels, expected] of [
+    ['every node may, where nothing is said', undefined, {}, true],
+    ['a node that one of the selectors matches may', 'rack=1; edge', { edge: '' }, true],
+    ['a node that none matches may not', 'rack=1; edge', { rack: '2' }, false],
+    ['nobody may, where the text is no selector', 'rack=1; a b', { rack: '1' }, false],
+  ] as const)
+    test(name, () => assert.equal(may(text, labels), expected));
+});
+
+describe('linksFor()', () => {
+  const links = (text: string | undefined, names: readonly string[]): readonly string[] | undefined => {
+    const subject = service(['192.0.2.1']);
+    const annotations = { ...subject.metadata.annotations, ...(text === undefined ? {} : { 'fairlead.dev/announce-interfaces': text }) };
+    return linksFor({ ...subject, metadata: { ...subject.metadata, annotations } }, names);
+  };
+  for (const [name, text, names, expected] of [
+    ['all, where nobody says which', undefined, [], []],
+    ['those of the node', undefined, ['eth0'], ['eth0']],
+    ['those of the Service', 'eth1,eth2', [], ['eth1', 'eth2']],
+    ['those of both', 'eth1,eth2', ['eth0', 'eth2'], ['eth2']],
+    ['none, where they have none in common', 'eth1', ['eth0'], undefined],
+  ] as const)
+    test(name, () => assert.deepEqual(links(text, names), expected));
 });

@@ -4,13 +4,34 @@
  */
 import { createHash } from 'node:crypto';
 import type { Endpoint, EndpointSlice, Node, Service } from '../api/schema/types.ts';
-import { announceAnnotation, labelNodeExcludeBalancers } from '../api/well-known.ts';
+import { type Labels, parseLabelSelector } from '../api/selector/label.ts';
+import { announceAnnotation, announceInterfacesAnnotation, announceNodesAnnotation, labelNodeExcludeBalancers } from '../api/well-known.ts';
 import { parseIp } from '../ip/ip.ts';
 
 /** The addresses of a Service that one node is to answer for, the one by which it is chosen first. */
 export function announcedAddresses({ metadata, spec, status }: Service): string[] {
   if (spec?.type !== 'LoadBalancer' || metadata.annotations?.[announceAnnotation] !== 'layer2') return [];
   return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => parseIp(ip ?? '') ?? []);
+}
+
+/** Whether a node of these labels may tell the addresses of the Service. Text that is no selector lets nobody: all nodes come to one answer. */
+export function announcesBy({ metadata }: Service): (labels: Labels | undefined) => boolean {
+  const text = metadata.annotations?.[announceNodesAnnotation];
+  if (text === undefined) return () => true;
+  try {
+    const selectors = text.split(';').map(parseLabelSelector);
+    return (labels) => selectors.some((selector) => selector.matches(labels));
+  } catch {
+    return () => false;
+  }
+}
+
+/** The links on which the Service may be told, of those that count here; empty for all. Undefined when that is none. */
+export function linksFor({ metadata }: Service, names: readonly string[]): readonly string[] | undefined {
+  const wanted = (metadata.annotations?.[announceInterfacesAnnotation] ?? '').split(',').filter(Boolean);
+  if (wanted.length === 0 || names.length === 0) return [...wanted, ...names];
+  const both = wanted.filter((name) => names.includes(name));
+  return both.length > 0 ? both : undefined;
 }
 
 /** Whether packets may come to the cluster by this node. */

@@ -73,11 +73,11 @@ class Scene implements AsyncDisposable {
     this.cluster.put(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name, ...more }, status });
   }
 
-  service(name: string, ips: readonly string[], announce = 'layer2'): void {
+  service(name: string, ips: readonly string[], announce = 'layer2', more: Record<string, string> = {}): void {
     const service: Service = {
       apiVersion: 'v1',
       kind: 'Service',
-      metadata: { name, namespace: 'default', annotations: { 'fairlead.dev/announce': announce } },
+      metadata: { name, namespace: 'default', annotations: { 'fairlead.dev/announce': announce, ...more } },
       spec: { type: 'LoadBalancer' },
       status: { loadBalancer: { ingress: ips.map((ip) => ({ ip })) } },
     };
@@ -130,6 +130,30 @@ describe('a speaker', () => {
     await scene.start();
     assert.ok(!scene.announcer.has('192.0.2.100'));
     scene.node('me', { labels: {} });
+    await scene.settle();
+    assert.ok(scene.announcer.has('192.0.2.100'));
+  });
+
+  test('leaves to others what its node, by its labels, is not to tell', async () => {
+    await using scene = new Scene();
+    scene.node('me', { labels: { rack: '1' } });
+    scene.service('web', ['192.0.2.100'], 'layer2', { 'fairlead.dev/announce-nodes': 'rack=2' });
+    await scene.start();
+    assert.ok(!scene.announcer.has('192.0.2.100'));
+    scene.node('me', { labels: { rack: '2' } });
+    await scene.settle();
+    assert.ok(scene.announcer.has('192.0.2.100'));
+  });
+
+  test('tells an address on the links that the Service names, and says when there is none', async () => {
+    await using scene = new Scene();
+    scene.node('me');
+    scene.service('web', ['192.0.2.100'], 'layer2', { 'fairlead.dev/announce-interfaces': 'eth1' });
+    await scene.start();
+    assert.ok(!scene.announcer.has('192.0.2.100'));
+    assert.deepEqual(scene.said, ['Cannot announce "192.0.2.100": no link of this node that is up is one of eth1']);
+    scene.links = [eth0, { ...eth0, index: 7, name: 'eth1', addresses: [], networks: [] }];
+    scene.speaker.poke();
     await scene.settle();
     assert.ok(scene.announcer.has('192.0.2.100'));
   });

@@ -13,7 +13,7 @@ import type { Clock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import type { Announcer, AnnouncingLink } from './announcer.ts';
-import { announcedAddresses, announcerOf, mayAnnounce } from './choose.ts';
+import { announcedAddresses, announcerOf, announcesBy, linksFor, mayAnnounce } from './choose.ts';
 import { bindersOf, linkFor, type NodeLink } from './links.ts';
 import type { RollCall } from './roll-call.ts';
 
@@ -121,7 +121,8 @@ export class Speaker {
     const wanted = new Map<string, AnnouncingLink>();
     for (const service of own)
       for (const ip of announcedAddresses(service)) {
-        const link = this.#linkFor(ip, links);
+        const link = this.#linkFor(ip, service, links);
+        this.#say(ip, service, link);
         if (link) wanted.set(ip, link);
       }
     const begun = new Set(announcer.set(wanted));
@@ -137,27 +138,36 @@ export class Speaker {
       return node !== undefined && mayAnnounce(node);
     });
     const slicesOf = (service: Service): EndpointSlice[] => this.#slices.byIndex('service', objectKey(service));
-    return announced.filter((service) => announcerOf(service, slicesOf(service), open) === this.#options.nodeName);
+    return announced.filter((service) => {
+      const may = announcesBy(service);
+      const able = open.filter((name) => may(this.#nodes.get(name)?.metadata.labels));
+      return announcerOf(service, slicesOf(service), able) === this.#options.nodeName;
+    });
   }
 
-  #linkFor(ip: string, links: readonly NodeLink[]): NodeLink | undefined {
-    const { interfaces, nodeName, log } = this.#options;
-    const link = linkFor(ip, links, internalIps(this.#nodes.get(nodeName)), interfaces);
-    const text = link
-      ? ''
-      : `Cannot announce "${ip}": no link of this node that is up ${interfaces.length > 0 ? `is one of ${interfaces.join(', ')}` : "has its network or the node's address"}`;
-    if (text !== this.#said && text !== '') log.warn(text);
+  #linkFor(ip: string, service: Service, links: readonly NodeLink[]): NodeLink | undefined {
+    const { interfaces, nodeName } = this.#options;
+    const names = linksFor(service, interfaces);
+    return names && linkFor(ip, links, internalIps(this.#nodes.get(nodeName)), names);
+  }
+
+  /** Says for which address that falls to this node there is no link. */
+  #say(ip: string, service: Service, link: NodeLink | undefined): void {
+    const names = linksFor(service, this.#options.interfaces);
+    const why = names?.length === 0 ? "has its network or the node's address" : `is one of ${names?.join(', ') ?? 'those that may'}`;
+    const text = link ? '' : `Cannot announce "${ip}": no link of this node that is up ${why}`;
+    if (text !== this.#said && text !== '') this.#options.log.warn(text);
     this.#said = text;
-    return link;
   }
 
   /** Proxies of modes ipvs and userspace give every node every address, and each would answer for it. */
   #quieten(announced: readonly Service[], links: readonly NodeLink[]): void {
     const loud = new Set<string>();
-    for (const ip of announced.flatMap(announcedAddresses)) {
-      const link = ip.includes(':') ? undefined : this.#linkFor(ip, links);
-      if (link && bindersOf(ip, links).some(({ index }) => index !== link.index)) loud.add(link.name);
-    }
+    for (const service of announced)
+      for (const ip of announcedAddresses(service)) {
+        const link = ip.includes(':') ? undefined : this.#linkFor(ip, service, links);
+        if (link && bindersOf(ip, links).some(({ index }) => index !== link.index)) loud.add(link.name);
+      }
     if (loud.size > 0) this.#options.quieten([...loud]);
   }
 }

@@ -43,7 +43,7 @@ class Cloud {
       clusterCidrs: [],
       ...periods,
     };
-    const provider = { config: {}, addressPools: [], configMap: 'kube-system/metal-address-pools' };
+    const provider = { config: [], addressPools: [], configMap: 'kube-system/metal-address-pools' };
     const choice = { names: Object.keys(cloudControllers), providerName: 'metal', provider };
     this.#running = Promise.all([informers.start(signal), startCloud(context, choice)]);
   }

@@ -28,7 +28,7 @@ function bookOf(...held: Held[]): AddressBook {
 /** Addresses, or why not. */
 function outcome(wish: AddressRequest, pools: Pool[], ...held: Held[]): string {
   const result = allocate(wish, pools, bookOf(...held));
-  return result.kind === 'refused' ? result.why : `${result.addresses.join(' ')} of ${result.pool}`;
+  return result.kind === 'refused' ? result.why : `${result.addresses.join(' ')} of ${result.pool.name}`;
 }
 
 const small = pool('small', ['192.0.2.10-192.0.2.11', 'fd00::10-fd00::11']);

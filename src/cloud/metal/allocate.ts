@@ -1,7 +1,7 @@
 /** Which addresses a Service gets: pure. */
 import { bigIntToIp, type Family, familyOf } from '../../ip/ip.ts';
 import type { AddressBook, Claim } from './address-book.ts';
-import { type AddressRange, isBuggy, type Pool, type Protocol, poolHas } from './pools.ts';
+import { type AddressRange, isBuggy, type Pool, poolHas } from './pools.ts';
 
 /** What a Service asks for. */
 export interface AddressRequest {
@@ -20,7 +20,7 @@ export interface AddressRequest {
 }
 
 export type Allocation =
-  | { readonly kind: 'assigned'; readonly addresses: readonly string[]; readonly pool: string; readonly protocol: Protocol }
+  | { readonly kind: 'assigned'; readonly addresses: readonly string[]; readonly pool: Pool }
   | { readonly kind: 'refused'; readonly why: string };
 
 /** What the Service holds already stays when it may: an address that moves breaks whoever has it in a configuration. */
@@ -53,8 +53,8 @@ function refused(why: string): Allocation {
   return { kind: 'refused', why };
 }
 
-function assigned(addresses: readonly string[], { name, protocol }: Pool): Allocation {
-  return { kind: 'assigned', addresses, pool: name, protocol };
+function assigned(addresses: readonly string[], pool: Pool): Allocation {
+  return { kind: 'assigned', addresses, pool };
 }
 
 /** Those that it holds, when nothing speaks against them. */
@@ -128,12 +128,8 @@ function isFor({ namespaces, namespaceSelectors, serviceSelectors }: Pool, { ser
   const isOurs =
     (namespaces === undefined && namespaceSelectors === undefined) ||
     (namespaces?.includes(namespace) ?? false) ||
-    (namespaceSelectors?.some((wanted) => hasLabels(namespaceLabels, wanted)) ?? false);
-  return isOurs && (serviceSelectors?.some((wanted) => hasLabels(labels, wanted)) ?? true);
-}
-
-function hasLabels(labels: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {
-  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+    (namespaceSelectors?.some((selector) => selector.matches(namespaceLabels)) ?? false);
+  return isOurs && (serviceSelectors?.some((selector) => selector.matches(labels)) ?? true);
 }
 
 /** Pools that are for some come before those for all, then the lowest priority, 0 last. */

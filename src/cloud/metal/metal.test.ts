@@ -239,6 +239,37 @@ describe('addresses out of pools', () => {
     assert.equal(scene.addressesOf('a'), '192.0.2.20');
   });
 
+  test('a Service shows which nodes may tell its address, and on which links, as long as its pool says so', async () => {
+    await using scene = new Scene();
+    const wire = (more: string): void => scene.write(`address-pools: [{name: a, addresses: [192.0.2.10]${more}}]`);
+    wire(', node-selectors: [{match-labels: {rack: "1"}}, {match-labels: {rack: "2"}}], interfaces: [eth1, eth2]');
+    scene.put('a');
+    scene.restart();
+    await scene.settle();
+    const annotations = (): object => scene.bed.client.find(services, 'default/a')?.metadata.annotations ?? {};
+    const always = { 'metallb.io/ip-allocated-from-pool': 'a', 'fairlead.dev/announce': 'layer2' };
+    assert.deepEqual(annotations(), {
+      ...always,
+      'fairlead.dev/announce-nodes': 'rack=1; rack=2',
+      'fairlead.dev/announce-interfaces': 'eth1,eth2',
+    });
+    wire('');
+    await scene.settle();
+    assert.deepEqual([annotations(), scene.addressesOf('a')], [always, '192.0.2.10']);
+  });
+
+  test("pools are read from MetalLB's own objects", async () => {
+    await using scene = new Scene();
+    const object = (kind: string, spec: string): string =>
+      `apiVersion: metallb.io/v1beta1\nkind: ${kind}\nmetadata: {name: first}\nspec: ${spec}\n`;
+    scene.write(`${object('IPAddressPool', '{addresses: [192.0.2.10/32]}')}---\n${object('L2Advertisement', '{ipAddressPools: [first]}')}`);
+    scene.put('a');
+    scene.restart();
+    await scene.settle();
+    assert.equal(scene.addressesOf('a'), '192.0.2.10');
+    assert.equal(scene.bed.client.find(services, 'default/a')?.metadata.annotations?.['fairlead.dev/announce'], 'layer2');
+  });
+
   test('what a Service asks for is read from its fields and from annotations of both ages', async () => {
     await using scene = new Scene();
     scene.pools('192.0.2.10-192.0.2.20');

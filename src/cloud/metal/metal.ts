@@ -3,11 +3,11 @@
  * has which, so that a restart, a new leader and a lost disk change nothing. Announcing is the speakers' work, on the nodes.
  */
 import { randomBytes } from 'node:crypto';
-import { parse } from 'yaml';
 import { objectKey } from '../../api/object-key.ts';
 import { configMaps, namespaces, secrets, services } from '../../api/resource-types.ts';
 import type { ConfigMap, Namespace, Service } from '../../api/schema/types.ts';
-import { announceAnnotation, speakerSecret } from '../../api/well-known.ts';
+import { formatLabelSelector } from '../../api/selector/label.ts';
+import { announceAnnotation, announceInterfacesAnnotation, announceNodesAnnotation, speakerSecret } from '../../api/well-known.ts';
 import { ignoreNotFound, isAlreadyExists } from '../../client/api-error.ts';
 import type { Informer } from '../../client/informer.ts';
 import { messageOf } from '../../errors/known-error.ts';
@@ -15,7 +15,9 @@ import { type Balanced, type Instances, type LoadBalancers, type Provider, type 
 import { AddressBook } from './address-book.ts';
 import { addressRequest, claimOf } from './address-request.ts';
 import { allocate } from './allocate.ts';
-import { type Pool, readPools } from './pools.ts';
+import { documentsOf } from './documents.ts';
+import { readDocuments } from './metallb-objects.ts';
+import type { Pool } from './pools.ts';
 
 export interface MetalOptions {
   /** `namespace/name` of the ConfigMap, whose key `config` has pools; it is followed while it changes. */
@@ -28,7 +30,7 @@ export interface MetalOptions {
 const poolAnnotation = 'metallb.io/ip-allocated-from-pool';
 
 export class MetalLoadBalancers implements LoadBalancers {
-  readonly annotations: readonly string[] = [poolAnnotation, announceAnnotation];
+  readonly annotations: readonly string[] = [poolAnnotation, announceAnnotation, announceNodesAnnotation, announceInterfacesAnnotation];
   readonly ready: Promise<void>;
   readonly #context: ProviderContext;
   readonly #fixed: readonly Pool[];
@@ -81,14 +83,14 @@ export class MetalLoadBalancers implements LoadBalancers {
       this.#follow(service);
       throw new ProviderRefusal('AllocationFailed', `Failed to allocate IP for "${key}": ${result.why}`);
     }
-    const { addresses, pool, protocol } = result;
+    const { addresses, pool } = result;
     this.#waiting.delete(key);
     this.#given.set(key, addresses);
     this.#follow(service);
     const isNews = addresses.toSorted().join() !== shownBy(service).toSorted().join();
     return {
       status: { ingress: addresses.map((ip) => ({ ip, ipMode: 'VIP' })) },
-      annotations: { [poolAnnotation]: pool, [announceAnnotation]: protocol },
+      annotations: annotationsOf(pool),
       ...(isNews ? { event: { reason: 'IPAllocated', message: `Assigned IP ${JSON.stringify(addresses)}` } } : {}),
     };
   }
@@ -136,7 +138,7 @@ export class MetalLoadBalancers implements LoadBalancers {
 
   #configure(file: ConfigMap | undefined): void {
     try {
-      this.#pools = file === undefined ? this.#fixed : mergePools(this.#fixed, readPools(parse(file.data?.config ?? '')));
+      this.#pools = file === undefined ? this.#fixed : mergePools(this.#fixed, readDocuments(documentsOf(file.data?.config ?? '')));
       this.#context.log.info(`Gives out addresses of ${this.#pools.length} pools: ${this.#pools.map(({ name }) => name).join(', ')}`);
     } catch (err) {
       // Those of before stay: a slip of the pen must take nobody's address.
@@ -150,6 +152,16 @@ export class MetalLoadBalancers implements LoadBalancers {
 /** Pools of the flag keep their names and addresses when the ConfigMap says the same again. */
 function mergePools(fixed: readonly Pool[], more: readonly Pool[]): Pool[] {
   return [...fixed, ...more.filter(({ name }) => !fixed.some((pool) => pool.name === name))];
+}
+
+/** Where its addresses are from, and what speakers are to do with them. */
+function annotationsOf({ name, protocol, nodeSelectors, interfaces }: Pool): Record<string, string> {
+  return {
+    [poolAnnotation]: name,
+    [announceAnnotation]: protocol,
+    ...(nodeSelectors ? { [announceNodesAnnotation]: nodeSelectors.map(formatLabelSelector).join('; ') } : {}),
+    ...(interfaces ? { [announceInterfacesAnnotation]: interfaces.join(',') } : {}),
+  };
 }
 
 function shownBy({ spec, status }: Service): string[] {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
+import { formatLabelSelector } from '../../api/selector/label.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { isBuggy, parseRange, poolHas, poolOfRanges, rangeHas, readPools } from './pools.ts';
 
@@ -53,7 +54,9 @@ address-pools:
     priority: 50
     namespaces: [shop]
     namespace-selectors: [{match-labels: {tier: gold}}]
-    service-selectors: [{match-labels: {exposed: "yes"}}]
+    service-selectors: [{match-labels: {exposed: "yes"}, match-expressions: [{key: old, operator: DoesNotExist}]}]
+  node-selectors: [{match-labels: {rack: "1"}}]
+  interfaces: [eth1, eth2]
 `;
     const [first, second] = readPools(parse(text));
     assert.deepEqual(
@@ -73,8 +76,15 @@ address-pools:
       namespaces: undefined,
       namespaceSelectors: undefined,
       serviceSelectors: undefined,
+      nodeSelectors: undefined,
+      interfaces: undefined,
     });
-    const { ranges: __, ...costly } = second ?? {};
+    assert.ok(second);
+    const { ranges: __, namespaceSelectors, serviceSelectors, nodeSelectors, ...costly } = second;
+    assert.deepEqual(
+      [namespaceSelectors, serviceSelectors, nodeSelectors].map((list) => list?.map(formatLabelSelector)),
+      [['tier=gold'], ['exposed=yes,!old'], ['rack=1']],
+    );
     assert.deepEqual(costly, {
       name: 'costly',
       protocol: 'routed',
@@ -82,8 +92,7 @@ address-pools:
       avoidBuggyIps: true,
       priority: 50,
       namespaces: ['shop'],
-      namespaceSelectors: [{ tier: 'gold' }],
-      serviceSelectors: [{ exposed: 'yes' }],
+      interfaces: ['eth1', 'eth2'],
     });
   });
 
@@ -106,6 +115,7 @@ address-pools:
     ['address-pools: [{name: a, addresses: [192.0.2.1], auto-assign: "no"}]', 'a choice of pool "a" is neither true nor false'],
     ['address-pools: [{name: a, addresses: [192.0.2.1], service-allocation: {priority: -1}}]', 'the priority of pool "a"'],
     ['address-pools: [{name: a, addresses: [192.0.2.1], service-allocation: {namespaces: x}}]', 'namespaces of pool "a" are no list'],
+    ['address-pools: [{name: a, addresses: [192.0.2.1], interfaces: eth1}]', 'interfaces of pool "a" are no list'],
     ['address-pools: [{name: a, addresses: [192.0.2.1]}, {name: a, addresses: [192.0.2.2]}]', 'there are two pools "a"'],
     [
       'address-pools: [{name: a, addresses: [192.0.2.0/28]}, {name: b, addresses: [192.0.2.15-192.0.2.20]}]',

@@ -3,7 +3,9 @@
  * IPAddressPool added: who may use a pool, and in which order. Pure.
  */
 
-import { KnownError } from '../../errors/known-error.ts';
+import type { LabelSelector } from '../../api/schema/types.ts';
+import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
+import { KnownError, messageOf } from '../../errors/known-error.ts';
 import { type Family, familyOf, ipToBigInt, parseCidr, parseIp } from '../../ip/ip.ts';
 
 export interface AddressRange {
@@ -14,11 +16,11 @@ export interface AddressRange {
   readonly text: string;
 }
 
+/** What somebody has written. */
+export type Fields = Readonly<Record<string, unknown>>;
+
 /** `layer2`: one node answers ARP or NDP for an address. `routed`: routers have routes to the nodes, and nobody announces anything. */
 export type Protocol = 'layer2' | 'routed';
-
-/** Labels that an object must have. */
-type Labels = Readonly<Record<string, string>>;
 
 export interface Pool {
   readonly name: string;
@@ -32,13 +34,17 @@ export interface Pool {
   readonly priority: number;
   /** Who may use it, each a choice of several; undefined for everybody. */
   readonly namespaces: readonly string[] | undefined;
-  readonly namespaceSelectors: readonly Labels[] | undefined;
-  readonly serviceSelectors: readonly Labels[] | undefined;
+  readonly namespaceSelectors: readonly Selector[] | undefined;
+  readonly serviceSelectors: readonly Selector[] | undefined;
+  /** Which nodes may answer for its addresses, a choice of several; undefined for all. */
+  readonly nodeSelectors: readonly Selector[] | undefined;
+  /** Names of the links on which they do; undefined for all. */
+  readonly interfaces: readonly string[] | undefined;
 }
 
 const example = 'address-pools: [{name: default, protocol: layer2, addresses: [192.0.2.200-192.0.2.220]}]';
 
-function bad(why: string): KnownError {
+export function wrongPools(why: string): KnownError {
   return new KnownError('BAD_CONFIG', `Cannot use the address pools: ${why}`, { hint: `Write them as ${example}` });
 }
 
@@ -80,11 +86,11 @@ export function poolOfRanges(ranges: readonly string[]): Pool[] {
 export function readPools(file: unknown): Pool[] {
   const { 'address-pools': list = [], ...others } = fieldsOf(file ?? {}, 'the file');
   refuseOthers(others, 'the file');
-  if (!Array.isArray(list)) throw bad('"address-pools" is no list');
+  if (!Array.isArray(list)) throw wrongPools('"address-pools" is no list');
   const pools = list.map((one, at) => readPool(one, `pool ${at + 1}`));
   for (const [at, pool] of pools.entries()) {
     for (const earlier of pools.slice(0, at)) {
-      if (earlier.name === pool.name) throw bad(`there are two pools "${pool.name}"`);
+      if (earlier.name === pool.name) throw wrongPools(`there are two pools "${pool.name}"`);
       refuseOverlap(pool, earlier);
     }
   }
@@ -95,7 +101,7 @@ function refuseOverlap(pool: Pool, earlier: Pool): void {
   for (const range of pool.ranges)
     for (const other of earlier.ranges)
       if (range.family === other.family && range.first <= other.last && other.first <= range.last)
-        throw bad(`"${range.text}" of pool "${pool.name}" overlaps "${other.text}" of pool "${earlier.name}"`);
+        throw wrongPools(`"${range.text}" of pool "${pool.name}" overlaps "${other.text}" of pool "${earlier.name}"`);
 }
 
 function readPool(value: unknown, place: string): Pool {
@@ -107,22 +113,32 @@ function readPool(value: unknown, place: string): Pool {
     'auto-assign': autoAssign = true,
     'avoid-buggy-ips': avoidBuggyIps = false,
     'service-allocation': allocation = {},
+    'node-selectors': nodeSelectors,
+    interfaces,
     ...others
   } = fields;
-  if (typeof name !== 'string' || name === '') throw bad(`${place} has no name`);
+  if (typeof name !== 'string' || name === '') throw wrongPools(`${place} has no name`);
   const called = `pool "${name}"`;
   refuseOthers(others, called);
-  if (protocol === 'bgp') throw bad(`${called} has protocol "bgp", which nobody speaks here; with routes of your own it is "routed"`);
-  if (protocol !== 'layer2' && protocol !== 'routed') throw bad(`${called} has protocol ${JSON.stringify(protocol)}, not layer2 or routed`);
-  if (typeof autoAssign !== 'boolean' || typeof avoidBuggyIps !== 'boolean') throw bad(`a choice of ${called} is neither true nor false`);
-  return { name, ranges: readRanges(addresses, called), protocol, autoAssign, avoidBuggyIps, ...readAllocation(allocation, called) };
+  if (protocol === 'bgp')
+    throw wrongPools(`${called} has protocol "bgp", which nobody speaks here; with routes of your own it is "routed"`);
+  if (protocol !== 'layer2' && protocol !== 'routed')
+    throw wrongPools(`${called} has protocol ${JSON.stringify(protocol)}, not layer2 or routed`);
+  if (typeof autoAssign !== 'boolean' || typeof avoidBuggyIps !== 'boolean')
+    throw wrongPools(`a choice of ${called} is neither true nor false`);
+  const announcing = {
+    nodeSelectors: listOf(nodeSelectors, `node-selectors of ${called}`)?.map((one) => selectorIn(one, called)),
+    interfaces: listOf(interfaces, `interfaces of ${called}`)?.map(String),
+  };
+  const ranges = readRanges(addresses, called);
+  return { name, ranges, protocol, autoAssign, avoidBuggyIps, ...readAllocation(allocation, called), ...announcing };
 }
 
 function readRanges(addresses: unknown, called: string): AddressRange[] {
-  if (!Array.isArray(addresses) || addresses.length === 0) throw bad(`${called} has no addresses`);
+  if (!Array.isArray(addresses) || addresses.length === 0) throw wrongPools(`${called} has no addresses`);
   return addresses.map((text) => {
     const range = parseRange(String(text));
-    if (range === undefined) throw bad(`"${text}" of ${called} is neither a range nor a CIDR`);
+    if (range === undefined) throw wrongPools(`"${text}" of ${called} is neither a range nor a CIDR`);
     return range;
   });
 }
@@ -131,33 +147,43 @@ function readAllocation(value: unknown, called: string): Pick<Pool, 'priority' |
   const allocation = fieldsOf(value, `service-allocation of ${called}`);
   const { priority = 0, namespaces, 'namespace-selectors': inNamespaces, 'service-selectors': ofServices, ...others } = allocation;
   refuseOthers(others, `service-allocation of ${called}`);
-  if (!Number.isInteger(priority) || (priority as number) < 0) throw bad(`the priority of ${called} is no whole number`);
+  if (!Number.isInteger(priority) || (priority as number) < 0) throw wrongPools(`the priority of ${called} is no whole number`);
   return {
     priority: priority as number,
     namespaces: listOf(namespaces, `namespaces of ${called}`)?.map(String),
-    namespaceSelectors: listOf(inNamespaces, `namespace-selectors of ${called}`)?.map((one) => labelsOf(one, called)),
-    serviceSelectors: listOf(ofServices, `service-selectors of ${called}`)?.map((one) => labelsOf(one, called)),
+    namespaceSelectors: listOf(inNamespaces, `namespace-selectors of ${called}`)?.map((one) => selectorIn(one, called)),
+    serviceSelectors: listOf(ofServices, `service-selectors of ${called}`)?.map((one) => selectorIn(one, called)),
   };
 }
 
-function listOf(value: unknown, what: string): readonly unknown[] | undefined {
+export function listOf(value: unknown, what: string): readonly unknown[] | undefined {
   if (value === undefined) return undefined;
-  if (!Array.isArray(value)) throw bad(`${what} are no list`);
+  if (!Array.isArray(value)) throw wrongPools(`${what} are no list`);
   return value;
 }
 
-function labelsOf(value: unknown, called: string): Labels {
-  const { 'match-labels': labels = {}, ...others } = fieldsOf(value, `a selector of ${called}`);
-  refuseOthers(others, `a selector of ${called}`);
-  return Object.fromEntries(Object.entries(fieldsOf(labels, `match-labels of ${called}`)).map(([key, text]) => [key, String(text)]));
+/** As a LabelSelector, in the file's spelling. */
+function selectorIn(value: unknown, called: string): Selector {
+  const what = `a selector of ${called}`;
+  const { 'match-labels': labels = {}, 'match-expressions': expressions, ...others } = fieldsOf(value, what);
+  refuseOthers(others, what);
+  const matchLabels = Object.fromEntries(
+    Object.entries(fieldsOf(labels, `match-labels of ${called}`)).map(([key, text]) => [key, String(text)]),
+  );
+  const matchExpressions = listOf(expressions, `match-expressions of ${called}`) as LabelSelector['matchExpressions'];
+  try {
+    return labelSelectorOf({ matchLabels, ...(matchExpressions ? { matchExpressions } : {}) });
+  } catch (err) {
+    throw wrongPools(`${what}: ${messageOf(err)}`);
+  }
 }
 
-function fieldsOf(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad(`${what} has no fields`);
-  return value as Record<string, unknown>;
+export function fieldsOf(value: unknown, what: string): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrongPools(`${what} has no fields`);
+  return value as Fields;
 }
 
-function refuseOthers(others: object, what: string): void {
+export function refuseOthers(others: object, what: string): void {
   const [name] = Object.keys(others);
-  if (name !== undefined) throw bad(`${what} has a field "${name}", which means nothing here`);
+  if (name !== undefined) throw wrongPools(`${what} has a field "${name}", which means nothing here`);
 }

@@ -16,7 +16,11 @@ const flags = {
     choices: ['metal'],
     help: 'who has the machines: metal gives Services addresses out of pools of your own',
   },
-  'cloud-config': textFlag('FILE', "settings of the provider; for metal its address-pools, as MetalLB's configuration has them", ''),
+  'cloud-config': textFlag(
+    'FILE',
+    "settings of the provider; for metal its address-pools, or MetalLB's IPAddressPools and L2Advertisements",
+    '',
+  ),
   'address-pools': textFlag('RANGE,…', 'addresses that Services of type LoadBalancer get, such as 192.0.2.200-192.0.2.220', ''),
   'address-pool-config-map': textFlag(
     'NAMESPACE/NAME',
@@ -42,13 +46,13 @@ const flags = {
   },
 } as const satisfies PartFlags;
 
-/** The parsed file of --cloud-config. Throws BAD_CONFIG. */
-async function cloudConfig(read: FlagReader<keyof typeof flags>): Promise<unknown> {
+/** The documents of --cloud-config. Throws BAD_CONFIG. */
+async function cloudConfig(read: FlagReader<keyof typeof flags>): Promise<readonly unknown[]> {
   const path = read.optional('cloud-config');
-  if (path === undefined) return {};
-  const { parse } = await import('yaml');
+  if (path === undefined) return [];
+  const { documentsOf } = await import('../../cloud/metal/documents.ts');
   try {
-    return parse(await readFile(path, 'utf8')) ?? {};
+    return documentsOf(await readFile(path, 'utf8'));
   } catch (err) {
     throw new KnownError('BAD_CONFIG', `Cannot read "${path}": ${messageOf(err)}`, {
       hint: 'Give a file of YAML, such as address-pools: []',
@@ -61,10 +65,11 @@ export const cloudControllerManager: Part = definePart({
   name: 'cloud-controller-manager',
   flags,
   async config(read, setting) {
-    const [{ partClient }, { cloudControllers }, { poolOfRanges, readPools }] = await Promise.all([
+    const [{ partClient }, { cloudControllers }, { poolOfRanges }, { readDocuments }] = await Promise.all([
       import('./part-client.ts'),
       import('../../cloud/start.ts'),
       import('../../cloud/metal/pools.ts'),
+      import('../../cloud/metal/metallb-objects.ts'),
     ]);
     const makesRoutes = read.isSet('configure-cloud-routes');
     const names = read
@@ -76,7 +81,7 @@ export const cloudControllerManager: Part = definePart({
       configMap: read.text('address-pool-config-map'),
     };
     // What is wrong with them is told now, and not when it leads.
-    readPools(provider.config);
+    readDocuments(provider.config);
     poolOfRanges(provider.addressPools);
     return {
       names,

@@ -25,3 +25,9 @@ test('changedAddressPools() makes the pool where it is not', () => {
   );
   assert.equal(changedAddressPools('', [range]), addressPoolsObject([range]).data?.config);
 });
+
+test("changedAddressPools() leaves MetalLB's objects alone, and says so", () => {
+  const text =
+    'kind: IPAddressPool\nmetadata: {name: a}\nspec: {addresses: [192.0.2.1/32]}\n---\nkind: L2Advertisement\nmetadata: {name: a}\n';
+  assert.throws(() => changedAddressPools(text, ['192.0.2.10']), { code: 'BAD_CONFIG', message: /has pools of kind IPAddressPool/ });
+});
