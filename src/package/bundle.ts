@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
+import { merge } from './merge.ts';
 import { requiredIn, rewriteUrls } from './project-urls.ts';
 
 export interface Bundle {
@@ -22,6 +23,19 @@ export interface Bundle {
 }
 
 const entry = 'src/main/fairlead.ts';
+/** What each process loads before it is ready that runs for long. A command that is not here works as well, with more in its files than it needs. */
+const processes: readonly (readonly string[])[] = [
+  ['main/part/proxy', 'main/part/proxy-tasks', 'main/part/proxy-configuration', 'main/part/run-proxy', 'proxy/mode/nftables/nftables-mode'],
+  ['main/part/kubelet', 'kubelet/kubelet'],
+  ['main/part/net-agent', 'net-agent/start', 'cni/start'],
+  ['main/part/dns', 'dns/start'],
+  ['main/part/speaker', 'speaker/start'],
+  ['main/agent-command', 'kubelet/kubelet', 'main/part/run-proxy', 'proxy/mode/nftables/nftables-mode', 'net-agent/start', 'dns/start'],
+  ['main/part/apiserver', 'apiserver/apiserver', 'storage/open'],
+  ['main/part/controller-manager', 'controllers/start', 'main/part/led'],
+  ['main/part/scheduler', 'scheduler/scheduler', 'main/part/led'],
+  ['main/server-command', 'apiserver/apiserver', 'storage/open', 'storage/sqlite/open-url', 'controllers/start', 'scheduler/scheduler'],
+].map((files) => ['cli/cli', 'main/commands', 'main/part/part-process', 'main/part/part-client', ...files].map((file) => `src/${file}.ts`));
 /** A shell's way in lies beside the modules: it names them. */
 export const launcher = 'src/main/fairlead.sh';
 /** It finds its native part by where it lies. */
@@ -71,6 +85,17 @@ function projectUrls(root: string, found: Found): Plugin {
   };
 }
 
+const common = {
+  bundle: true,
+  write: false,
+  outdir: 'lib',
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  legalComments: 'none',
+  logLevel: 'error',
+} as const;
+
 function packagesOf(metafile: Metafile): string[] {
   const folders = Object.keys(metafile.inputs).map((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0]);
   return [...new Set(folders.filter((folder) => folder !== undefined))].toSorted();
@@ -95,27 +120,24 @@ export async function bundle(root: string): Promise<Bundle> {
       absWorkingDir: root,
       // In one order, as it is in the names of modules.
       entryPoints: Object.fromEntries([...found.entries].toSorted().map((path) => [nameOf(path, found.entries), path])),
-      bundle: true,
       splitting: true,
-      write: false,
-      outdir: 'lib',
-      format: 'esm',
-      platform: 'node',
-      target: 'node24',
       external: unbundled,
       // Its other half is CommonJS.
       alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
-      // What older packages are written for, where no module of theirs is.
-      banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
-      legalComments: 'none',
       metafile: true,
-      logLevel: 'error',
+      ...common,
       plugins: [projectUrls(root, found)],
     });
     // A worker or a process that a module starts is one more way in, with modules of its own.
     if (found.entries.size > before) continue;
     refuseNamesOfCommonJs(result.metafile);
-    const modules = new Map(result.outputFiles.map(({ path, contents }) => [basename(path), contents]));
+    const split = new Map(result.outputFiles.map(({ path, text }) => [basename(path), text]));
+    const ways = [...found.entries].toSorted();
+    const modules = await merge({ contents: split, outputs: result.metafile.outputs }, ways, processes, {
+      ...common,
+      // What older packages are written for, where no module of theirs is.
+      banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
+    });
     const hash = createHash('sha256');
     for (const [name, content] of [...modules].toSorted()) hash.update(`${name}\n`).update(content);
     return {
