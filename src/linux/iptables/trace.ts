@@ -125,6 +125,7 @@ export class Trace {
         return this.#options.isInSet?.(set, packet, sides) === true;
       }
       case 'comment --comment':
+      case 'nfacct --nfacct-name':
         return true;
     }
     throw new SyntaxError(`Cannot follow a rule with "-m ${match} ${option} ${value}"`);

@@ -5,7 +5,7 @@ import type { Chains, Section } from '../../../linux/iptables/section.ts';
 import { referrersFirst } from './chain-names.ts';
 import { type EnsuredRule, ensuredRules, fixedChains, kubeletFirewall, type Layout, type SharedChain, splitName } from './layout.ts';
 
-/** What changes in a chain that Services share. The order of their rules means nothing: a frontend is one Service's. */
+/** What changes in a chain that Services share. The order of Services means nothing: a frontend is one Service's. */
 export interface SharedChange {
   /** As the kernel has them. */
   readonly gone: readonly string[];
@@ -69,6 +69,11 @@ function editsIn(shared: Changes['shared'], table: TableName, of: (change: Share
   return rulesIn(shared, table, (change) => (of(change)?.length ? of(change) : undefined));
 }
 
+/** Each comes to the head of the chain: so a Service's rules have their own order. */
+function comingFirst({ added }: SharedChange): readonly string[] {
+  return added.toReversed();
+}
+
 /** Chains of both; of a chain that both have, the rules of the second come behind. */
 function together(a: Chains, b: Chains): Chains {
   const both = new Map(a);
@@ -83,7 +88,7 @@ function together(a: Chains, b: Chains): Chains {
 export function* sectionsOf({ base, own, shared, ensured, stale }: Changes): Generator<Section> {
   const isNew = ({ whole, gone }: SharedChange): boolean => whole !== undefined && gone.length === 0;
   yield* base;
-  const added = editsIn(shared, 'filter', (change) => (isNew(change) ? undefined : change.added));
+  const added = editsIn(shared, 'filter', (change) => (isNew(change) ? undefined : comingFirst(change)));
   yield* section('filter', {
     fill: rulesIn(shared, 'filter', (change) => (isNew(change) ? change.whole : undefined)),
     insert: together(added, ensuredIn(ensured, 'filter')),
@@ -101,7 +106,7 @@ export function* sectionsOf({ base, own, shared, ensured, stale }: Changes): Gen
     ),
     remove: editsIn(shared, 'nat', (change) => (change.whole ? undefined : change.gone)),
     insert: together(
-      editsIn(shared, 'nat', (change) => (change.whole ? undefined : change.added)),
+      editsIn(shared, 'nat', (change) => (change.whole ? undefined : comingFirst(change))),
       ensuredIn(ensured, 'nat'),
     ),
     drop: ordered.slice(0, staleAtATime),

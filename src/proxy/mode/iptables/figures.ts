@@ -1,8 +1,10 @@
 /** What kube-proxy's iptables mode tells beside what every mode tells. */
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
+import type { PacketAccounts } from '../../../linux/netlink/packet-accounts.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { familyNames } from '../ip-family.ts';
 import type { Figures, ModeFigure } from '../mode.ts';
+import { localhostAccount } from './layout.ts';
 import { type Counts, countedTables } from './rule-count.ts';
 import type { ServiceChains } from './service-chains.ts';
 
@@ -17,7 +19,11 @@ function byTable(families: Families, of: (chains: Pick<ServiceChains, 'count'>) 
   );
 }
 
-export function iptablesFigures(families: Families, iptables: Pick<Iptables, 'counted'>): readonly ModeFigure[] {
+export function iptablesFigures(
+  families: Families,
+  iptables: Pick<Iptables, 'counted'>,
+  accounts?: Pick<PacketAccounts, 'packets'>,
+): readonly ModeFigure[] {
   const ofFamilyAndTable = { type: 'gauge', labels: ['ip_family', 'table'] } as const;
   return [
     {
@@ -46,7 +52,19 @@ export function iptablesFigures(families: Families, iptables: Pick<Iptables, 'co
       labels: [],
       read: async () => [[{}, await invalidDropped(families, iptables)]],
     },
+    ...(accounts ? [localhostAccepted(accounts)] : []),
   ];
+}
+
+/** As in kube-proxy, only where the kernel keeps such accounts. */
+function localhostAccepted(accounts: Pick<PacketAccounts, 'packets'>): ModeFigure {
+  return {
+    name: 'iptables_localhost_nodeports_accepted_packets_total',
+    help: 'Packets accepted at node ports of the loopback interface',
+    type: 'counter',
+    labels: [],
+    read: async () => [[{}, (await accounts.packets(localhostAccount)) ?? 0]],
+  };
 }
 
 async function invalidDropped(families: Families, iptables: Pick<Iptables, 'counted'>): Promise<number> {

@@ -4,6 +4,7 @@ import { isKnownError } from '../../../errors/known-error.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
 import { asFarAsAble, eitherFamily } from '../../../linux/lack.ts';
 import { Conntrack } from '../../../linux/netlink/conntrack.ts';
+import { KernelPacketAccounts, type PacketAccounts } from '../../../linux/netlink/packet-accounts.ts';
 import { type TableFamily, tableFamilies } from '../../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
@@ -14,7 +15,7 @@ import type { Mode, ModeFigure, ModeOptions, ModeRules } from '../mode.ts';
 import { openTools, ownPrefix } from './backend.ts';
 import { cleanUpSections } from './clean-up.ts';
 import { iptablesFigures } from './figures.ts';
-import { canary, canaryTables, kubeletFirewall } from './layout.ts';
+import { addsToLocalhost, canary, canaryTables, kubeletFirewall, localhostAccount } from './layout.ts';
 import { hashSteps, type Step } from './placement.ts';
 import { ServiceChains } from './service-chains.ts';
 
@@ -25,6 +26,9 @@ const trialChain = 'KUBE-PROXY-TRIAL';
 const routeLocalnet = 'net/ipv4/conf/all/route_localnet';
 const beLiberal = 'net/netfilter/nf_conntrack_tcp_be_liberal';
 
+/** Of packets, which kube-proxy makes. */
+const proxyAccounts = [localhostAccount, 'ct_state_invalid_dropped_pkts'];
+
 const kernelSettings: Settings = { read: readSysctl, set: ensureSysctl };
 
 export interface IptablesModeOptions extends ModeOptions {
@@ -32,9 +36,11 @@ export interface IptablesModeOptions extends ModeOptions {
   /** The backend in which another proxy may have left rules; whoever asks closes it. */
   readonly otherBackend?: () => Promise<Iptables | undefined>;
   readonly settings?: Settings;
+  /** Where packets to node ports at 127.0.0.1 are counted. Without: nowhere. */
+  readonly accounts?: PacketAccounts;
   /** What is counted for the fewest connections. Without: nothing is. */
   readonly connections?: Connections & { close(): void };
-  /** Whether `close` closes `iptables` and `connections`. */
+  /** Whether `close` closes `iptables`, `accounts` and `connections`. */
   readonly closes?: boolean;
 }
 
@@ -55,6 +61,8 @@ export class IptablesMode implements Mode {
   #touched = false;
   #deeplyVerified: number;
   #algorithms = iptablesAlgorithms;
+  /** Undefined until somebody asked. */
+  #countsLocalhost: boolean | undefined;
 
   /** Whoever gives `iptables` closes it, unless it says so. */
   constructor(options: IptablesModeOptions) {
@@ -64,12 +72,19 @@ export class IptablesMode implements Mode {
     this.#accounting = options.connections?.eachTranslated ? new FlowAccounting(this.#settings, options.log) : undefined;
     this.#clock = options.clock ?? systemClock;
     this.#deeplyVerified = this.#clock.monotonic();
-    this.figures = iptablesFigures(this.#families, this.#iptables);
+    this.figures = iptablesFigures(this.#families, this.#iptables, options.accounts);
   }
 
   /** In the network namespace of this process. */
   static async ofKernel(options: ModeOptions = {}): Promise<IptablesMode> {
-    return new IptablesMode({ ...options, ...(await openTools()), connections: new Conntrack(), closes: true });
+    const accounts = await KernelPacketAccounts.open();
+    return new IptablesMode({
+      ...options,
+      ...(await openTools()),
+      ...(accounts && { accounts }),
+      connections: new Conntrack(),
+      closes: true,
+    });
   }
 
   get algorithms(): readonly Algorithm[] {
@@ -81,15 +96,24 @@ export class IptablesMode implements Mode {
       await this.#iptables.features(one);
       return one;
     });
-    if (!(await this.#canHash(family))) this.#algorithms = iptablesAlgorithms.filter((one) => one !== 'source-hash');
+    await this.#tryMatches(family);
     await this.#iptables.foreignChanges();
   }
 
-  /** Whether the kernel has the match that tells clients apart: a module of its own. It says so when a rule asks for it. */
-  async #canHash(family: TableFamily): Promise<boolean> {
-    const [{ match }] = hashSteps(['a', 'b'], undefined) as [Step];
+  /** Whether the kernel has the matches that tell clients apart and that count: modules of their own. It says so when a rule asks for them. */
+  async #tryMatches(family: TableFamily): Promise<void> {
+    const [{ match: tells }] = hashSteps(['a', 'b'], undefined) as [Step];
+    const counts = (await this.#options.accounts?.ensure(localhostAccount)) ? addsToLocalhost : undefined;
+    this.#countsLocalhost = counts !== undefined;
+    if (await this.#accepts(family, counts === undefined ? [tells] : [tells, counts])) return;
+    this.#countsLocalhost = counts !== undefined && (await this.#accepts(family, [counts]));
+    if (counts === undefined || !(await this.#accepts(family, [tells])))
+      this.#algorithms = iptablesAlgorithms.filter((one) => one !== 'source-hash');
+  }
+
+  async #accepts(family: TableFamily, matches: readonly string[]): Promise<boolean> {
     try {
-      const fill = new Map([[trialChain, [`${match}-j RETURN`]]]);
+      const fill = new Map([[trialChain, matches.map((match) => `${match}-j RETURN`)]]);
       await this.#iptables.restore(family, [
         { table: 'mangle', fill },
         { table: 'mangle', drop: [trialChain] },
@@ -104,7 +128,13 @@ export class IptablesMode implements Mode {
   async open(node: NodeContext): Promise<ModeRules> {
     const { randomFully } = await this.#iptables.features(node.family);
     const isLiberal = (this.#settings.read(beLiberal) ?? '0') !== '0';
-    const rules = { ...this.#options, conntrackLiberal: isLiberal || this.#options.conntrackLiberal === true };
+    // Who only looks does not try.
+    this.#countsLocalhost ??= (await this.#options.accounts?.ensure(localhostAccount)) ?? false;
+    const rules = {
+      ...this.#options,
+      conntrackLiberal: isLiberal || this.#options.conntrackLiberal === true,
+      countsLocalhost: this.#countsLocalhost,
+    };
     const allowLocalnet = (): void => this.#settings.set(routeLocalnet, '1');
     const { connections = noConnections } = this.#options;
     const accounting = this.#accounting ? { accounting: this.#accounting } : {};
@@ -144,6 +174,7 @@ export class IptablesMode implements Mode {
   async cleanUp(families: readonly TableFamily[] = tableFamilies): Promise<void> {
     await this.#cleanUpOf(this.#iptables, families);
     await this.cleanUpElsewhere(families);
+    for (const account of proxyAccounts) await this.#options.accounts?.remove(account);
   }
 
   /** In the backend that the tools of this machine do not use, as a proxy in an image may have used it. */
@@ -178,6 +209,7 @@ export class IptablesMode implements Mode {
     for (const chains of this.#families.values()) chains.close();
     if (!this.#options.closes) return;
     this.#options.connections?.close();
+    this.#options.accounts?.close();
     this.#iptables.close();
   }
 }

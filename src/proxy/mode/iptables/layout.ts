@@ -3,7 +3,16 @@ import type { TableName } from '../../../linux/iptables/ruleset.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ModeOptions } from '../mode.ts';
 
-export type IptablesOptions = Pick<ModeOptions, 'masqueradeBit' | 'localhostNodePorts' | 'conntrackLiberal'>;
+export interface IptablesOptions extends Pick<ModeOptions, 'masqueradeBit' | 'localhostNodePorts' | 'conntrackLiberal'> {
+  /** Whether the kernel keeps an account of packets to node ports at 127.0.0.1. Default false. */
+  readonly countsLocalhost?: boolean;
+}
+
+/** kube-proxy's, of packets to node ports at 127.0.0.1. */
+export const localhostAccount = 'localhost_nps_accepted_pkts';
+
+/** As it is printed. */
+export const addsToLocalhost: string = `-m nfacct --nfacct-name  ${localhostAccount} `;
 
 /** All that the rules depend on besides Services. */
 export interface Layout {
@@ -11,6 +20,7 @@ export interface Layout {
   /** `0x4000`. */
   readonly mark: string;
   readonly localhostNodePorts: boolean;
+  readonly countsLocalhost: boolean;
   readonly conntrackLiberal: boolean;
   readonly randomFully: boolean;
 }
@@ -20,11 +30,13 @@ const defaultMasqueradeBit = 14;
 const isLoopback = (ip: string): boolean => ip === '::1' || ip.startsWith('127.');
 
 export function layoutOf(node: NodeContext, options: IptablesOptions, randomFully: boolean): Layout {
-  const { masqueradeBit = defaultMasqueradeBit, localhostNodePorts = true, conntrackLiberal = false } = options;
+  const { masqueradeBit = defaultMasqueradeBit, localhostNodePorts = true, conntrackLiberal = false, countsLocalhost = false } = options;
+  const isAtLocalhost = localhostNodePorts && node.family === 'ip' && (node.nodePortIps === 'all' || node.nodePortIps.some(isLoopback));
   return {
     node,
     mark: `0x${(2 ** masqueradeBit).toString(16)}`,
-    localhostNodePorts: localhostNodePorts && node.family === 'ip' && (node.nodePortIps === 'all' || node.nodePortIps.some(isLoopback)),
+    localhostNodePorts: isAtLocalhost,
+    countsLocalhost: isAtLocalhost && countsLocalhost,
     conntrackLiberal,
     randomFully,
   };

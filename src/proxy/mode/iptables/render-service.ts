@@ -3,7 +3,7 @@ import { probability, quoted } from '../../../linux/iptables/rule.ts';
 import type { LocalDetector } from '../../plan/node-context.ts';
 import type { EndpointAddress, Frontend, PortPlan, Target } from '../../plan/service-plan.ts';
 import { addressOf, chainsOf, type PortChains, portName } from './chain-names.ts';
-import type { Layout, SharedChain } from './layout.ts';
+import { addsToLocalhost, type Layout, type SharedChain } from './layout.ts';
 import { hashSteps, type PlacedPlan, type Step } from './placement.ts';
 
 export interface ServiceRules {
@@ -174,7 +174,7 @@ class PortRules {
     const { kind, inside, outside, sources } = frontend;
     if (isServed(inside)) {
       const chain = sources ? this.#names.firewall : this.#names.external;
-      if (kind === 'node-port') this.#add('nat KUBE-NODEPORTS', `${this.#to(frontend, this.#name)} -j ${chain}`);
+      if (kind === 'node-port') this.#nodePort(frontend, chain);
       else this.#add('nat KUBE-SERVICES', `${this.#to(frontend, `${this.#name} ${addressKinds[kind]}`)} -j ${chain}`);
       if (sources)
         this.#add('filter KUBE-PROXY-FIREWALL', `${this.#to(frontend, `${this.#name} traffic not accepted by ${chain}`)} -j DROP`);
@@ -182,6 +182,13 @@ class PortRules {
     if (outside !== 'refuse' && outside !== 'drop') return;
     const [why, verdict] = this.#end(outside);
     this.#add('filter KUBE-EXTERNAL-SERVICES', `${this.#to(frontend, why, { local: kind === 'node-port' })} -j ${verdict}`);
+  }
+
+  #nodePort(frontend: Frontend, chain: string): void {
+    const to = this.#to(frontend, this.#name);
+    // What is counted goes no further: the next rule takes all other packets.
+    if (this.#layout.countsLocalhost) this.#add('nat KUBE-NODEPORTS', `-d 127.0.0.0/8 ${to} ${addsToLocalhost}-j ${chain}`);
+    this.#add('nat KUBE-NODEPORTS', `${to} -j ${chain}`);
   }
 
   #externalChain({ outside, masquerade }: External): void {

@@ -4,6 +4,7 @@ import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
 import { changesOf, printRuleset, type RuleCommand } from '../../../linux/iptables/print.ts';
 import type { Ruleset } from '../../../linux/iptables/ruleset.ts';
 import { trace } from '../../../linux/iptables/trace.ts';
+import { KernelPacketAccounts, type PacketAccounts } from '../../../linux/netlink/packet-accounts.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { readSysctl } from '../../../linux/sysctl.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
@@ -59,6 +60,18 @@ export function namedChanges(family: TableFamily, commands: Iterable<RuleCommand
   });
 }
 
+/** The kernel's, to which nothing is done: where there is no account yet, no rule adds to it. */
+function accountsToRead(): PacketAccounts {
+  const opening = KernelPacketAccounts.open();
+  const packets = async (name: string): Promise<number | undefined> => (await opening)?.packets(name);
+  return {
+    packets,
+    ensure: async (name) => (await packets(name)) !== undefined,
+    remove: async () => {},
+    close: () => void opening.then((accounts) => accounts?.close()),
+  };
+}
+
 export const view: ModeView = {
   name: 'iptables',
   algorithms: iptablesAlgorithms,
@@ -77,7 +90,7 @@ export const view: ModeView = {
     const set = (name: string, value: string): void => {
       if (readSysctl(name) !== value) told.push(() => [{ text: `sysctl -w ${name}=${value}` }]);
     };
-    const mode = new IptablesMode({ ...options, iptables, settings: { read: readSysctl, set }, closes: true });
+    const mode = new IptablesMode({ ...options, iptables, accounts: accountsToRead(), settings: { read: readSysctl, set }, closes: true });
     return {
       mode,
       changes: (plans) => {

@@ -55,7 +55,8 @@ export class NftablesMode implements Mode {
   readonly #closes: boolean;
   readonly #tables: ServiceTable[] = [];
   /** Families for which the kernel has all that rules are made of. */
-  readonly #probed = new Set<TableFamily>();
+  readonly #able = new Set<TableFamily>();
+  #isProbed = false;
   /** The kernel's count of changes when it was last looked at, and our own since. */
   #generation = 0;
   #commits = 0;
@@ -87,16 +88,18 @@ export class NftablesMode implements Mode {
     await eitherFamily((family) => this.#probe(family));
     this.#generation = await this.#nft.generation();
     this.#commits = 0;
+    this.#isProbed = true;
   }
 
   async #probe(family: TableFamily): Promise<void> {
-    if (this.#probed.has(family)) return;
+    if (this.#able.has(family)) return;
     await probeParts(this.#counted(), family);
-    this.#probed.add(family);
+    this.#able.add(family);
   }
 
   async open(node: NodeContext): Promise<ModeRules> {
-    await this.#probe(node.family);
+    // Who only looks does not try.
+    if (this.#isProbed) await this.#probe(node.family);
     const table = new ServiceTable(this.#counted(), node, this.#clock);
     await table.open();
     this.#tables.push(table);

@@ -95,11 +95,10 @@ export const view: ModeView = {
   dryRun(options = {}) {
     const transactions: Transaction[] = [];
     const nft = new KernelNftables();
-    const note = (transaction: Transaction): void => {
-      // A trial of what the kernel has is no drift.
-      if (transaction.table === tableName) transactions.push(transaction);
-    };
-    const mode = new NftablesMode(dryRun(nft, note), { ...(options.clock ? { clock: options.clock } : {}), closes: true });
+    const mode = new NftablesMode(
+      dryRun(nft, (transaction) => transactions.push(transaction)),
+      { ...(options.clock ? { clock: options.clock } : {}), closes: true },
+    );
     return { mode, changes: (plans) => changesOf(transactions, new Owners(plans)) };
   },
   async read(family: TableFamily): Promise<Held | undefined> {
