@@ -14,29 +14,42 @@ import { views } from '../proxy/mode/views.ts';
 import type { FlagReader } from './flag-reader.ts';
 
 /** One that does not listen is known at once; a busy machine answers late. */
-const patienceMs = 5000;
+const defaultPatienceMs = 20_000;
 
-async function page(address: string, path: string): Promise<string | undefined> {
+/** What is no proxy tells nothing. One that is late is not passed over: what it runs would be shown as another mode's. Throws PROXY_UNREACHABLE. */
+async function page(address: string, path: string, patienceMs: number): Promise<string | undefined> {
   try {
     const answer = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(patienceMs) });
     return answer.ok ? await answer.text() : undefined;
-  } catch {
-    return undefined;
+  } catch (err) {
+    if (!(err instanceof DOMException && err.name === 'TimeoutError')) return undefined;
+    throw new KnownError(
+      'PROXY_UNREACHABLE',
+      `Cannot ask the service proxy at "${address}" for its mode: it listens, and has not answered`,
+      {
+        hint: `Try again; what it does stands in its log, and curl http://${address}/healthz tells whether it is stuck`,
+        cause: err,
+      },
+    );
   }
 }
 
 /** The configuration of the proxy that runs here, and its mode; nothing when there is none, or one that does not tell. */
-async function askRunning(address: string): Promise<{ readonly mode?: string; readonly configuration?: object }> {
-  const [mode, configz] = await Promise.all([page(address, '/proxyMode'), page(address, '/configz')]);
+async function askRunning(address: string, patienceMs: number): Promise<{ readonly mode?: string; readonly configuration?: object }> {
+  const [mode, configz] = await Promise.all([page(address, '/proxyMode', patienceMs), page(address, '/configz', patienceMs)]);
   const configuration = configz === undefined ? undefined : (JSON.parse(configz) as Record<string, object>)['kubeproxy.config.k8s.io'];
   // What another proxy tells is its own, and may have no version.
   if (!(configuration && 'apiVersion' in configuration)) return mode ? { mode: mode.trim() } : {};
   return { ...(mode ? { mode: mode.trim() } : {}), ...(configuration ? { configuration } : {}) };
 }
 
-/** In the mode that the flag, the proxy that runs here, or the configuration says. `asks`: whether the proxy that runs here counts. Throws BAD_CONFIG. */
-export async function viewedConfiguration(read: FlagReader, asks: boolean): Promise<KubeProxyConfiguration> {
-  const running = asks ? await askRunning(read.text('proxy-metrics-address')) : {};
+/** In the mode that the flag, the proxy that runs here, or the configuration says. `asks`: whether the proxy that runs here counts. Throws BAD_CONFIG, PROXY_UNREACHABLE. */
+export async function viewedConfiguration(
+  read: FlagReader,
+  asks: boolean,
+  patienceMs: number = defaultPatienceMs,
+): Promise<KubeProxyConfiguration> {
+  const running = asks ? await askRunning(read.text('proxy-metrics-address'), patienceMs) : {};
   const path = read.optional('config');
   const text = path === undefined ? running.configuration && JSON.stringify(running.configuration) : await readFile(path, 'utf8');
   const told = text === undefined ? completed() : completed(readProxyConfig(text));
