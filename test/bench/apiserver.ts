@@ -86,7 +86,8 @@ const rows: readonly Row<Figures>[] = [
 
 async function main({ programs, sizes, rounds, limits }: Choice): Promise<void> {
   // The first program would be measured together with a client that is not compiled yet.
-  await measure(programs[0]!, { pods: 1, watchers: 200 }, { ...limits, requestsMs: 200, changes: 5 });
+  const watchers = Math.max(...sizes.map((size) => size.watchers));
+  await measure(programs[0]!, { pods: 1, watchers }, { ...limits, requestsMs: 200, changes: 5 });
   for (const size of sizes) {
     const figures = new Map<string, Figures[]>(programs.map(({ name }) => [name, []]));
     for (let round = 0; round < rounds; round++)
