@@ -6,6 +6,7 @@ import type { LoadBalancerStatus, Node, NodeAddress, Service } from '../api/sche
 import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
+import type { GaugeSource } from '../observability/gauge.ts';
 import type { Log } from '../observability/log.ts';
 
 export interface ProviderContext {
@@ -18,6 +19,8 @@ export interface ProviderContext {
   readonly signal: AbortSignal;
   /** `--load-balancer-class`: the Services of this class are the provider's; without, those of none. */
   readonly loadBalancerClass?: string | undefined;
+  /** What it counts goes in here, by name. */
+  readonly gauges?: Map<string, GaugeSource>;
 }
 
 /** A load balancer as a Service is to show it. */

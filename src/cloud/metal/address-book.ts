@@ -27,6 +27,11 @@ export class AddressBook {
     return this.#holdings.get(service)?.addresses ?? [];
   }
 
+  /** Each address that somebody has, once. */
+  taken(): string[] {
+    return [...this.#holders.keys()];
+  }
+
   isTaken(address: string): boolean {
     return this.#holders.has(address);
   }

@@ -17,6 +17,7 @@ import { addressRequest, claimOf } from './address-request.ts';
 import { allocate } from './allocate.ts';
 import { documentsOf } from './documents.ts';
 import { readDocuments } from './metallb-objects.ts';
+import { poolGauges } from './pool-gauges.ts';
 import type { Pool } from './pools.ts';
 
 export interface MetalOptions {
@@ -52,6 +53,7 @@ export class MetalLoadBalancers implements LoadBalancers {
     const { informers } = context;
     this.#services = informers.of(services);
     this.#namespaces = informers.of(namespaces);
+    for (const gauge of poolGauges(() => this.#pools, this.#book)) context.gauges?.set(gauge.name, gauge);
     const [namespace = '', name = ''] = configMap.split('/');
     const files = informers.of(configMaps, { namespace, fieldSelector: `metadata.name=${name}` });
     files.on({ add: (file) => this.#configure(file), update: (file) => this.#configure(file), delete: () => this.#configure(undefined) });

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { switchFlag, textFlag } from '../../cli/command.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
+import type { GaugeSource } from '../../observability/gauge.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { clusterCidr, kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part, type PartFlags } from './part.ts';
@@ -101,8 +102,10 @@ export const cloudControllerManager: Part = definePart({
     const [{ startCloud }, { endClient }] = await Promise.all([import('../../cloud/start.ts'), import('./part-client.ts')]);
     const informers = pool.open(config.client, { clock, log, shares: 'all', signal });
     const accounts = ownAccounts ? new (await import('../../client/account-clients.ts')).AccountClients(config.client, clock) : undefined;
-    const context = { ...config, informers, clock, log, signal, ...(accounts ? { clientOf: accounts.of.bind(accounts) } : {}) };
+    const gauges = new Map<string, GaugeSource>();
+    const context = { ...config, informers, clock, log, signal, gauges, ...(accounts ? { clientOf: accounts.of.bind(accounts) } : {}) };
     const cloud = startCloud(context, { names, providerName, provider });
-    return { stopped: endClient(accounts ?? config.client, Promise.all([informers.start(signal), cloud]), { clock, signal }) };
+    const running = Promise.all([informers.start(signal), cloud]);
+    return { stopped: endClient(accounts ?? config.client, running, { clock, signal }), gauges: () => [...gauges.values()] };
   },
 });
