@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
 import { backends } from './backend/backends.ts';
-import { netConfOf, openNetConf } from './net-conf.ts';
+import { backendConfigOf, netConfOf, openNetConf } from './net-conf.ts';
 
 describe('openNetConf()', () => {
   for (const Type of Object.keys(backends))
@@ -37,4 +37,17 @@ describe('openNetConf()', () => {
         () => openNetConf({ Network: network, Backend: { Type: type } }),
         (err) => isKnownError(err, 'BAD_CONFIG') && said.test(err.message) && hint.test(err.hint ?? ''),
       ));
+});
+
+describe('backendConfigOf()', () => {
+  for (const [text, wanted] of [
+    ['{"Network":"10.9.0.0/16","Backend":{"Type":"host-gw","MTU":1400}}', { Type: 'host-gw', MTU: 1400 }],
+    ['{"Backend":{"VNI":7,"DirectRouting":true}}', { Type: 'vxlan', VNI: 7, DirectRouting: true }],
+    ['{"Network":"10.9.0.0/16"}', { Type: 'vxlan' }],
+    ['null', { Type: 'vxlan' }],
+  ] as const)
+    test(`reads ${text}`, () => assert.deepEqual(backendConfigOf(text), wanted));
+
+  for (const text of ['', '{', '{"Backend":{"Type":7}}'])
+    test(`refuses "${text}"`, () => assert.throws(() => backendConfigOf(text), { code: 'BAD_CONFIG', message: /net-conf\.json/ }));
 });

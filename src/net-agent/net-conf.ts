@@ -1,4 +1,5 @@
 /** The configuration of the pod network: flannel's net-conf.json, as far as it is used. Pure. */
+import { messageOf } from '../errors/known-error.ts';
 import { type Cidr, type Family, parseCidr } from '../ip/ip.ts';
 import type { Backend, BackendConfig } from './backend/backend.ts';
 import { backends } from './backend/backends.ts';
@@ -16,6 +17,21 @@ export interface NetConf {
 /** Of ranges of either family. */
 export function netConfOf(cidrs: readonly string[], backend: BackendConfig): NetConf {
   return Object.assign({ Backend: backend }, ...cidrs.map((cidr) => (cidr.includes(':') ? { IPv6Network: cidr } : { Network: cidr })));
+}
+
+/** `Backend` of a text of net-conf.json; vxlan where it names none. Throws BAD_CONFIG. */
+export function backendConfigOf(text: string): BackendConfig {
+  const hint = 'Write it as {"Backend": {"Type": "vxlan"}}';
+  let config: unknown;
+  try {
+    config = JSON.parse(text);
+  } catch (err) {
+    throw badConfig(`net-conf.json: ${messageOf(err)}`, hint);
+  }
+  const { Backend = {} } = (config ?? {}) as { readonly Backend?: object };
+  const { Type = 'vxlan', ...options } = Backend as Partial<BackendConfig>;
+  if (typeof Type !== 'string') throw badConfig(`net-conf.json: Backend.Type ${JSON.stringify(Type)}`, hint);
+  return { Type, ...options };
 }
 
 /** Throws BAD_CONFIG. */

@@ -49,7 +49,7 @@ export class Machine {
   /** Gives standard output. */
   async must(...args: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await this.fairlead(...args);
-    assert.equal(code, 0, stderr);
+    assert.equal(code, 0, stderr || stdout);
     return stdout;
   }
 

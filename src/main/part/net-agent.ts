@@ -1,11 +1,15 @@
 /** The pod network between nodes, and the server behind the CNI plugin that attaches pods to it. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { switchFlag, textFlag } from '../../cli/command.ts';
+import { KnownError, messageOf } from '../../errors/known-error.ts';
 import { familyOf } from '../../ip/ip.ts';
 import type { UnderlayWish } from '../../net-agent/plan/underlay.ts';
+import type { NetAgent } from '../../net-agent/start.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { clusterCidr, nodeIp, nodeNameOf, nodePartFlags } from './cluster-flags.ts';
-import { definePart, type Part, type PartFlags } from './part.ts';
+import { followFile } from './follow-file.ts';
+import { definePart, type Part, type PartContext, type PartFlags } from './part.ts';
 
 const flags = {
   ...nodePartFlags,
@@ -21,6 +25,10 @@ const flags = {
     help: 'how pods reach those of other nodes; the same on all of them',
     among: { name: 'network-backend' },
   },
+  'net-config-path': textFlag(
+    'FILE',
+    "flannel's net-conf.json: its Backend stands in place of --backend, --vxlan-vni and --vxlan-port, and is followed while it changes",
+  ),
   'vxlan-vni': textFlag('N', 'VXLAN network identifier', '1'),
   'vxlan-port': textFlag('PORT', 'UDP port of VXLAN', '8472'),
   'ip-masq': {
@@ -46,19 +54,53 @@ function underlayOf(read: FlagReader<keyof typeof flags>): UnderlayWish {
   };
 }
 
+/** The file of --net-config-path. Throws BAD_CONFIG. */
+async function netConfigOf(read: FlagReader<keyof typeof flags>): Promise<{ readonly path: string; readonly text: string } | undefined> {
+  const path = read.optional('net-config-path');
+  if (path === undefined) return undefined;
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new KnownError('BAD_CONFIG', `Cannot read "${path}": ${messageOf(cause)}`, {
+      hint: "Give a file as flannel's net-conf.json",
+      cause,
+    });
+  });
+  return { path, text };
+}
+
+/** Changes over with the file; what is wrong with it is said, and changes nothing. */
+async function followBackend(
+  { path, text }: { readonly path: string; readonly text: string },
+  agent: Pick<NetAgent, 'use'>,
+  { clock, log, signal }: Pick<PartContext, 'clock' | 'log' | 'signal'>,
+): Promise<void> {
+  const { backendConfigOf } = await import('../../net-agent/net-conf.ts');
+  const onChange = async (now: string): Promise<void> => {
+    try {
+      agent.use(backendConfigOf(now));
+      log.info('Changes over to what the file says of the pod network', { path });
+    } catch (err) {
+      log.error(`${messageOf(err)}; the pod network stays as it was`, { path });
+    }
+  };
+  await followFile(path, { text, clock, signal, onChange });
+}
+
 export const netAgent: Part = definePart({
   name: 'net-agent',
   flags,
   async config(read) {
     const { apiServerOf, nodePartClient } = await import('./part-client.ts');
     const nodeName = nodeNameOf(read);
-    const backend = { Type: read.text('backend'), VNI: read.number('vxlan-vni', 1, 0xff_ff_ff), Port: read.port('vxlan-port') };
-    const { netConfOf, openNetConf } = await import('../../net-agent/net-conf.ts');
+    const { backendConfigOf, netConfOf, openNetConf } = await import('../../net-agent/net-conf.ts');
+    const flagged = { Type: read.text('backend'), VNI: read.number('vxlan-vni', 1, 0xff_ff_ff), Port: read.port('vxlan-port') };
+    const file = await netConfigOf(read);
+    const backend = file ? backendConfigOf(file.text) : flagged;
     const config = netConfOf(read.familyCidrs('cluster-cidr'), backend);
     openNetConf(config);
     const underlay = underlayOf(read);
     const client = await nodePartClient('net-agent', read, nodeName);
     return {
+      file,
       network: {
         client,
         nodeName,
@@ -81,8 +123,9 @@ export const netAgent: Part = definePart({
     const informers = pool.open(config.network.client, { clock, log, signal });
     const cni = await startCniServer({ ...config.cni, log: log.child({ part: 'cni' }), clock, signal });
     const network = startNetAgent({ ...config.network, informers, onNetwork: (n) => cni.setNetwork(n), log, clock, signal });
+    const following = config.file && followBackend(config.file, network, { clock, log, signal });
     return {
-      stopped: Promise.all([cni.stopped, network.stopped, informers.start(signal)]),
+      stopped: Promise.all([cni.stopped, network.stopped, following, informers.start(signal)]),
       health: () => (network.isReady ? undefined : 'the pod network is not set up yet'),
     };
   },

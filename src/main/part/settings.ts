@@ -1,4 +1,4 @@
-/** Follows what the cluster says of the service proxy for all nodes, so that one edit of a ConfigMap changes every node. */
+/** Follows what the cluster says of service proxy and pod network for all nodes, so that one edit of a ConfigMap changes every node. */
 import { nodeNameOf, nodePartFlags } from './cluster-flags.ts';
 import { definePart, type Part } from './part.ts';
 
@@ -13,7 +13,7 @@ export const settings: Part = definePart({
     return { client: await nodePartClient('settings', read, nodeNameOf(read)) };
   },
   async start({ client }, { clock, log, signal }) {
-    const { followProxySettings } = await import('../../setup/settings/node-settings.ts');
-    return { stopped: followProxySettings({ client, dir: settingsDir, clock, log, signal }).finally(() => client.close()) };
+    const { followSettings } = await import('../../setup/settings/node-settings.ts');
+    return { stopped: followSettings({ client, dir: settingsDir, clock, log, signal }).finally(() => client.close()) };
   },
 });

@@ -15,7 +15,7 @@ import { nodeAddress, ownAddresses } from '../node-address.ts';
 import { gatherFacts } from '../preflight/gather.ts';
 import { runningFlags } from '../service/running-flags.ts';
 import { envFile, readEnv } from '../service/service.ts';
-import { settingsCopy } from '../settings/node-settings.ts';
+import { keptSettings } from '../settings/node-settings.ts';
 import type { NodeSettings } from '../settings/settings.ts';
 import type { SetupContext } from '../setup-context.ts';
 import { askCluster } from './ask-cluster.ts';
@@ -42,7 +42,7 @@ export async function gatherDoctorFacts(context: SetupContext, request: DoctorRe
   const services = await lookAtServices(context, kept);
   // What init and join have not set up may run all the same: a node of a lab, or one that somebody has made by hand.
   const { server = await runningFlags('server'), agent = await runningFlags('agent') } = kept;
-  const settings = await readSettings(request.settingsDir);
+  const settings = await keptSettings(request.settingsDir);
   const nodeName = request.nodeName ?? agent?.FAIRLEAD_NODE_NAME ?? request.hostName;
   const { cluster, nodes, skewMs } = await askCluster(kubeconfigFor(request.kubeconfig, agent), nodeName, context);
   const own = ownAddresses();
@@ -113,11 +113,6 @@ export async function lookAtServices(
 ): Promise<ServiceFact[]> {
   const names = (['server', 'agent'] as const).filter((name) => envs[name] !== undefined);
   return await Promise.all(names.map(async (name) => ({ name, isRunning: await keeper.isRunning(name), logHint: keeper.logHint(name) })));
-}
-
-async function readSettings(dir: string): Promise<NodeSettings | undefined> {
-  const text = await textOf(join(dir, settingsCopy));
-  return text === undefined ? undefined : (JSON.parse(text) as NodeSettings);
 }
 
 /** nftables, where nothing is said. */

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
 import { configMaps } from '../../api/resource-types.ts';
+import type { ConfigMap } from '../../api/schema/types.ts';
 import { FakeClient } from '../../client/testing/fake-client.ts';
 import { systemClock } from '../../clock/clock.ts';
 import { type ClusterWish, planCluster } from '../config/cluster-plan.ts';
-import { settingsKeys, settingsNames, settingsObjects } from '../settings/settings.ts';
-import { changedClusterSettings, refuseOtherBackend } from './cluster-settings.ts';
+import { settingsKeys, settingsNames, settingsNamespace, settingsObjects } from '../settings/settings.ts';
+import { changedBackend, changedClusterSettings, changeNetworkBackend } from './cluster-settings.ts';
 
 const plan = (wish: ClusterWish): ReturnType<typeof planCluster> => planCluster(wish, {}, '192.168.56.10');
 const textOf = (wish: ClusterWish): string =>
@@ -37,11 +38,23 @@ test('changedClusterSettings() adds what was not there', () => {
   );
 });
 
-test('refuseOtherBackend() names the backend that a living cluster has', async () => {
+test('changedBackend() changes the type alone, also in what somebody has written by hand', () => {
+  const text = '{"Network": "10.9.0.0/16", "Backend": {"Type": "vxlan", "VNI": 7,}, # ours\n}';
+  assert.equal(changedBackend(text, 'vxlan'), undefined);
+  assert.deepEqual(JSON.parse(changedBackend(text, 'host-gw') ?? ''), { Network: '10.9.0.0/16', Backend: { Type: 'host-gw', VNI: 7 } });
+  assert.deepEqual(JSON.parse(changedBackend('', 'host-gw') ?? ''), { Backend: { Type: 'host-gw' } });
+});
+
+test('changeNetworkBackend() changes it in a living cluster, and nothing where nobody asks for one', async () => {
   const client = new FakeClient(systemClock);
-  await refuseOtherBackend(client, 'host-gw');
   for (const object of settingsObjects(plan({ networkBackend: 'host-gw' }))) client.put(configMaps, object);
-  await refuseOtherBackend(client, 'host-gw');
-  await refuseOtherBackend(client, undefined);
-  await assert.rejects(refuseOtherBackend(client, 'vxlan'), { code: 'BAD_CONFIG', message: /"vxlan".*by "host-gw"/ });
+  const backend = async (): Promise<unknown> => {
+    const { data } = await client.get<ConfigMap>(configMaps, settingsNames.network, { namespace: settingsNamespace });
+    return JSON.parse(data?.[settingsKeys.network] ?? '').Backend.Type;
+  };
+  assert.equal(await changeNetworkBackend(client, undefined), false);
+  assert.equal(await changeNetworkBackend(client, 'host-gw'), false);
+  assert.equal(await backend(), 'host-gw');
+  assert.equal(await changeNetworkBackend(client, 'vxlan'), true);
+  assert.equal(await backend(), 'vxlan');
 });

@@ -2,9 +2,7 @@
 import { parse } from 'yaml';
 import { configMaps } from '../../api/resource-types.ts';
 import type { ConfigMap } from '../../api/schema/types.ts';
-import { ignoreNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
-import { KnownError } from '../../errors/known-error.ts';
 import type { ClusterPlan, ClusterWish } from '../config/cluster-plan.ts';
 import type { ProxyConfiguration } from '../config/documents.ts';
 import { externalEtcd } from '../config/shared-store.ts';
@@ -42,25 +40,17 @@ export async function changeAddressPools(client: Client, addresses: readonly str
   return await changeMap(client, poolsName, 'config', (text) => changedAddressPools(text, addresses));
 }
 
-/** Every node would have to change in the same moment. Throws BAD_CONFIG. */
-export async function refuseOtherBackend(client: Pick<Client, 'get'>, wished: string | undefined): Promise<void> {
-  const where = { namespace: settingsNamespace };
-  const found = await client.get<ConfigMap>(configMaps, settingsNames.network, where).catch(ignoreNotFound);
-  const present = backendIn(found?.data?.[settingsKeys.network]);
-  if (wished === undefined || present === undefined || wished === present) return;
-  throw new KnownError(
-    'BAD_CONFIG',
-    `Cannot use --network-backend="${wished}": the nodes of this cluster reach each other's pods by "${present}"`,
-    {
-      hint: `Leave it out, or say --network-backend=${present}; another one is for a new cluster, after: fairlead reset`,
-    },
-  );
+/** How pods cross nodes; the nodes change over one after the other, as each hears of it. */
+export async function changeNetworkBackend(client: Client, wished: string | undefined): Promise<boolean> {
+  if (wished === undefined) return false;
+  return await changeMap(client, settingsNames.network, settingsKeys.network, (text) => changedBackend(text, wished));
 }
 
-/** Of `net-conf.json`; undefined where nobody can tell. */
-function backendIn(text = '{}'): string | undefined {
-  const { Backend: backend } = (parse(text) ?? {}) as { readonly Backend?: { readonly Type?: string } };
-  return backend?.Type;
+/** A net-conf.json with another backend, and with everything else of it; undefined when it has that one. Pure. */
+export function changedBackend(text: string, Type: string): string | undefined {
+  const config = (parse(text) ?? {}) as { readonly Backend?: { readonly Type?: string } };
+  if (config.Backend?.Type === Type) return undefined;
+  return `${JSON.stringify({ ...config, Backend: { ...config.Backend, Type } }, undefined, 2)}\n`;
 }
 
 /** Whether anything was changed. */

@@ -35,8 +35,8 @@ import {
   changeAddressPools,
   changeClusterInfo,
   changeClusterSettings,
+  changeNetworkBackend,
   changeProxySettings,
-  refuseOtherBackend,
 } from './cluster-settings.ts';
 import { askStore, readEarlier, readOtherCluster, refuseChanges, withEarlier } from './earlier.ts';
 import { ensureObjects } from './ensure-objects.ts';
@@ -187,12 +187,12 @@ async function waitForControlPlane(context: SetupContext, plan: ClusterPlan, cli
 }
 
 async function ensureSettings(client: Client, plan: ClusterPlan, request: InitRequest): Promise<boolean> {
-  await refuseOtherBackend(client, request.wish.networkBackend);
   const pools = request.addressPools.length > 0 ? [addressPoolsObject(request.addressPools)] : [];
   const isNew = await ensureObjects(client, [...settingsObjects(plan), ...pools, ...joinRoles(), ...request.nodeRoles]);
   const changes = [
     await changeClusterSettings(client, plan),
     await changeProxySettings(client, request.wish, request.documents.proxy),
+    await changeNetworkBackend(client, request.wish.networkBackend),
     await changeAddressPools(client, request.addressPools),
   ];
   return isNew || changes.includes(true);

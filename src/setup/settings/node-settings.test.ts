@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { configMaps } from '../../api/resource-types.ts';
 import type { ConfigMap, Node } from '../../api/schema/types.ts';
 import { ApiError } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
+import { FakeClient } from '../../client/testing/fake-client.ts';
+import { systemClock } from '../../clock/clock.ts';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { type Log, silentLog } from '../../observability/log.ts';
 import { planCluster } from '../config/cluster-plan.ts';
-import { type NodeSettingsOptions, readNodeSettings, refuseOtherNetworks } from './node-settings.ts';
+import { followSettings, keptSettings, type NodeSettingsOptions, readNodeSettings, refuseOtherNetworks } from './node-settings.ts';
 import { settingsObjects } from './settings.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-settings-'));
@@ -63,6 +67,7 @@ describe('readNodeSettings()', () => {
     assert.deepEqual([flags['cluster-cidr'], flags['network-backend']], ['10.200.0.0/16', 'host-gw']);
     assert.deepEqual(given.told, []);
     assert.match(readFileSync(flags['proxy-config'] ?? '', 'utf8'), /KubeProxyConfiguration/);
+    assert.match(readFileSync(flags['net-config-path'] ?? '', 'utf8'), /"Type":"host-gw"/);
     // The next start may find nobody to ask.
     const again = { ...given, client: clientOf({ refused: { 'kubeadm-config': 500 } }) };
     assert.deepEqual(await readNodeSettings(again), flags);
@@ -117,4 +122,39 @@ test('refuseOtherNetworks() takes nodes that say the same, or nothing', () => {
     message: /node "other" has vxlan with VNI 4096/,
   });
   assert.throws(() => check(said('host-gw', 'null')), { message: /node "other" has host-gw, and no ConfigMap says so/ });
+});
+
+test('followSettings() writes what is edited of proxy and pod network, and keeps what was before where that cannot be read', async () => {
+  const client = new FakeClient(systemClock);
+  for (const object of objects) client.put(configMaps, object);
+  const ended = new AbortController();
+  const told: string[] = [];
+  const log: Log = { ...silentLog, error: (text) => told.push(text) };
+  const at = join(dir, 'followed');
+  const following = followSettings({ client, dir: at, clock: systemClock, log, signal: ended.signal });
+  const has = (file: string, text: RegExp): Promise<unknown> =>
+    eventually(`${file} has ${text}`, () => text.test(readFileSync(join(at, file), 'utf8')));
+  await has('kube-proxy.conf', /KubeProxyConfiguration/);
+  await has('net-conf.json', /"host-gw"/);
+  const edit = (name: string, data: Record<string, string>): unknown =>
+    client.put(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'kube-system' }, data });
+  edit('kube-flannel-cfg', { 'net-conf.json': '{"Backend": {"Type": "vxlan"}}' });
+  await has('net-conf.json', /"vxlan"/);
+  edit('kube-flannel-cfg', { 'net-conf.json': '{' });
+  await eventually('it is told', () => told.some((text) => text.includes('kube-flannel-cfg')));
+  edit('kube-proxy', { 'config.conf': 'mode: ipvs' });
+  await has('kube-proxy.conf', /^mode: ipvs$/);
+  await has('net-conf.json', /"vxlan"/);
+  ended.abort();
+  await following;
+});
+
+test('keptSettings() are the copy with what was edited since', async () => {
+  assert.equal(await keptSettings(join(dir, 'nowhere')), undefined);
+  const given = options({});
+  await readNodeSettings(given);
+  writeFileSync(join(given.dir, 'net-conf.json'), '{"Backend":{"Type":"vxlan","VNI":7}}');
+  writeFileSync(join(given.dir, 'kube-proxy.conf'), 'mode: ipvs');
+  const kept = await keptSettings(given.dir);
+  assert.deepEqual([kept?.backend, kept?.proxyConfiguration], [{ type: 'vxlan', vni: 7, port: 8472 }, 'mode: ipvs']);
 });

@@ -1,6 +1,6 @@
 /**
  * A node's copy of what the cluster says for all nodes: read before anything starts, kept on the disk, so that a node comes up while the
- * control plane is away. The service proxy follows the file that is written here.
+ * control plane is away. Service proxy and pod network follow the files that are written here.
  */
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -16,6 +16,8 @@ import { isKnownError, KnownError, messageOf } from '../../errors/known-error.ts
 import type { Log } from '../../observability/log.ts';
 import {
   agentFlags,
+  backendOf,
+  followedText,
   type NodeSettings,
   type SettingsSources,
   settingsKeys,
@@ -34,8 +36,14 @@ export interface NodeSettingsOptions {
 }
 
 /** The name of the copy. */
-export const settingsCopy = 'settings.json';
-const proxyFile = 'kube-proxy.conf';
+const settingsCopy = 'settings.json';
+/** The texts that a node's parts follow. */
+const followed = { proxy: 'kube-proxy.conf', network: 'net-conf.json' } as const;
+
+function filesIn(dir: string): Record<keyof typeof followed, string> {
+  return { proxy: join(dir, followed.proxy), network: join(dir, followed.network) };
+}
+
 const delays = { durationMs: 500, capMs: 10_000 };
 
 type Names = keyof typeof settingsNames;
@@ -114,21 +122,20 @@ async function withoutMissing({ client, log, signal }: NodeSettingsOptions, { so
 /** What the cluster says now, or said when it was last heard; waits for its first answer when there is neither. Gives flags for `fairlead agent`. */
 export async function readNodeSettings(options: NodeSettingsOptions): Promise<Readonly<Record<string, string>>> {
   const { client, dir, clock, log, signal } = options;
-  const copy = join(dir, settingsCopy);
   const backOff = new BackOff(delays);
   for (let said = ''; ; ) {
     try {
       const settings = await withoutMissing(options, await fetchSources(client, signal));
       await keepCopy(dir, settings);
-      return agentFlags(settings, join(dir, proxyFile));
+      return agentFlags(settings, filesIn(dir));
     } catch (err) {
       // What somebody has to mend is told at once, and so is it that the node goes on with what it knows.
       const why = messageOf(err);
       if (signal.aborted) throw err;
-      const known = await readIfThere(copy);
+      const known = await keptSettings(dir);
       if (known !== undefined) {
         log.warn(`Cannot read the settings of the cluster, those of before hold: ${why}`);
-        return agentFlags(JSON.parse(known) as NodeSettings, join(dir, proxyFile));
+        return agentFlags(known, filesIn(dir));
       }
       if (isKnownError(err, 'BAD_CONFIG')) throw err;
       if (why !== said) log.warn(`Cannot read the settings of the cluster yet: ${why}`);
@@ -138,23 +145,43 @@ export async function readNodeSettings(options: NodeSettingsOptions): Promise<Re
   }
 }
 
+/** The copy, with what was heard since it was written; undefined where there is none. */
+export async function keptSettings(dir: string): Promise<NodeSettings | undefined> {
+  const { proxy, network } = filesIn(dir);
+  const [text, proxyConfiguration, networkConfiguration] = await Promise.all([join(dir, settingsCopy), proxy, network].map(readIfThere));
+  if (text === undefined) return undefined;
+  const settings = JSON.parse(text) as NodeSettings;
+  return {
+    ...settings,
+    ...(proxyConfiguration === undefined ? {} : { proxyConfiguration }),
+    ...(networkConfiguration === undefined || settings.networkConfiguration === undefined
+      ? {}
+      : { networkConfiguration, backend: backendOf(JSON.parse(networkConfiguration)) }),
+  };
+}
+
 async function keepCopy(dir: string, settings: NodeSettings): Promise<void> {
-  await writeWhole(join(dir, proxyFile), settings.proxyConfiguration);
+  const files = filesIn(dir);
+  await writeWhole(files.proxy, settings.proxyConfiguration);
+  if (settings.networkConfiguration !== undefined) await writeWhole(files.network, settings.networkConfiguration);
   await writeWhole(join(dir, settingsCopy), `${JSON.stringify(settings, undefined, 2)}\n`);
 }
 
-/** Follows the settings of the service proxy until the signal aborts; those of others hold from the next start of the node's agent. */
-export async function followProxySettings({ client, dir, clock, log, signal }: NodeSettingsOptions): Promise<void> {
-  // By name: the rights of a node are to this ConfigMap, and not to all of them.
-  const fieldSelector = `metadata.name=${settingsNames.proxy}`;
+/** Follows the settings of service proxy and pod network until the signal aborts; those of others hold from the next start of the node's agent. */
+export async function followSettings(options: NodeSettingsOptions): Promise<void> {
+  await Promise.all((['proxy', 'network'] as const).map((source) => followOne(source, options)));
+}
+
+async function followOne(source: keyof typeof followed, { client, dir, clock, log, signal }: NodeSettingsOptions): Promise<void> {
+  // By name: the rights of a node are to these ConfigMaps, and not to all of them.
+  const fieldSelector = `metadata.name=${settingsNames[source]}`;
   const informer = new Informer<ConfigMap>(client, configMaps, { namespace: settingsNamespace, fieldSelector, clock, log });
   let writing = Promise.resolve();
-  const take = ({ data }: ConfigMap): void => {
-    const text = data?.[settingsKeys.proxy];
-    if (text === undefined) return;
+  const take = (map: ConfigMap): void => {
+    if (map.data?.[settingsKeys[source]] === undefined) return;
     writing = writing
-      .then(() => writeWhole(join(dir, proxyFile), text))
-      .catch((err) => log.error(`Cannot keep the settings of the service proxy: ${messageOf(err)}`));
+      .then(() => writeWhole(filesIn(dir)[source], followedText(source, map)))
+      .catch((err) => log.error(`Cannot keep what ConfigMap "${settingsNames[source]}" says: ${messageOf(err)}`));
   };
   informer.on({ add: take, update: take });
   await informer.start(signal);

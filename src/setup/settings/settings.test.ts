@@ -21,6 +21,7 @@ test('what settingsObjects() writes, settingsOf() reads', () => {
     dnsDomain: 'cluster.local',
     dnsAddress: '10.96.0.10',
     backend: { type: 'host-gw', vni: 1, port: 8472 },
+    networkConfiguration: '{"Network":"10.200.0.0/16","Backend":{"Type":"host-gw"}}',
     proxyConfiguration: yaml.stringify(plan.proxy),
   });
 });
@@ -93,10 +94,16 @@ describe('settingsOf()', () => {
     assert.deepEqual(settingsOf({ ...all, network }).backend, { type: 'vxlan', vni: 7, port: 4789 });
   });
 
+  test("gives the pod network flannel's options as JSON, whatever YAML somebody has written", () => {
+    const network = map('net-conf.json', '{"Backend": {"Type": "vxlan", "DirectRouting": true,}} # ours');
+    assert.equal(settingsOf({ ...all, network }).networkConfiguration, '{"Backend":{"Type":"vxlan","DirectRouting":true}}');
+  });
+
   test('does without the ConfigMaps of a pod network and a proxy of others', () => {
     const { network: _network, proxy: _proxy, ...rest } = all;
     const settings = settingsOf(rest);
     assert.deepEqual(settings.backend, { type: 'vxlan', vni: 1, port: 8472 });
+    assert.equal(agentFlags(settings, { proxy: '/x', network: '/y' })['net-config-path'], undefined);
     assert.deepEqual(yaml.parse(settings.proxyConfiguration), {
       apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
       kind: 'KubeProxyConfiguration',
@@ -124,7 +131,7 @@ describe('settingsOf()', () => {
 });
 
 test('agentFlags() are flags of "fairlead agent"', () => {
-  assert.deepEqual(agentFlags(settingsOf(sourcesOf(objects)), '/x'), {
+  assert.deepEqual(agentFlags(settingsOf(sourcesOf(objects)), { proxy: '/x', network: '/y' }), {
     'cluster-cidr': '10.200.0.0/16',
     'service-cidr': '10.96.0.0/16',
     'cluster-domain': 'cluster.local',
@@ -132,6 +139,7 @@ test('agentFlags() are flags of "fairlead agent"', () => {
     'network-backend': 'host-gw',
     'vxlan-vni': '1',
     'vxlan-port': '8472',
+    'net-config-path': '/y',
     'proxy-config': '/x',
   });
 });

@@ -35,6 +35,8 @@ export interface NodeSettings {
   readonly dnsDomain: string;
   readonly dnsAddress: string;
   readonly backend: { readonly type: string; readonly vni: number; readonly port: number };
+  /** The net-conf.json as it stands in the cluster, where it does. */
+  readonly networkConfiguration?: string;
   /** A KubeProxyConfiguration as it stands in the cluster. */
   readonly proxyConfiguration: string;
 }
@@ -125,7 +127,6 @@ export function settingsOf(sources: SettingsSources): NodeSettings {
   const read = (source: Source): Tree => treeOf(source, sources[source]);
   const [cluster, kubelet, proxy, network] = [read('cluster'), read('kubelet'), read('proxy'), read('network')];
   const networking = (cluster.networking ?? {}) as Tree;
-  const backend = (network.Backend ?? {}) as Tree;
   const dns = (kubelet.clusterDNS ?? []) as readonly string[];
   const podSubnet = networking.podSubnet ?? network.Network ?? network.IPv6Network;
   if (typeof podSubnet !== 'string') throw missing('cluster', 'networking.podSubnet');
@@ -136,13 +137,25 @@ export function settingsOf(sources: SettingsSources): NodeSettings {
     serviceSubnet: networking.serviceSubnet,
     dnsDomain: String(networking.dnsDomain ?? clusterPresets.dnsDomain),
     dnsAddress: dns[0],
-    backend: {
-      type: String(backend.Type ?? clusterPresets.networkBackend),
-      vni: Number(backend.VNI ?? 1),
-      port: Number(backend.Port ?? 8472),
-    },
+    backend: backendOf(network),
+    ...(sources.network ? { networkConfiguration: followedText('network', sources.network) } : {}),
     proxyConfiguration: proxyText(proxy, sources.proxy, podSubnet),
   };
+}
+
+/** Of a parsed net-conf.json. */
+export function backendOf({ Backend }: Tree): NodeSettings['backend'] {
+  const backend = (Backend ?? {}) as Tree;
+  return {
+    type: String(backend.Type ?? clusterPresets.networkBackend),
+    vni: Number(backend.VNI ?? 1),
+    port: Number(backend.Port ?? 8472),
+  };
+}
+
+/** What a node's parts follow, as they read it: net-conf.json is JSON, whatever YAML somebody has written. Throws BAD_CONFIG. */
+export function followedText(source: 'proxy' | 'network', map: ConfigMap): string {
+  return source === 'proxy' ? (map.data?.[settingsKeys.proxy] ?? '') : JSON.stringify(treeOf(source, map));
 }
 
 /** Without a ConfigMap, which who runs another proxy may not have, the presets. */
@@ -173,8 +186,8 @@ function missing(source: Source, field: string): KnownError {
   });
 }
 
-/** The flags of "fairlead agent" that these settings stand for. */
-export function agentFlags(settings: NodeSettings, proxyConfigFile: string): Readonly<Record<string, string>> {
+/** The flags of "fairlead agent" that these settings stand for; `files` is where a node keeps the texts of its copy. */
+export function agentFlags(settings: NodeSettings, files: Readonly<Record<'proxy' | 'network', string>>): Readonly<Record<string, string>> {
   return {
     'cluster-cidr': settings.podSubnet,
     'service-cidr': settings.serviceSubnet,
@@ -183,6 +196,7 @@ export function agentFlags(settings: NodeSettings, proxyConfigFile: string): Rea
     'network-backend': settings.backend.type,
     'vxlan-vni': String(settings.backend.vni),
     'vxlan-port': String(settings.backend.port),
-    'proxy-config': proxyConfigFile,
+    ...(settings.networkConfiguration === undefined ? {} : { 'net-config-path': files.network }),
+    'proxy-config': files.proxy,
   };
 }
