@@ -15,6 +15,17 @@ function importsOf(file: string, text: string): string[] {
   return [...text.matchAll(modules)].map((match) => posix.join(posix.dirname(file), match[1]!));
 }
 
+/** With all that they load from elsewhere: a test may come to a file by way of another folder. `read` gives a file's text, and nothing when there is none. */
+export function withLoaded(sources: Sources, read: (file: string) => string | undefined): Sources {
+  const all = new Map(sources);
+  for (const [name, text] of all)
+    for (const target of importsOf(name, text)) {
+      const loaded = all.has(target) ? undefined : read(target);
+      if (loaded !== undefined) all.set(target, loaded);
+    }
+  return all;
+}
+
 /** The tests among the sources that bear a file's name, or load it, directly or by what they import; nearest first. */
 export function testsOf(file: string, sources: Sources): string[] {
   const importers = new Map<string, string[]>();

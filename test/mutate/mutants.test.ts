@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isPure, isSource, testsOf } from './imports.ts';
+import { isPure, isSource, testsOf, withLoaded } from './imports.ts';
 import { describeMutant } from './mutant.ts';
 import { mutantsOf } from './mutants.ts';
 import { parse } from './parse.ts';
@@ -92,6 +92,26 @@ test('testsOf() names the tests that load a file, by others, too, nearest first'
     'src/a.test.ts',
     'src/b/b.test.ts',
   ]);
+});
+
+test('testsOf() finds the tests that come to a file by way of another folder', () => {
+  const files: Readonly<Record<string, string>> = {
+    'src/open.ts': `const open = () => import('./a/a.ts');`,
+    'src/a/a.ts': `import './away.ts'; import '../open.ts';`,
+    'src/a/a.test.ts': `import { open } from '../open.ts';`,
+    'src/other.test.ts': `import { open } from './open.ts';`,
+  };
+  const folder = new Map(Object.entries(files).filter(([name]) => name.startsWith('src/a/')));
+  assert.deepEqual(
+    testsOf(
+      'src/a/a.ts',
+      withLoaded(folder, (name) => files[name]),
+    ),
+    ['src/a/a.test.ts'],
+  );
+  const deep = new Map([...folder, ['src/a/b.ts', ''], ['src/a/b2.test.ts', `import '../open.ts';`]]);
+  const read = (name: string): string | undefined => (name === 'src/open.ts' ? `import './a/b.ts';` : undefined);
+  assert.deepEqual(testsOf('src/a/b.ts', withLoaded(deep, read)), ['src/a/a.test.ts', 'src/a/b2.test.ts']);
 });
 
 test('isPure() sees an edge behind an import, and none behind a type', () => {
