@@ -107,18 +107,25 @@ export class FrontendArbiter {
   }
 
   #settle(name: string): void {
-    const claims = this.#claims.get(name) ?? [];
-    const refused = new Map<string, Refusal>();
+    const [before, refused] = [this.#refused.get(name), this.#refusedOf(name)];
+    // Nearly every frontend has one who claims it, and gets it.
+    if (!before && !refused) return;
+    if (refused) this.#refused.set(name, refused);
+    else this.#refused.delete(name);
+    for (const key of new Set([...(before?.keys() ?? []), ...(refused?.keys() ?? [])]))
+      this.#note(name, key, before?.get(key), refused?.get(key));
+  }
+
+  /** Who goes without a frontend; undefined for nobody. */
+  #refusedOf(name: string): Map<string, Refusal> | undefined {
+    let refused: Map<string, Refusal> | undefined;
     let winner: string | undefined;
-    for (const claim of claims) {
+    for (const claim of this.#claims.get(name) ?? []) {
       const refusal = this.#refusal(name, claim, winner);
-      if (refusal) refused.set(claim.key, refusal);
+      if (refusal) refused = (refused ?? new Map<string, Refusal>()).set(claim.key, refusal);
       else winner = claim.key;
     }
-    const before = this.#refused.get(name);
-    if (refused.size === 0) this.#refused.delete(name);
-    else this.#refused.set(name, refused);
-    for (const key of new Set([...(before?.keys() ?? []), ...refused.keys()])) this.#note(name, key, before?.get(key), refused.get(key));
+    return refused;
   }
 
   #note(name: string, key: string, before: Refusal | undefined, now: Refusal | undefined): void {
@@ -209,11 +216,12 @@ export class FrontendArbiter {
 
   #granted(plan: ServicePlan | undefined): ServicePlan | undefined {
     if (!plan) return undefined;
-    const has = (name: string): boolean => this.#refused.get(name)?.has(plan.key) !== true;
+    const isWhole = !this.#missed.has(plan.key);
+    const has = (f: Frontend, port: PortPlan): boolean => isWhole || !this.#refused.get(frontendName(f, port))?.has(plan.key);
     const isShared = ({ ip = '' }: Frontend): boolean => this.#sharedIps.has(ip);
-    if (plan.ports.every((port) => port.frontends.every((f) => has(frontendName(f, port)) && !isShared(f)))) return plan;
+    if (plan.ports.every((port) => port.frontends.every((f) => has(f, port) && !isShared(f)))) return plan;
     const granted = (port: PortPlan): Frontend[] =>
-      port.frontends.filter((f) => has(frontendName(f, port))).map((f) => (isShared(f) ? { ...f, isShared: true } : f));
+      port.frontends.filter((f) => has(f, port)).map((f) => (isShared(f) ? { ...f, isShared: true } : f));
     return { ...plan, ports: plan.ports.map((port) => ({ ...port, frontends: granted(port) })) };
   }
 }

@@ -155,11 +155,10 @@ export function whyReserved(
   isOfServices: (ip: string) => boolean,
 ): string | undefined {
   const { ip, port } = frontend;
-  const onAll = frontendName({ port }, { protocol });
   const isPartOf = (place: NodePlace): boolean =>
     protocol === 'tcp' && (port === place.kubeletPort || nodePorts.has(port) || (place.controls && controlPlanePorts.has(port)));
   if (frontend.kind === 'cluster-ip') return undefined;
-  if (ip === undefined) return whyNodePortReserved(onAll, reserved, isPartOf);
+  if (ip === undefined) return whyNodePortReserved(frontendName({ port }, { protocol }), reserved, isPartOf);
   if (isOfEveryHost(ip)) return 'every host has that address for itself';
   if (isOfServices(ip)) return 'the address is of a Service range';
   const name = frontendName({ ip, port }, { protocol });
@@ -167,7 +166,7 @@ export function whyReserved(
   if (server !== undefined) return server;
   const place = reserved.nodes.get(ip);
   if (place && isPartOf(place)) return `a part of node "${place.name}" listens there`;
-  const listens = reserved.listening.has(name) || (reserved.ownIps.has(ip) && reserved.listening.has(onAll));
+  const listens = reserved.listening.has(name) || (reserved.ownIps.has(ip) && reserved.listening.has(frontendName({ port }, { protocol })));
   return listens ? 'this node listens there itself' : undefined;
 }
 
