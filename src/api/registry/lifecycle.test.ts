@@ -112,6 +112,19 @@ test('a PersistentVolume tells since when it has its phase', () => {
   assert.equal(at(updated(old, (next) => void delete next.status)), '2026-01-01T00:00:00Z');
 });
 
+test('a PriorityClass has a generation, which nothing counts up', () => {
+  const old = created('scheduling.k8s.io/v1', 'PriorityClass', { value: 1, description: 'a' });
+  assert.equal(old.metadata.generation, 1);
+  const next = updated(old, (object) => Object.assign(object, { description: 'b' }));
+  assert.equal(next.metadata.generation, 1);
+});
+
+test('a VolumeAttachment is not attached yet', () => {
+  const spec = { attacher: 'a.b', nodeName: 'n', source: { persistentVolumeName: 'v' } };
+  const made = created('storage.k8s.io/v1', 'VolumeAttachment', { spec, status: { attached: true } });
+  assert.deepEqual((made as KubeObject & { status?: unknown }).status, { attached: false });
+});
+
 test('a change of labels alone counts nothing', () => {
   const next = updated(deployment(), (object) => {
     object.metadata.labels = { a: 'b' };

@@ -130,6 +130,8 @@ describe('Authorizer: RBAC', () => {
     assert.ok(nonResourceRules.some((one) => one.nonResourceURLs?.includes('/metrics')));
     assert.equal(incomplete, false);
     assert.ok(!authorizer.rulesOf(jane, 'other').resourceRules.some((one) => one.resources?.includes('pods/log')));
+    const ofAll = authorizer.rulesOf(person('root', 'system:masters'), 'default').nonResourceRules;
+    assert.equal(ofAll.filter((one) => one.nonResourceURLs?.includes('*')).length, 1);
   });
 });
 

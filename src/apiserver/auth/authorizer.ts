@@ -29,17 +29,11 @@ export class Authorizer {
     return reason === undefined ? { allowed: false, reason: node?.reason ?? '' } : { allowed: true, reason };
   }
 
-  /** What a SelfSubjectRulesReview lists. Incomplete for nodes: what pods use is no rule. */
+  /** What a SelfSubjectRulesReview lists: what roles give, also to who needs none. Incomplete for nodes: what pods use is no rule. */
   rulesOf(user: UserInfo, namespace: string): SubjectRulesReviewStatus {
     const status: SubjectRulesReviewStatus = { resourceRules: [], nonResourceRules: [], incomplete: user.groups.includes('system:nodes') };
     if (status.incomplete) status.evaluationError = 'node authorizer does not support user rule resolution';
-    const all = user.groups.includes(mastersGroup)
-      ? [
-          { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
-          { verbs: ['*'], nonResourceURLs: ['*'] },
-        ]
-      : [];
-    for (const rule of [...all, ...this.rbac.rulesOf(user, namespace)]) {
+    for (const rule of this.rbac.rulesOf(user, namespace)) {
       const { verbs, apiGroups, resources, resourceNames, nonResourceURLs } = rule as typeof rule & { resourceNames?: string[] };
       if (resources?.length)
         status.resourceRules.push({ verbs, apiGroups, resources, ...(resourceNames?.length ? { resourceNames } : {}) });

@@ -112,6 +112,8 @@ export const smallGroupRows: readonly ResourceRow[] = [
     type: priorityClasses,
     shortNames: ['pc'],
     columns: priorityClassColumns,
+    // As upstream: it has a generation, which nothing counts up.
+    generationOf: () => undefined,
     applyDefaults: defaultPriorityClass,
     validate: priorityClassErrors,
     validateUpdate: priorityClassUpdateErrors,
@@ -174,6 +176,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
     updatesUnconditionally: false,
     returnsDeleted: true,
     hasStatus: true,
+    initialStatus: { attached: false },
     generationOf: undefined,
     validate: volumeAttachmentErrors,
     immutable: ['spec'],
