@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
-import { TestServer } from './testing/test-server.ts';
+import { type Reply, TestServer } from './testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 const pods = '/api/v1/namespaces/default/pods';
@@ -145,7 +145,7 @@ describe('bad input', () => {
       undefined,
       undefined,
       422,
-      /^DeleteOptions\.meta\.k8s\.io "" is invalid: propagationPolicy: Unsupported value: "No": supported values: "Foreground", "Background", "Orphan"$/,
+      /^DeleteOptions\.meta\.k8s\.io "" is invalid: propagationPolicy: Unsupported value: "No": supported values: "Foreground", "Background", "Orphan", "nil"$/,
     ],
     [
       'two deletion policies',
@@ -192,6 +192,25 @@ describe('bad input', () => {
       assert.match(reply.body.message, message);
     });
   }
+
+  test('tells of keys that stand twice in YAML, of which the last one holds', async () => {
+    const yaml = (name: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata:\n  a: "1"\n  a: "2"\n`;
+    const create = (validation: string): Promise<Reply> =>
+      s.call('POST', `${maps}?fieldValidation=${validation}`, yaml(validation.toLowerCase()), { type: 'application/yaml' });
+    const told = '299 - "line 6: key \\"a\\" already set in map"';
+    const [warned, ignored, refused] = [await create('Warn'), await create('Ignore'), await create('Strict')];
+    assert.deepEqual([warned.status, warned.body.data, warned.headers.warning], [201, { a: '2' }, told]);
+    assert.deepEqual([ignored.status, ignored.body.data, ignored.headers.warning], [201, { a: '2' }, undefined]);
+    assert.deepEqual([refused.status, refused.body.reason], [400, 'BadRequest']);
+    assert.match(refused.body.message, /strict decoding error: yaml: unmarshal errors:\n {2}line 6: key "a" already set in map$/);
+    const apply = (validation: string): Promise<Reply> =>
+      s.call('PATCH', `${maps}/applied?fieldManager=x&fieldValidation=${validation}`, yaml('applied'), {
+        type: 'application/apply-patch+yaml',
+      });
+    const applied = await apply('Warn');
+    assert.deepEqual([applied.status, applied.body.data, applied.headers.warning], [201, { a: '2' }, told]);
+    assert.match((await apply('Strict')).body.message, /^error strict decoding YAML: .*\n {2}line 6: key "a" already set in map$/s);
+  });
 
   test('has no answer to HEAD where there are objects or what is said of them, and one for who only looks whether it lives', async () => {
     await s.call('POST', maps, { metadata: { name: 'headed' } });

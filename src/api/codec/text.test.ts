@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { duplicateKeys } from './duplicate-keys.ts';
 import { cloneJson } from './json-clone.ts';
 import { unknownField } from './strict.ts';
-import { jsonOf, parseYaml } from './yaml.ts';
+import { jsonOf, parseYaml, readYaml } from './yaml.ts';
 
 test('YAML is read as Go reads it: octal modes and yes, but neither dates nor base 60', () => {
   assert.deepEqual(parseYaml('mode: 0644\nok: yes\nday: 2001-01-01\nports: 22:22\nnone: ~\n'), {
@@ -18,8 +18,15 @@ test('YAML is read as Go reads it: octal modes and yes, but neither dates nor ba
 
 test('broken YAML is refused in one line', () => {
   assert.throws(() => parseYaml('a: b: c'), { name: 'YamlError', message: /^error converting YAML to JSON: yaml: [^\n]+$/ });
-  assert.throws(() => parseYaml('a: 1\na: 2'), { name: 'YamlError', message: /unique/ });
   assert.throws(() => parseYaml('a: 1\n---\nb: 2'), { name: 'YamlError' });
+});
+
+test('of keys that stand twice in YAML the last one holds, and the line is named', () => {
+  assert.deepEqual(readYaml('a: 1\nb: {c: 1, c: 2}\nd:\n- e: 1\n  e: 3\na: 2\n'), {
+    value: { a: 2, b: { c: 2 }, d: [{ e: 3 }] },
+    repeated: ['line 2: key "c" already set in map', 'line 5: key "e" already set in map', 'line 6: key "a" already set in map'],
+  });
+  assert.equal(readYaml('a: 1\n'.repeat(300)).repeated.length, 100);
 });
 
 test('keys that stand twice in JSON are named', () => {

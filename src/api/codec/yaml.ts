@@ -1,5 +1,5 @@
 /** YAML bodies, read as upstream reads them: YAML 1.1 without dates, base-60 numbers and binary. */
-import { type Document, isScalar, parseDocument, type Tags, visit } from 'yaml';
+import { type Document, isNode, isScalar, LineCounter, parseDocument, type Tags, visit } from 'yaml';
 import { measureJson, measureValue } from './limits.ts';
 import { measureYaml } from './yaml-limits.ts';
 
@@ -44,32 +44,57 @@ export function jsonOf(bytes: Buffer): unknown {
   }
 }
 
-/** Parses one document. Keys that stand twice are refused. Throws YamlError, and LimitError for what is too much of it. */
-export function parseYaml(source: string | Buffer): unknown {
-  const bytes = typeof source === 'string' ? Buffer.from(source) : source;
-  const json = jsonOf(bytes);
-  if (json !== undefined) return json;
-  const text = bytes.toString('utf8');
-  measureYaml(text);
-  const value = parseText(text);
-  measureValue(value);
-  return value;
+export interface ReadYaml {
+  readonly value: unknown;
+  /** `line 7: key "a" already set in map`, as Go says it; the last one holds. */
+  readonly repeated: readonly string[];
 }
 
-function parseText(text: string): unknown {
+/** Parses one document. Throws YamlError, and LimitError for what is too much of it. */
+export function readYaml(source: string | Buffer): ReadYaml {
+  const bytes = typeof source === 'string' ? Buffer.from(source) : source;
+  const json = jsonOf(bytes);
+  if (json !== undefined) return { value: json, repeated: [] };
+  const text = bytes.toString('utf8');
+  measureYaml(text);
+  const read = readText(text);
+  measureValue(read.value);
+  return read;
+}
+
+/** As `readYaml`, for who takes the last of keys that stand twice. */
+export function parseYaml(source: string | Buffer): unknown {
+  return readYaml(source).value;
+}
+
+function readText(text: string): ReadYaml {
   try {
+    const lines = new LineCounter();
     // Not the parser's own `uniqueKeys`: it compares every key with every other.
-    const document = parseDocument(text, { version: '1.1', customTags: keepTags, merge: true, logLevel: 'error', uniqueKeys: false });
+    const options = {
+      version: '1.1',
+      customTags: keepTags,
+      merge: true,
+      logLevel: 'error',
+      uniqueKeys: false,
+      lineCounter: lines,
+    } as const;
+    const document = parseDocument(text, options);
     if (document.errors[0]) throw document.errors[0];
-    check(document);
-    return document.toJS();
+    const repeated = repeatedKeys(document, lines);
+    return { value: document.toJS(), repeated };
   } catch (cause) {
     const message = cause instanceof Error ? (cause.message.split('\n', 1)[0] ?? '') : String(cause);
     throw new YamlError(`error converting YAML to JSON: yaml: ${message.replace(/:$/, '')}`, { cause });
   }
 }
 
-function check(document: Document.Parsed): void {
+/** More of them say nothing new. */
+const maxRepeated = 100;
+
+/** Throws for what is no JSON, or would take too long. */
+function repeatedKeys(document: Document.Parsed, lines: LineCounter): string[] {
+  const repeated: { readonly line: number; readonly name: unknown }[] = [];
   let aliases = 0;
   visit(document, {
     Alias: () => {
@@ -81,9 +106,15 @@ function check(document: Document.Parsed): void {
         // A key that is a map is no JSON; one within the other, such keys take time that doubles with each.
         if (key !== null && !isScalar(key)) throw new Error('Map keys must be text, not lists or maps');
         const name: unknown = key?.value;
-        if (seen.has(name)) throw new Error(`Map keys must be unique: ${JSON.stringify(name)} stands twice`);
+        if (seen.has(name) && repeated.length < maxRepeated) {
+          const at = isNode(key) ? (key.range?.[0] ?? 0) : 0;
+          repeated.push({ line: lines.linePos(at).line, name });
+        }
         seen.add(name);
       }
     },
   });
+  return repeated
+    .toSorted((a, b) => a.line - b.line)
+    .map(({ line, name }) => `line ${line}: key ${JSON.stringify(name)} already set in map`);
 }

@@ -37,6 +37,8 @@ function deadlineUpdateErrors(deadline: number | undefined, before: number | und
   }
   const later = before !== undefined && before < deadline;
   return [
+    // Upstream checks the pod as a new one before it looks at what has changed, and allows no more there than here.
+    ...deadlineErrors(deadline, path, 1),
     ...deadlineErrors(deadline, path, 0),
     ...failing([[later, () => invalid(path, deadline, 'must be less than or equal to previous value')]]),
   ];

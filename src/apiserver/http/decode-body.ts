@@ -6,7 +6,7 @@ import { duplicateKeys } from '../../api/codec/duplicate-keys.ts';
 import { LimitError, measureJson } from '../../api/codec/limits.ts';
 import { decodeProtobuf, hasProtobuf } from '../../api/codec/protobuf.ts';
 import { checkFields, isUnknownField } from '../../api/codec/strict.ts';
-import { jsonOf, parseYaml } from '../../api/codec/yaml.ts';
+import { jsonOf, type ReadYaml, readYaml } from '../../api/codec/yaml.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { Schema } from '../../api/schema/schema.ts';
 import { messageOf } from '../../errors/known-error.ts';
@@ -62,24 +62,36 @@ export function decodeBody(job: BodyJob): Decoded {
 }
 
 function decodeObject({ body, mediaType, expected, validation }: ObjectJob): Decoded {
-  const value = parseAs(mediaType, body, expected);
+  const { value, repeated } = parseAs(mediaType, body, expected);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): the body is no JSON object`);
   }
   const object = value as KubeObject;
   checkKind(object, body, expected);
-  const text = jsonTypes.includes(mediaType) ? body.toString('utf8') : undefined;
-  return { object, warnings: checkObject(object, expected.schema, validation, text) };
+  const oddities = (unknown: readonly string[]): readonly string[] => {
+    if (jsonTypes.includes(mediaType)) return duplicateKeys(body.toString('utf8'), unknown);
+    return [...(validation === 'Strict' && repeated.length > 0 ? [refusedKeys(repeated)] : repeated), ...unknown];
+  };
+  const { refusal, warnings } = readFields(object, expected.schema, validation, oddities);
+  if (refusal !== undefined) throw badRequest(`${cannotHandle(object)}: ${refusal}`);
+  return { object, warnings };
+}
+
+/** As Go says it of YAML. */
+function refusedKeys(repeated: readonly string[]): string {
+  return `yaml: unmarshal errors:\n  ${repeated.join('\n  ')}`;
 }
 
 function decodeConfiguration({ body, validation }: ConfigurationJob): Decoded {
   try {
     const json = jsonOf(body);
-    const config = json ?? parseYaml(body) ?? {};
+    const yaml = json === undefined ? readYaml(body) : undefined;
+    const config = json ?? yaml?.value ?? {};
     if (typeof config !== 'object' || Array.isArray(config)) throw badRequest('error decoding YAML: the body is no object');
-    const warnings = json === undefined || validation === 'Ignore' ? [] : duplicateKeys(body.toString('utf8'));
-    if (validation === 'Strict' && warnings.length > 0) throw badRequest(`error strict decoding YAML: ${warnings.join(', ')}`);
-    return { object: config, warnings };
+    const warnings = validation === 'Ignore' ? [] : (yaml?.repeated ?? duplicateKeys(body.toString('utf8')));
+    if (validation !== 'Strict' || warnings.length === 0) return { object: config, warnings };
+    const why = yaml ? `error converting YAML to JSON: ${refusedKeys(warnings)}` : warnings.join(', ');
+    throw badRequest(`error strict decoding YAML: ${why}`);
   } catch (err) {
     if (isStatusError(err)) throw err;
     throw limitOr(err, () => badRequest(`error decoding YAML: ${messageOf(err)}`));
@@ -88,12 +100,10 @@ function decodeConfiguration({ body, validation }: ConfigurationJob): Decoded {
 
 /**
  * Brings an object into the form of its type, and returns warnings. Unknown fields go, and are told of as `validation` says; values of a
- * wrong type are refused always. With the JSON that the object was read from, repeated fields are told of too.
+ * wrong type are refused always.
  */
-export function checkObject(object: KubeObject, schema: Schema, validation: FieldValidation, text?: string): readonly string[] {
-  const { refusal, warnings } = readFields(object, schema, validation, (unknown) =>
-    text === undefined ? unknown : duplicateKeys(text, unknown),
-  );
+export function checkObject(object: KubeObject, schema: Schema, validation: FieldValidation): readonly string[] {
+  const { refusal, warnings } = readFields(object, schema, validation, (unknown) => unknown);
   if (refusal !== undefined) throw badRequest(`${cannotHandle(object)}: ${refusal}`);
   return warnings;
 }
@@ -121,12 +131,12 @@ function cannotHandle({ kind, apiVersion }: { readonly kind?: unknown; readonly 
   return `${name} in version ${JSON.stringify(version)} cannot be handled as a ${name}`;
 }
 
-function parseAs(type: string, body: Buffer, expected: Expected): unknown {
+function parseAs(type: string, body: Buffer, expected: Expected): ReadYaml {
   const packed = hasProtobuf(expected.apiVersion, expected.kind) ? [protobufType] : [];
   try {
-    if (jsonTypes.includes(type)) return parseJson(body);
-    if (yamlTypes.includes(type)) return parseYaml(body);
-    if (packed.includes(type)) return decodeProtobuf(body, expected);
+    if (jsonTypes.includes(type)) return { value: parseJson(body), repeated: [] };
+    if (yamlTypes.includes(type)) return readYaml(body);
+    if (packed.includes(type)) return { value: decodeProtobuf(body, expected), repeated: [] };
   } catch (err) {
     throw limitOr(err, () => unrecognized(body, expected, messageOf(err)));
   }
