@@ -148,7 +148,7 @@ describe('a resource that is added while the server runs', () => {
     assert.equal((await call('POST', inDefault, widget('b', { size: 'large' }))).status, 400);
     const refused = await call('POST', inDefault, widget('b', { size: -1 }));
     assert.deepEqual([refused.status, refused.body.details.causes[0].field], [422, 'spec.size']);
-    assert.equal((await call('POST', '/apis/example.com/v1/widgets', widget('b'))).status, 400);
+    assert.equal((await call('POST', '/apis/example.com/v1/widgets', widget('b'))).status, 405);
     const merged = await call('PATCH', `${inDefault}/a`, { spec: { size: 4 } }, { type: 'application/merge-patch+json' });
     assert.deepEqual([merged.body.spec.size, merged.body.metadata.generation], [4, 2]);
     assert.equal((await call('PATCH', `${inDefault}/a`, {}, { type: 'application/strategic-merge-patch+json' })).status, 415);
