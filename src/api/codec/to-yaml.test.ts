@@ -131,6 +131,10 @@ const odd = [
     '\ta\nb',
     'a\r\nb',
     '\u0001',
+    'a\u0001\nb',
+    '\u0085x',
+    '\u009f',
+    '\ufeffa',
     '\u2028',
     'é☃🚀',
     '\ud800',
@@ -154,4 +158,10 @@ test('every text is read again as it was, as value, as key and in lists of lists
     const [v11, v12] = [parse(yaml, { version: '1.1' }), parse(yaml)];
     for (const read of [v11, v12, parseYaml(yaml)]) assert.deepEqual(read, object, yaml);
   }
+});
+
+test('a text full of what is not printable takes no longer than another', () => {
+  const text = 'a\u0001\u2028'.repeat(100_000);
+  assert.deepEqual(parse(toYaml({ text })), { text });
+  assert.match(toYaml({ text: 'a\u0001"\n' }), /^text: "a\\u0001\\"\\n"\n$/);
 });

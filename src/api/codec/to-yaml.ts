@@ -51,7 +51,15 @@ const otherType = /^(<<|=|0o\d+|y|n|yes|no|on|off|true|false|null|[-+]?e[-+]?\d+
 
 function text(value: string, pad: string): string {
   if (otherType.test(value)) return `"${value}"`;
+  if (unprintable.test(value)) return escaped(value);
   return plain.some((form) => form.test(value)) ? value : byLibrary(value, pad);
+}
+
+const unprintable = /(?![\n\t])[\p{Cc}\u2028\u2029\ufeff]/u;
+
+/** A text of JSON is one of YAML, but for what is not printable there. The library takes a second for a megabyte of it. */
+function escaped(value: string): string {
+  return JSON.stringify(value).replace(/[\p{Cc}\u2028\u2029\ufeff]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** Go quotes twice what is a text only by its quotes. */
