@@ -1,4 +1,4 @@
-/** Clocks that are set while a store is used: that of the clients, and that of Redis. etcd measures by a clock that nobody can set. */
+/** Clocks that are set while a store is used: that of the clients, and that of Redis. etcd's is set in `../guest/inside/etcd-clock.guest.ts`. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
