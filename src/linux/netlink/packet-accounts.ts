@@ -13,8 +13,8 @@ export interface PacketAccounts {
   ensure(name: string): Promise<boolean>;
   /** Undefined when there is none of that name. */
   packets(name: string): Promise<number | undefined>;
-  /** Takes it away, unless a rule adds to it. */
-  remove(name: string): Promise<void>;
+  /** Takes it away. False while a rule adds to it. */
+  remove(name: string): Promise<boolean>;
   close(): void;
 }
 
@@ -56,8 +56,9 @@ export class KernelPacketAccounts implements PacketAccounts {
     }
   }
 
-  async remove(name: string): Promise<void> {
-    await this.#socket.batch([request('delete', name)], `delete account "${name}"`);
+  async remove(name: string): Promise<boolean> {
+    const [error] = await this.#socket.batch([request('delete', name)], `delete account "${name}"`);
+    return !isErrno(error, 'EBUSY');
   }
 
   close(): void {

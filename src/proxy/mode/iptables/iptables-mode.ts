@@ -28,6 +28,7 @@ const beLiberal = 'net/netfilter/nf_conntrack_tcp_be_liberal';
 
 /** Of packets, which kube-proxy makes. */
 const proxyAccounts = [localhostAccount, 'ct_state_invalid_dropped_pkts'];
+const [attempts, pauseMs] = [40, 50];
 
 const kernelSettings: Settings = { read: readSysctl, set: ensureSysctl };
 
@@ -174,7 +175,18 @@ export class IptablesMode implements Mode {
   async cleanUp(families: readonly TableFamily[] = tableFamilies): Promise<void> {
     await this.#cleanUpOf(this.#iptables, families);
     await this.cleanUpElsewhere(families);
-    for (const account of proxyAccounts) await this.#options.accounts?.remove(account);
+    if (families.includes('ip')) await this.#removeAccounts();
+  }
+
+  /** The kernel lets go of an account a moment after the last rule that added to it is gone. */
+  async #removeAccounts(): Promise<void> {
+    const { accounts } = this.#options;
+    let left: readonly string[] = accounts ? proxyAccounts : [];
+    for (let attempt = 0; left.length > 0 && attempt < attempts; attempt++) {
+      if (attempt > 0) await this.#clock.sleep(pauseMs);
+      const removed = await Promise.all(left.map((name) => accounts?.remove(name)));
+      left = left.filter((_, i) => removed[i] === false);
+    }
   }
 
   /** In the backend that the tools of this machine do not use, as a proxy in an image may have used it. */

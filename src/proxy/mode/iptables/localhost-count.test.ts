@@ -29,8 +29,13 @@ class FakeAccounts implements PacketAccounts {
     return this.held.get(name);
   }
 
-  async remove(name: string): Promise<void> {
+  /** How often a rule still adds to one. */
+  busy = 0;
+
+  async remove(name: string): Promise<boolean> {
+    if (this.busy-- > 0) return false;
     this.held.delete(name);
+    return true;
   }
 
   close(): void {}
@@ -103,6 +108,7 @@ describe('packets to node ports at 127.0.0.1', () => {
     const { accounts, mode } = await at(bareNode);
     accounts.held.set(account, 7);
     assert.equal(await toldBy(mode), 7);
+    accounts.busy = 3;
     await mode.cleanUp();
     assert.deepEqual([...accounts.held], []);
     assert.equal(await toldBy(new IptablesMode({ iptables: new FakeIptables(), settings })), undefined);

@@ -67,7 +67,7 @@ function accountsToRead(): PacketAccounts {
   return {
     packets,
     ensure: async (name) => (await packets(name)) !== undefined,
-    remove: async () => {},
+    remove: async () => true,
     close: () => void opening.then((accounts) => accounts?.close()),
   };
 }
