@@ -161,6 +161,29 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
     for (const machine of machines()) await machine.sh(`ip route del ${serviceSubnet} dev eth0`);
   });
 
+  test('another network backend is taken over by all nodes, while pods go on being reached', async () => {
+    const [server] = machines();
+    const box = await server.kubectl('get', 'pod', 'box', '-o', 'jsonpath={.status.podIP}');
+    for (const [backend, link] of [
+      ['host-gw', 'eth0'],
+      ['vxlan', 'flannel.1'],
+    ] as const) {
+      await server.must('init', '--config', config, '--network-backend', backend);
+      for (const machine of machines()) {
+        await eventually(`${machine.name} goes by ${link}`, async () => {
+          const links = [...(await machine.sh('ip route')).matchAll(/ dev (\S+) proto 70/g)].map(([, name]) => name);
+          assert.deepEqual(links, [link, link]);
+        });
+        await eventually(`an answer on ${machine.name}`, () => machine.sh(`timeout 3 busybox wget -qO- http://${box}:8080`));
+      }
+      for (const machine of machines()) {
+        const devices = async (): Promise<string | undefined> => (await machine.sh('ip -br link show type vxlan')).split(/[@\s]/)[0];
+        await eventually(`the devices of ${machine.name}`, async () => assert.equal(await devices(), link === 'eth0' ? '' : link));
+        await machine.must('doctor');
+      }
+    }
+  });
+
   test('reset leaves nothing, goes on wherever it was killed, and can be run again', async () => {
     const [, , last] = machines();
     await last.killedAfterEach(7, 'reset', '--force');
