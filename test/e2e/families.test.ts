@@ -62,7 +62,7 @@ const shop: Service = {
   kind: 'Service',
   metadata: { name: 'web', namespace: 'default' },
   spec: {
-    type: 'NodePort',
+    type: 'LoadBalancer',
     ipFamilyPolicy: 'PreferDualStack',
     selector: { app: 'web' },
     ports: [{ port: 80, targetPort: 8080, nodePort }],
@@ -168,6 +168,18 @@ for (const [what, { name, workers, podCidr }] of Object.entries(kinds))
         labelSelector: 'kubernetes.io/service-name=web',
       });
       assert.deepEqual(items.map(({ addressType }) => addressType).toSorted(), families.toSorted());
+    });
+
+    test('its load balancer has an address of each family, which a node tells by ARP and NDP', async () => {
+      const addresses = await eventually('the addresses', async () => {
+        const ips = ((await service('web')).status?.loadBalancer?.ingress ?? []).map(({ ip = '' }) => ip);
+        assert.deepEqual(
+          ips.map((ip) => (ip.includes(':') ? 'IPv6' : 'IPv4')),
+          families,
+        );
+        return ips;
+      });
+      for (const ip of addresses) await answersAt(ip, 80, plan.nodes.length);
     });
 
     test('DNS knows its addresses of each family, and its name by them', async () => {
