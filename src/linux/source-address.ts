@@ -24,6 +24,11 @@ export async function addressForOthers(
   return first !== undefined && familyOf(first) === 4 ? first : ((await sourceTo(somewhere[6])) ?? first);
 }
 
+/** From which of its addresses this machine speaks by the default route of a family, if it has one. */
+export async function defaultSource(family: Family): Promise<string | undefined> {
+  return await sourceAddressTo(somewhere[family]);
+}
+
 /**
  * The address from which this machine (the network namespace of this process) would speak to a host, by its routes; undefined when
  * there is no way, or none that leaves the machine. Nothing is sent, but for the look-up of a name, of which IPv4 is taken.

@@ -12,6 +12,7 @@ export const initCommand: Command = defineCommand({
   examples: [
     'fairlead init # the address is that of the default route',
     'fairlead init --node-cidr 192.168.56.0/24 --proxy-mode ipvs --ipvs-scheduler lc',
+    'fairlead init --pod-network-cidr 10.244.0.0/16,fd00:10:244::/56 # of both families, as the Services',
     'fairlead init --config kubeadm.yaml # ClusterConfiguration, InitConfiguration, KubeProxyConfiguration',
     'fairlead init --store etcd=https://10.0.0.1:2379,https://10.0.0.2:2379 --control-plane-endpoint cluster.example:6443 --upload-certs',
     'fairlead init phase upload-certs # on any control plane, for one more: the keys again for two hours, and the commands to join with',
@@ -20,8 +21,14 @@ export const initCommand: Command = defineCommand({
   interrupted: 'what has been done is still there; "fairlead init" goes on, "fairlead reset" takes it away',
   options: {
     ...nodeFlags,
-    'pod-network-cidr': textFlag('CIDR', 'range of the pods (default: 10.244.0.0/16, on a machine known by IPv6 fd00:10:244::/56)'),
-    'service-cidr': textFlag('CIDR', 'range of the Services (default: 10.96.0.0/16, or fd00:10:96::/112)'),
+    'pod-network-cidr': textFlag(
+      'CIDR[,CIDR]',
+      'range of the pods, or one of each family (default: 10.244.0.0/16 and fd00:10:244::/56, of the families of the node)',
+    ),
+    'service-cidr': textFlag(
+      'CIDR[,CIDR]',
+      'range of the Services, or one of each family; who asks for none gets the first (default: 10.96.0.0/16 and fd00:10:96::/112)',
+    ),
     'service-dns-domain': textFlag('NAME', 'zone of the cluster (default: cluster.local)'),
     'apiserver-advertise-address': textFlag('IP', "the same as --node-ip, by kubeadm's name"),
     'apiserver-bind-port': textFlag('PORT', 'port of the API server (default: 6443)'),

@@ -27,8 +27,8 @@ interface NodeFlags {
 export const nodeFlags: NodeFlags = {
   config: textFlag('FILE', "what to make, as kubeadm's configuration has it; flags say more than it"),
   'node-name': textFlag('NAME', 'name of the Node object (default: the host name)'),
-  'node-ip': textFlag('IP', 'address under which the other nodes reach this one'),
-  'node-cidr': textFlag('CIDR', "the network in which the nodes meet: this machine's address in it is that of the node"),
+  'node-ip': textFlag('IP[,IP]', 'address under which the other nodes reach this one, or one of each family'),
+  'node-cidr': textFlag('CIDR[,CIDR]', "the network in which the nodes meet: this machine's address in it is that of the node"),
   'cri-socket': textFlag('URL', 'the container runtime (default: unix:///run/containerd/containerd.sock)'),
   'ignore-preflight-errors': textFlag('ID,…', 'checks that may fail, or "all"', ''),
   timeout: textFlag('DURATION', 'how long each thing that is waited for may take', '5m'),

@@ -1,23 +1,43 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { wishedAddress } from './node-address.ts';
+import { addressesBeside, wishedAddresses } from './node-address.ts';
 
-const own = ['10.0.2.15', '192.168.56.11', '192.168.57.11'];
+const own = ['10.0.2.15', '192.168.56.11', '192.168.57.11', 'fd00:56::11', 'fd00:57::11'];
 
-test('wishedAddress() has no opinion when nothing is wished', () => assert.equal(wishedAddress({}, own), undefined));
-
-test('wishedAddress() takes the address in the network of the nodes', () => {
-  assert.equal(wishedAddress({ cidr: '192.168.56.0/24' }, own), '192.168.56.11');
-});
-
-test('wishedAddress() takes the very address before the network', () => {
-  assert.equal(wishedAddress({ address: '10.0.2.15', cidr: '192.168.56.0/24' }, own), '10.0.2.15');
-});
+for (const [what, wish, wanted] of [
+  ['has no opinion when nothing is wished', {}, []],
+  ['takes the address in the network of the nodes', { cidr: '192.168.56.0/24' }, ['192.168.56.11']],
+  ['takes the very address before the network', { address: '10.0.2.15', cidr: '192.168.56.0/24' }, ['10.0.2.15']],
+  ['takes an address of each family in their order', { address: 'fd00:56::11,192.168.56.11' }, ['fd00:56::11', '192.168.56.11']],
+  ['knows an address however it is written', { address: '10.0.2.15, fd00:56:0::0011' }, ['10.0.2.15', 'fd00:56::11']],
+  ['takes an address in each network', { cidr: 'fd00:57::/64,192.168.57.0/24' }, ['fd00:57::11', '192.168.57.11']],
+  [
+    'takes the network of the family of which no address is named',
+    { address: '10.0.2.15', cidr: 'fd00:56::/64' },
+    ['10.0.2.15', 'fd00:56::11'],
+  ],
+] as const)
+  test(`wishedAddresses() ${what}`, () => assert.deepEqual(wishedAddresses(wish, own), wanted));
 
 for (const [what, wish, message] of [
-  ['an address of another machine', { address: '192.168.56.12' }, /this machine does not have it/],
+  ['an address of another machine', { address: '192.168.56.12' }, /"192.168.56.12" .* this machine does not have it/],
+  ['a second address of another machine', { address: '10.0.2.15,fd00::1' }, /"fd00::1" .* this machine does not have it/],
+  ['two addresses of one family', { address: '10.0.2.15,192.168.56.11' }, /it is not one, or one of each family/],
+  ['two networks of one family', { cidr: '10.0.2.0/24,192.168.56.0/24' }, /--node-cidr: it is not one, or one of each family/],
   ['a network that the machine is not in', { cidr: '172.16.0.0/12' }, /it has none in --node-cidr/],
   ['a network with two of its addresses', { cidr: '192.168.0.0/16' }, /192.168.56.11 and 192.168.57.11 are both/],
   ['what is no network', { cidr: '192.168.56.11' }, /it is no range/],
 ] as const)
-  test(`wishedAddress() refuses ${what}`, () => assert.throws(() => wishedAddress(wish, own), { message }));
+  test(`wishedAddresses() refuses ${what}`, () => assert.throws(() => wishedAddresses(wish, own), { message }));
+
+const links = [['10.0.2.15', 'fd00:2::15'], ['192.168.56.11', 'fd00:56::11', 'fd00:56::12'], ['192.168.57.11']];
+
+for (const [first, family, wanted] of [
+  ['192.168.56.11', 6, ['fd00:56::11', 'fd00:56::12']],
+  ['fd00:56::12', 4, ['192.168.56.11']],
+  // No link has both.
+  ['192.168.57.11', 6, ['fd00:2::15', 'fd00:56::11', 'fd00:56::12']],
+  [undefined, 4, ['10.0.2.15', '192.168.56.11', '192.168.57.11']],
+] as const)
+  test(`addressesBeside() of ${first} has those of IPv${family} on its link first`, () =>
+    assert.deepEqual(addressesBeside(first, family, links), wanted));

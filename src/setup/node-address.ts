@@ -1,44 +1,102 @@
-/** The address under which the other nodes reach this machine: by its routes or its network, never by the name of a link. */
+/** The addresses under which the other nodes reach this machine, one of each family: by its routes or its networks, never by the name of a link. */
 import { networkInterfaces } from 'node:os';
 import { KnownError } from '../errors/known-error.ts';
-import { cidrContains, parseCidr } from '../ip/ip.ts';
-import { addressForOthers } from '../linux/source-address.ts';
+import { type Cidr, cidrContains, type Family, familyOf, parseCidr, parseIp } from '../ip/ip.ts';
+import { addressForOthers, defaultSource } from '../linux/source-address.ts';
 
+/** Each is one, or one of each family with a comma between them. */
 export interface AddressWish {
-  /** The very address. */
+  /** The very addresses. */
   readonly address?: string | undefined;
-  /** The network that it is in. */
+  /** The networks that they are in. */
   readonly cidr?: string | undefined;
 }
 
-/** Those that other machines know, of IPv4 first. */
-export function ownAddresses(): string[] {
-  const all = Object.values(networkInterfaces()).flatMap((list = []) => list.filter(({ internal }) => !internal));
-  const six = all.filter(({ family, scopeid }) => family === 'IPv6' && !scopeid);
-  return [...all.filter(({ family }) => family === 'IPv4'), ...six].map(({ address }) => address);
+/** Those that other machines know, by link; of IPv4 first. */
+function addressesByLink(): string[][] {
+  return Object.values(networkInterfaces()).map((all = []) => {
+    const known = all.filter(({ internal, scopeid }) => !internal && !scopeid).map(({ address }) => address);
+    return known.toSorted((one, other) => familyOf(one) - familyOf(other));
+  });
 }
 
-/** Which of `own` was asked for; undefined when nothing was. Pure. Throws BAD_CONFIG. */
-export function wishedAddress({ address, cidr }: AddressWish, own: readonly string[]): string | undefined {
-  const has = own.length > 0 ? `It has ${own.join(', ')}` : 'It has none but loopback';
-  if (address !== undefined && !own.includes(address))
-    throw new KnownError('BAD_CONFIG', `Cannot use "${address}" as the address of this node: this machine does not have it`, { hint: has });
-  if (address !== undefined || cidr === undefined) return address;
-  const range = parseCidr(cidr);
-  if (!range || !cidr.includes('/'))
-    throw new KnownError('USAGE', `Cannot use --node-cidr="${cidr}": it is no range of addresses`, { hint: '--node-cidr 192.168.56.0/24' });
+export function ownAddresses(): string[] {
+  return addressesByLink()
+    .flat()
+    .toSorted((one, other) => familyOf(one) - familyOf(other));
+}
+
+/** Which of `own` were asked for; a network counts where no address of its family was named. Pure. Throws BAD_CONFIG. */
+export function wishedAddresses({ address, cidr }: AddressWish, own: readonly string[]): string[] {
+  const named = listOf(address, 'the address of this node').map((text) => {
+    const ip = parseIp(text) ?? text;
+    if (own.includes(ip)) return ip;
+    throw new KnownError('BAD_CONFIG', `Cannot use "${text}" as the address of this node: this machine does not have it`, {
+      hint: hintOf(own),
+    });
+  });
+  const isNamed = (text: string): boolean => named.some((ip) => familyOf(ip) === familyOf(text));
+  const networks = listOf(cidr, '--node-cidr').filter((text) => !isNamed(text));
+  return [...named, ...networks.map((text) => addressIn(networkOf(text), own))];
+}
+
+function hintOf(own: readonly string[]): string {
+  return own.length > 0 ? `It has ${own.join(', ')}` : 'It has none but loopback';
+}
+
+function listOf(text: string | undefined, what: string): string[] {
+  const words = text?.split(',').map((word) => word.trim()) ?? [];
+  if (new Set(words.map(familyOf)).size === words.length) return words;
+  throw new KnownError('BAD_CONFIG', `Cannot use "${text}" as ${what}: it is not one, or one of each family`, {
+    hint: 'Write it as IPV4,IPV6',
+  });
+}
+
+function networkOf(text: string): Cidr {
+  const range = parseCidr(text);
+  if (range && text.includes('/')) return range;
+  throw new KnownError('USAGE', `Cannot use --node-cidr="${text}": it is no range of addresses`, { hint: '--node-cidr 192.168.56.0/24' });
+}
+
+function addressIn(range: Cidr, own: readonly string[]): string {
   const [found, second] = own.filter((one) => cidrContains(range, one));
   if (found === undefined)
-    throw new KnownError('BAD_CONFIG', `Cannot find the address of this node: it has none in --node-cidr ${cidr}`, { hint: has });
-  if (second !== undefined)
-    throw new KnownError('BAD_CONFIG', `Cannot tell the address of this node: ${found} and ${second} are both in --node-cidr ${cidr}`, {
-      hint: `Say which: --node-ip ${found}`,
+    throw new KnownError('BAD_CONFIG', `Cannot find the address of this node: it has none in --node-cidr ${range.text}`, {
+      hint: hintOf(own),
     });
+  if (second !== undefined)
+    throw new KnownError(
+      'BAD_CONFIG',
+      `Cannot tell the address of this node: ${found} and ${second} are both in --node-cidr ${range.text}`,
+      {
+        hint: `Say which: --node-ip ${found}`,
+      },
+    );
   return found;
 }
 
-/** `host`: of the control plane, to which the route is asked; without, the default route counts, and then the first address there is. */
-export async function nodeAddress(wish: AddressWish, host?: string): Promise<string | undefined> {
+/** Those of a family on the link that has `first`, where the nodes meet; without any there those of other links. Pure. */
+export function addressesBeside(first: string | undefined, family: Family, links: readonly (readonly string[])[]): string[] {
+  const near = links.find((all) => first !== undefined && all.includes(first)) ?? [];
+  const isOf = (ip: string): boolean => familyOf(ip) === family;
+  return near.some(isOf) ? near.filter(isOf) : links.flat().filter(isOf);
+}
+
+/**
+ * `families`: of the cluster, as far as they are known; one that this machine has no address of is left out. Addresses that were asked for stay first,
+ * others come in the order of the families. `host`: of the control plane, to which the route is asked; without, the default route counts, and then
+ * the first address there is.
+ */
+export async function nodeAddresses(wish: AddressWish, families: readonly Family[], host?: string): Promise<string[]> {
   const own = ownAddresses();
-  return wishedAddress(wish, own) ?? (await addressForOthers(host === undefined ? [] : [host], own));
+  const wished = wishedAddresses(wish, own);
+  const [first = await addressForOthers(host === undefined ? [] : [host], own), second] = wished;
+  const has = new Map([first, second].flatMap((ip) => (ip === undefined ? [] : [[familyOf(ip), ip] as const])));
+  for (const family of families) {
+    if (has.has(family)) continue;
+    const [beside, byRoute] = [addressesBeside(first, family, addressesByLink()), await defaultSource(family)];
+    const found = beside.find((ip) => ip === byRoute) ?? beside[0];
+    if (found !== undefined) has.set(family, found);
+  }
+  return wished.length > 0 || families.length === 0 ? [...has.values()] : families.flatMap((family) => has.get(family) ?? []);
 }

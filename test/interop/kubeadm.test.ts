@@ -64,11 +64,9 @@ describe('a machine that joins by kubeadm', { skip }, () => {
     endpoint = new URL(server).host;
     // Without a version in the settings kubeadm asks the internet for one.
     const { stdout } = await promisify(execFile)(findProgram('kubeadm') ?? '', ['version', '-o', 'short']);
-    const plan = planCluster(
-      {},
-      { cluster: { kubernetesVersion: stdout.trim(), controlPlaneEndpoint: endpoint, etcd: { external } } },
+    const plan = planCluster({}, { cluster: { kubernetesVersion: stdout.trim(), controlPlaneEndpoint: endpoint, etcd: { external } } }, [
       '127.0.0.1',
-    );
+    ]);
     await ensureObjects(cp.client, [
       ...joinRoles(),
       ...settingsObjects(plan),

@@ -39,7 +39,12 @@ export class Machine {
 
   /** Where the other machines reach it. */
   get address(): string {
-    return this.#lab.plan.nodes.find((node) => node.name === this.name)?.address ?? '';
+    return this.addresses[0] ?? '';
+  }
+
+  /** In a lab of both families one of each. */
+  get addresses(): readonly string[] {
+    return this.#lab.plan.nodes.find((node) => node.name === this.name)?.addresses ?? [];
   }
 
   fairlead(...args: readonly string[]): Promise<ExecResult> {
@@ -97,12 +102,12 @@ export class Machine {
   async traces(): Promise<string[]> {
     const text = await this.sh(`
       ip -o link | sed 's/@.*//;s/^[0-9]*: //'
-      ip route; ip rule; nft list tables; iptables-save 2>/dev/null | grep -v '^[#:]' || true
+      ip route; ip -6 route; ip rule; ip -6 rule; nft list tables; iptables-save 2>/dev/null | grep -v '^[#:]' || true
       awk '{print "mount", $5}' /proc/self/mountinfo | sort
       # The lab's own cache of compiled code, which all nodes share, grows with each command.
       find /etc/kubernetes /etc/fairlead /etc/cni /opt/cni /etc/sysctl.d /etc/modules-load.d /var/lib/fairlead /var/lib/kubelet /run/fairlead /run/flannel /var/log/pods /var/log/fairlead -path /var/lib/fairlead/.cache -prune -o -type f -print 2>/dev/null || true
       find /sys/fs/cgroup -type d -name 'kubepods*'
-      cat /proc/sys/net/ipv4/ip_forward
+      cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding 2>/dev/null || true
       ls /proc | grep '^[0-9]*$' | while read pid; do tr '\\0' ' ' </proc/$pid/cmdline 2>/dev/null | grep -E 'fairlead\\.[a-z]+|shim' | grep -v cmdline || true; done`);
     return text.split('\n').filter(Boolean);
   }

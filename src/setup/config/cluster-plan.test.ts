@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type ClusterWish, endpointOf, planCluster } from './cluster-plan.ts';
+import { type ClusterPlan, type ClusterWish, endpointOf, planCluster } from './cluster-plan.ts';
 import type { Documents } from './documents.ts';
 
-const own = '192.168.56.10';
+const own = ['192.168.56.10'] as const;
 
 test('planCluster() has presets for everything but the address', () => {
   assert.deepEqual(planCluster({}, {}, own), {
@@ -14,7 +14,8 @@ test('planCluster() has presets for everything but the address', () => {
     dnsDomain: 'cluster.local',
     kubernetesAddress: '10.96.0.1',
     dnsAddress: '10.96.0.10',
-    advertiseAddress: own,
+    addresses: own,
+    advertiseAddress: '192.168.56.10',
     bindPort: 6443,
     endpoint: '192.168.56.10:6443',
     hasEndpoint: false,
@@ -89,7 +90,16 @@ const refused: readonly (readonly [string, ClusterWish, RegExp])[] = [
     { serviceSubnet: 'fd00::/112' },
     /Service subnet "fd00::\/112": this machine is known by an IPv4 address/,
   ],
-  ['ranges of both families', { podSubnet: '10.244.0.0/16,fd00::/56' }, /a cluster that init makes has ranges of one family/],
+  ['two ranges of one family', { podSubnet: '10.244.0.0/16,10.245.0.0/16' }, /it is not one range, or one of each family/],
+  ['three ranges', { podSubnet: '10.244.0.0/16,fd00::/56,fd01::/56' }, /it is not one range, or one of each family/],
+  ['a second range without room', { podSubnet: '10.244.0.0/16,fd00::/96' }, /"fd00::\/96": a prefix of at most \/64/],
+  ['the other family first', { podSubnet: 'fd00::/56,10.244.0.0/16' }, /this machine is known by an IPv4 address/],
+  [
+    'Services of a family that pods do not have',
+    { podSubnet: '10.244.0.0/16', serviceSubnet: '10.96.0.0/16,fd00:10:96::/112' },
+    /"10.96.0.0\/16,fd00:10:96::\/112" for Services: pods have addresses of IPv4 alone/,
+  ],
+  ['second ranges that overlap', { podSubnet: '10.244.0.0/16,fd00::/56', serviceSubnet: '10.96.0.0/16,fd00::/112' }, /they overlap/],
   ['a range without room for nodes', { podSubnet: '10.0.0.0/25' }, /at most \/24/],
   ['a range without room for Services', { serviceSubnet: '10.0.0.0/29' }, /at most \/28/],
   ['ranges that overlap', { podSubnet: '10.96.0.0/14' }, /they overlap/],
@@ -130,11 +140,42 @@ describe('planCluster() refuses', () => {
 });
 
 test('planCluster() of a machine that is known by an address of IPv6 has ranges of IPv6', () => {
-  const plan = planCluster({}, {}, 'fd00:192:168:56::10');
+  const plan = planCluster({}, {}, ['fd00:192:168:56::10']);
   assert.deepEqual([plan.podSubnet, plan.serviceSubnet], ['fd00:10:244::/56', 'fd00:10:96::/112']);
   assert.deepEqual([plan.kubernetesAddress, plan.dnsAddress], ['fd00:10:96::1', 'fd00:10:96::a']);
   assert.equal(plan.endpoint, '[fd00:192:168:56::10]:6443');
-  assert.throws(() => planCluster({ serviceSubnet: 'fd00::/64' }, {}, 'fd00:1::1'), /a prefix of at least \/108 is needed/);
+  assert.throws(() => planCluster({ serviceSubnet: 'fd00::/64' }, {}, ['fd00:1::1']), /a prefix of at least \/108 is needed/);
+});
+
+const both = ['192.168.56.10', 'fd00:192:168:56::10'] as const;
+const subnets = ({ podSubnet, serviceSubnet }: ClusterPlan): string[] => [podSubnet, serviceSubnet];
+const ofBoth = ['10.244.0.0/16,fd00:10:244::/56', '10.96.0.0/16,fd00:10:96::/112'];
+
+test('planCluster() gives a cluster of both families what was not said of either', () => {
+  const plan = planCluster({ podSubnet: '10.244.0.0/16, fd00:10:244::/56' }, {}, both);
+  assert.deepEqual(subnets(plan), ofBoth);
+  assert.deepEqual([plan.addresses, plan.advertiseAddress, plan.endpoint], [both, both[0], '192.168.56.10:6443']);
+  assert.deepEqual([plan.kubernetesAddress, plan.dnsAddress, plan.proxy.clusterCIDR], ['10.96.0.1', '10.96.0.10', ofBoth[0]]);
+  assert.deepEqual(subnets(planCluster({ serviceSubnet: ofBoth[1] }, {}, both)), ofBoth);
+  assert.deepEqual(subnets(planCluster({}, {}, both)), ofBoth, 'by the addresses of the machine');
+});
+
+test('planCluster() takes pods of both families with Services of one, and addresses that pods do not need', () => {
+  assert.deepEqual(subnets(planCluster({ podSubnet: ofBoth[0], serviceSubnet: '10.96.0.0/16' }, {}, both)), [ofBoth[0], '10.96.0.0/16']);
+  assert.deepEqual(subnets(planCluster({ podSubnet: '10.244.0.0/16' }, {}, both)), ['10.244.0.0/16', '10.96.0.0/16']);
+});
+
+test('planCluster() has IPv6 first where the machine has', () => {
+  const plan = planCluster({ podSubnet: 'fd00:10:244::/56,10.244.0.0/16' }, {}, [both[1], both[0]]);
+  assert.deepEqual([plan.serviceSubnet, plan.dnsAddress], ['fd00:10:96::/112,10.96.0.0/16', 'fd00:10:96::a']);
+});
+
+test('planCluster() refuses a range with any address of the machine', () => {
+  const wish = { podSubnet: '10.244.0.0/16,fd00:192:168::/48' };
+  assert.throws(() => planCluster(wish, {}, both), {
+    code: 'BAD_CONFIG',
+    message: /the address of this machine, fd00:192:168:56::10, is in it/,
+  });
 });
 
 for (const [text, wanted] of [

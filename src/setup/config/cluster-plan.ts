@@ -1,14 +1,12 @@
 /** A cluster as "fairlead init" makes it: what flags and kubeadm's configuration say, and the presets for what neither does. Pure. */
 import { isDns1123Subdomain } from '../../api/validation/names.ts';
-import { KnownError } from '../../errors/known-error.ts';
-import { type Cidr, cidrOverlaps, type Family, familyOf, isIp, joinHostPort, nthIp, parseCidr } from '../../ip/ip.ts';
+import { isIp, joinHostPort, nthIp } from '../../ip/ip.ts';
 import type { ClusterConfiguration, InitConfiguration, ProxyConfiguration } from './documents.ts';
+import { bad, planRanges, type RangeWish, textOf } from './ranges.ts';
 import { etcdUrl } from './shared-store.ts';
 
 /** What flags say; undefined where the file, or the preset, holds. */
-export interface ClusterWish {
-  readonly podSubnet?: string | undefined;
-  readonly serviceSubnet?: string | undefined;
+export interface ClusterWish extends RangeWish {
   readonly dnsDomain?: string | undefined;
   readonly controlPlaneEndpoint?: string | undefined;
   readonly store?: string | undefined;
@@ -22,13 +20,16 @@ export interface ClusterWish {
 export interface ClusterPlan {
   readonly clusterName: string;
   readonly kubernetesVersion: string | undefined;
+  /** One range, or one of each family with a comma between them. */
   readonly podSubnet: string;
   readonly serviceSubnet: string;
   readonly dnsDomain: string;
   /** Of the Service kubernetes, and of kube-dns. */
   readonly kubernetesAddress: string;
   readonly dnsAddress: string;
-  /** Where this machine's API server listens. */
+  /** Of this machine, one or one of each family. */
+  readonly addresses: readonly string[];
+  /** The first of them, at which others reach its API server. */
   readonly advertiseAddress: string;
   readonly bindPort: number;
   /** `HOST:PORT` at which nodes and people reach the control plane. */
@@ -44,44 +45,11 @@ export interface ClusterPlan {
 
 export const clusterPresets = {
   clusterName: 'kubernetes',
-  podSubnet: '10.244.0.0/16',
-  serviceSubnet: '10.96.0.0/16',
   dnsDomain: 'cluster.local',
   bindPort: 6443,
   networkBackend: 'vxlan',
   proxyMode: 'nftables',
 } as const;
-
-/** Where the machine is known by an address of IPv6. */
-const presetsOfIpv6 = { podSubnet: 'fd00:10:244::/56', serviceSubnet: 'fd00:10:96::/112' } as const;
-
-function bad(what: string, why: string, hint: string): KnownError {
-  return new KnownError('BAD_CONFIG', `Cannot use ${what}: ${why}`, { hint });
-}
-
-/** The least and the greatest prefix length of a range, and an example. */
-const limits = {
-  'pod subnet': { 4: [0, 24, '10.244.0.0/16'], 6: [48, 64, 'fd00:10:244::/56'] },
-  // Upstream keeps track of no more than 2^20 addresses.
-  'Service subnet': { 4: [0, 28, '10.96.0.0/16'], 6: [108, 124, 'fd00:10:96::/112'] },
-} as const;
-
-function range(what: keyof typeof limits, text: string, family: Family): Cidr {
-  const cidr = text.includes('/') ? parseCidr(text) : undefined;
-  const [least, most, example] = limits[what][cidr?.family ?? family];
-  if (text.includes(','))
-    throw bad(`${what} "${text}"`, 'a cluster that init makes has ranges of one family', `Give one such as ${example}`);
-  if (!cidr) throw bad(`${what} "${text}"`, 'it is no range', `Give one such as ${example}`);
-  if (cidr.prefix > most) throw bad(`${what} "${text}"`, `a prefix of at most /${most} is needed`, 'Give a larger range');
-  if (cidr.prefix < least) throw bad(`${what} "${text}"`, `a prefix of at least /${least} is needed`, 'Give a smaller range');
-  if (cidr.family !== family)
-    throw bad(
-      `${what} "${text}"`,
-      `this machine is known by an IPv${family} address`,
-      `Give one such as ${limits[what][family][2]}, or the address of the other family: --node-ip`,
-    );
-  return cidr;
-}
 
 function portOf(what: string, port: number): number {
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
@@ -109,26 +77,33 @@ export function endpointOf(text: string, port: number): string {
   return joinHostPort(host, own === undefined ? port : portOf(`the control plane's endpoint "${text}": port`, Number(own)));
 }
 
+/** What flags say of the ranges goes over what the file says. */
+export function rangeWish(wish: ClusterWish, { networking = {} }: ClusterConfiguration = {}): RangeWish {
+  return { podSubnet: wish.podSubnet ?? networking.podSubnet, serviceSubnet: wish.serviceSubnet ?? networking.serviceSubnet };
+}
+
 /** Throws BAD_CONFIG. */
 export function planCluster(
   wish: ClusterWish,
   documents: { readonly init?: InitConfiguration; readonly cluster?: ClusterConfiguration; readonly proxy?: ProxyConfiguration },
-  advertiseAddress: string,
+  addresses: readonly [string, ...string[]],
 ): ClusterPlan {
   const { init = {}, cluster = {} } = documents;
   const { networking = {} } = cluster;
-  const { pods, services } = planRanges(wish, networking, advertiseAddress);
+  const { pods, services } = planRanges(rangeWish(wish, cluster), addresses);
+  const [advertiseAddress] = addresses;
   // What is empty in a file is as if it were not there, as with kubeadm.
   const bindPort = portOf('bindPort', wish.bindPort ?? (init.localAPIEndpoint?.bindPort || clusterPresets.bindPort));
   const chosen = wish.controlPlaneEndpoint ?? (cluster.controlPlaneEndpoint || undefined);
   return {
     clusterName: cluster.clusterName ?? clusterPresets.clusterName,
     kubernetesVersion: cluster.kubernetesVersion,
-    podSubnet: pods.text,
-    serviceSubnet: services.text,
+    podSubnet: textOf(pods),
+    serviceSubnet: textOf(services),
     dnsDomain: domainOf('DNS domain', wish.dnsDomain ?? (networking.dnsDomain || clusterPresets.dnsDomain)),
-    kubernetesAddress: nthIp(services, 1),
-    dnsAddress: nthIp(services, 10),
+    kubernetesAddress: nthIp(services[0]!, 1),
+    dnsAddress: nthIp(services[0]!, 10),
+    addresses,
     advertiseAddress,
     bindPort,
     endpoint: endpointOf(chosen ?? advertiseAddress, bindPort),
@@ -136,31 +111,8 @@ export function planCluster(
     certSans: [...(cluster.apiServer?.certSANs ?? []), ...(wish.certSans ?? [])].map(sanOf),
     store: wish.store ?? (cluster.etcd?.external ? etcdUrl(cluster.etcd.external) : undefined),
     networkBackend: wish.networkBackend ?? clusterPresets.networkBackend,
-    proxy: planProxy(wish, documents.proxy, pods.text),
+    proxy: planProxy(wish, documents.proxy, textOf(pods)),
   };
-}
-
-/** Of pods and Services; this machine's address may be in none of them. */
-function planRanges(
-  wish: ClusterWish,
-  networking: NonNullable<ClusterConfiguration['networking']>,
-  advertiseAddress: string,
-): { readonly pods: Cidr; readonly services: Cidr } {
-  const family = familyOf(advertiseAddress);
-  const preset = family === 4 ? clusterPresets : presetsOfIpv6;
-  const pods = range('pod subnet', wish.podSubnet ?? networking.podSubnet ?? preset.podSubnet, family);
-  const services = range('Service subnet', wish.serviceSubnet ?? networking.serviceSubnet ?? preset.serviceSubnet, family);
-  if (cidrOverlaps(pods, services))
-    throw bad(`"${pods.text}" for pods and "${services.text}" for Services`, 'they overlap', 'Give ranges that have no address in common');
-  for (const [what, cidr] of [
-    ['pods', pods],
-    ['Services', services],
-  ] as const) {
-    const address = parseCidr(advertiseAddress);
-    if (address && cidrOverlaps(cidr, address))
-      throw bad(`"${cidr.text}" for ${what}`, `the address of this machine, ${advertiseAddress}, is in it`, 'Give another range');
-  }
-  return { pods, services };
 }
 
 /** The KubeProxyConfiguration of all nodes. */

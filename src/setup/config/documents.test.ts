@@ -143,6 +143,8 @@ test('addressIn() takes the address of either, and refuses two, and arguments th
   assert.equal(addressIn(args('node-ip', '192.0.2.1')), '192.0.2.1');
   assert.equal(addressIn({}, { advertiseAddress: '192.0.2.1' }), '192.0.2.1');
   assert.equal(addressIn(args('node-ip', '192.0.2.1'), { advertiseAddress: '192.0.2.1' }), '192.0.2.1');
+  assert.equal(addressIn(args('node-ip', '192.0.2.1,fd00::1')), '192.0.2.1,fd00::1');
+  assert.equal(addressIn(args('node-ip', 'fd00::1,192.0.2.1'), { advertiseAddress: '192.0.2.1' }), '192.0.2.1,fd00::1');
   assert.throws(() => addressIn(args('node-ip', '9.9.9.9'), { advertiseAddress: '192.0.2.1' }), {
     code: 'BAD_CONFIG',
     message: /node-ip" "9\.9\.9\.9": .*is 192\.0\.2\.1/,

@@ -215,14 +215,19 @@ export function nodeIpArgument({ kubeletExtraArgs = {} }: NodeRegistration): str
   return all.find(([name]) => name === 'node-ip')?.[1];
 }
 
-/** The address of a node: that of its API server, and as the kubelet's `node-ip` it may say the same. Throws BAD_CONFIG, also for any other argument. */
+/**
+ * The addresses of a node, with a comma between two: that of its API server first, and as the kubelet's `node-ip` the same, or one of each family. Throws
+ * BAD_CONFIG, also for any other argument.
+ */
 export function addressIn(registration: NodeRegistration = {}, { advertiseAddress }: LocalEndpoint = {}): string | undefined {
   const nodeIp = nodeIpArgument(registration);
-  if (advertiseAddress === undefined || nodeIp === undefined || nodeIp === advertiseAddress) return advertiseAddress ?? nodeIp;
+  const all = nodeIp?.split(',').map((ip) => ip.trim()) ?? [];
+  if (advertiseAddress === undefined || nodeIp === undefined) return advertiseAddress ?? nodeIp;
+  if (all.includes(advertiseAddress)) return [advertiseAddress, ...all.filter((ip) => ip !== advertiseAddress)].join();
   throw badConfig(
     `"nodeRegistration.kubeletExtraArgs.node-ip" "${nodeIp}"`,
-    `localAPIEndpoint.advertiseAddress is ${advertiseAddress}, and a node has one address here`,
-    'Say the same twice, or leave one of them out',
+    `localAPIEndpoint.advertiseAddress is ${advertiseAddress}, and a node is known by the address of its API server here`,
+    'Name it in both, or leave one of them out',
   );
 }
 

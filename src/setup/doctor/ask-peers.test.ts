@@ -37,6 +37,18 @@ test('askPeers() tells nodes that large packets do not reach from those that are
   );
 });
 
+test('askPeers() asks each address of a node', async () => {
+  const both = { name: 'n', machineId: '', addresses: ['192.0.2.1', 'fd00::1'], isReady: true };
+  const answers = await askPeers(pingOf({ ...sizes, 'fd00::1': 1499 }), 1500, [both]);
+  assert.deepEqual(
+    answers?.map(({ node, address, largeArrives }) => [node, address, largeArrives]),
+    [
+      ['n', '192.0.2.1', true],
+      ['n', 'fd00::1', false],
+    ],
+  );
+});
+
 test('askPeers() says nothing where ping knows no sizes, is not there, or the MTU is not known', async () => {
   const missing: Exec = { run: () => Promise.reject(new KnownError('TOOL_MISSING', 'no ping')) };
   assert.equal(await askPeers(pingOf(undefined), 1500, nodes), undefined);

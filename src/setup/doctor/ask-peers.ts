@@ -17,9 +17,7 @@ export async function askPeers(exec: Exec, mtu: number | undefined, nodes: reado
   try {
     // Loopback carries any size: who does not get there does not know the flags.
     if (mtu === undefined || (await ping('127.0.0.1', 56)).code !== 0) return undefined;
-    const asked = nodes.flatMap(({ name, addresses: [address] }) =>
-      address !== undefined && isIp(address) ? [{ node: name, address }] : [],
-    );
+    const asked = nodes.flatMap(({ name, addresses }) => addresses.filter(isIp).map((address) => ({ node: name, address })));
     return await Promise.all(
       asked.slice(0, mostPeers).map(async (peer) => {
         const largeArrives = (await ping(peer.address, mtu - headers[familyOf(peer.address)])).code === 0;

@@ -8,7 +8,7 @@ export const resolver: Examination = ({ machine, resolver: { path, servers, clus
   if (servers.length === 0) return found([warning('ResolvConf', `${path} names no server: only names of the cluster are found`, cure)], '');
   return found(
     servers.map((server) => {
-      if (server === clusterDns || server === machine.address)
+      if (server === clusterDns || machine.addresses.includes(server))
         return error('DNSLoop', `${path} names ${server}, which is the cluster's own DNS: it would ask itself`, cure);
       // The node's own DNS asks it as the node does: no loop, unless the DNS of the cluster is another program in a pod.
       return (

@@ -11,7 +11,8 @@ const machine: Facts = {
   role: 'worker',
   isRoot: true,
   nodeName: 'one',
-  address: '192.168.56.11',
+  addresses: ['192.168.56.11'],
+  families: [4],
   link: 'eth0',
   mtu: 1500,
   memoryBytes: 2 ** 31,
@@ -100,7 +101,7 @@ const cases: readonly (readonly [string, Change, readonly string[]])[] = [
     { machine: { nodes: [{ name: 'two', machineId: 'other', addresses: ['192.168.56.11'], isReady: true }] } },
     ['error NodeAddressTaken'],
   ],
-  ['an address that is gone', { machine: { address: undefined, mtu: undefined } }, ['error NodeAddress', "unseen pods' MTU"]],
+  ['an address that is gone', { machine: { addresses: [], mtu: undefined } }, ['error NodeAddress', "unseen pods' MTU"]],
 
   ['a machine on which nothing was set up', { services: [] }, ['unseen services']],
   ['an agent that does not run', { services: [{ ...agent, isRunning: false }] }, ['error Service-agent']],
@@ -151,7 +152,7 @@ const cases: readonly (readonly [string, Change, readonly string[]])[] = [
   ['pods as large as the link without VXLAN', { network: { podMtu: 1500, backend: { type: 'host-gw', vni: 1, port: 8472 } } }, []],
   [
     'an IPv6 address, of which VXLAN takes 70 bytes',
-    { machine: { address: 'fd00::1' }, network: { links: [...links, { ...flannel, name: 'flannel-v6.1' }] } },
+    { machine: { addresses: ['fd00::1'], families: [6] }, network: { links: [...links, { ...flannel, name: 'flannel-v6.1' }] } },
     ['error PodMTU'],
   ],
   ['a bridge that is larger', { network: { podMtu: 1449 } }, ['error BridgeMTU']],
@@ -172,6 +173,25 @@ const cases: readonly (readonly [string, Change, readonly string[]])[] = [
   ['a VXLAN link on another port', { network: { links: [{ ...flannel, vxlan: { vni: 1, port: 4789 } }] } }, ['error VXLANLink']],
   ['a VXLAN link of another network', { network: { links: [{ ...flannel, vxlan: { vni: 2, port: 8472 } }] } }, ['error VXLANLink']],
   ['the link of the other family beside it', { network: { links: [...links, { ...flannel, name: 'flannel-v6.1' }] } }, []],
+  [
+    'a node of both families',
+    {
+      machine: { addresses: ['192.168.56.11', 'fd00::11'], families: [4, 6] },
+      network: {
+        podMtu: 1430,
+        links: [
+          { ...flannel, mtu: 1430 },
+          { ...flannel, name: 'flannel-v6.1', mtu: 1430 },
+        ],
+      },
+    },
+    [],
+  ],
+  [
+    'a node of both families that lacks what one of them needs',
+    { machine: { families: [4, 6], addresses: ['192.168.56.11'] }, network: { podMtu: 1450 } },
+    ['error NodeAddress', 'error PodMTU', 'error VXLANLink'],
+  ],
   ['another link of that name', { network: { links: [{ name: 'flannel.1', kind: 'dummy', mtu: 1450, up: true }] } }, ['error VXLANLink']],
   ['another link with the same network', { network: { links: [...links, { ...flannel, name: 'vxlan0' }] } }, ['error VXLANTwice']],
   [

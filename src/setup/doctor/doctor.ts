@@ -55,7 +55,7 @@ const examinations: readonly (readonly [string, Examination])[] = [
     ({ machine }) =>
       found(
         preflight(networkChecks, machine, (id) => !isClock(id)),
-        `${machine.nodeName}, ${machine.address}`,
+        `${[machine.nodeName, ...machine.addresses].join(', ')}`,
       ),
   ],
   ['services', services],

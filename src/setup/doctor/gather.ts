@@ -9,9 +9,10 @@ import type { Exec } from '../../linux/exec.ts';
 import { Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
 import { maxNameservers, parseResolvConf } from '../../linux/resolv-conf.ts';
 import { findCertificates } from '../certs/certs.ts';
+import { familiesOf } from '../config/ranges.ts';
 import { storeKind } from '../config/shared-store.ts';
 import { layout } from '../layout.ts';
-import { nodeAddress, ownAddresses } from '../node-address.ts';
+import { nodeAddresses, ownAddresses } from '../node-address.ts';
 import { gatherFacts } from '../preflight/gather.ts';
 import { runningFlags } from '../service/running-flags.ts';
 import { envFile, readEnv } from '../service/service.ts';
@@ -46,12 +47,13 @@ export async function gatherDoctorFacts(context: SetupContext, request: DoctorRe
   const nodeName = request.nodeName ?? agent?.FAIRLEAD_NODE_NAME ?? request.hostName;
   const { cluster, nodes, skewMs } = await askCluster(kubeconfigFor(request.kubeconfig, agent), nodeName, context);
   const own = ownAddresses();
-  const address = await addressOf(agent?.FAIRLEAD_NODE_IP?.split(',')[0], own, cluster.kind === 'none' ? undefined : cluster.server);
+  const addresses = await addressesOf(agent?.FAIRLEAD_NODE_IP?.split(','), own, cluster.kind === 'none' ? undefined : cluster.server);
   const endpoint = request.runtimeEndpoint ?? agent?.FAIRLEAD_RUNTIME_ENDPOINT ?? layout.runtimeEndpoint;
   const machine = await gatherFacts({
     role: server ? 'control-plane' : 'worker',
     nodeName,
-    address,
+    addresses,
+    families: settings ? familiesOf(settings.podSubnet) : [],
     apiPort: Number(server?.FAIRLEAD_SECURE_PORT ?? 6443),
     proxyMode: modeOf(settings),
     running: runningOf(services, { server, agent }),
@@ -121,10 +123,10 @@ function modeOf(settings: NodeSettings | undefined): string {
   return mode || 'nftables';
 }
 
-/** That which the agent was given, as long as the machine has it. */
-async function addressOf(given: string | undefined, own: readonly string[], server: string | undefined): Promise<string | undefined> {
-  if (given !== undefined) return own.includes(given) ? given : undefined;
-  return await nodeAddress({}, server === undefined ? undefined : new URL(server).hostname.replace(/^\[|\]$/g, ''));
+/** Those that the agent was given, as long as the machine has them. */
+async function addressesOf(given: readonly string[] | undefined, own: readonly string[], server: string | undefined): Promise<string[]> {
+  if (given !== undefined) return given.filter((ip) => own.includes(ip));
+  return await nodeAddresses({}, [], server === undefined ? undefined : new URL(server).hostname.replace(/^\[|\]$/g, ''));
 }
 
 export async function lookAtCertificates(): Promise<Pick<DoctorFacts, 'certificates' | 'certificatesProblem'>> {

@@ -1,19 +1,17 @@
 /** Whether what a pod sends fits the links under it, here and on the way to other nodes. Pure. */
-import { familyOf } from '../../ip/ip.ts';
 import { error } from '../preflight/finding.ts';
+import { vxlanOverhead } from '../preflight/network-checks.ts';
 import { type Examination, found, unseen } from './verdict.ts';
-
-/** What VXLAN puts around a packet: Ethernet, VXLAN, UDP, and IP of the underlay. */
-const vxlanOverhead = { 4: 50, 6: 70 } as const;
 
 /** The bridge that pods hang on. */
 const podBridge = 'cni0';
 
 export const podMtu: Examination = ({ machine, network: { backend, podMtu: given, links } }) => {
-  const { mtu: underlay, address, link = 'LINK' } = machine;
+  const { mtu: underlay, link = 'LINK' } = machine;
+  const [address] = machine.addresses;
   if (given === undefined) return unseen('there is no pod network here: no /run/flannel/subnet.env');
   if (underlay === undefined || address === undefined) return unseen("the MTU of the node's own link is not known");
-  const overhead = backend?.type === 'host-gw' ? 0 : vxlanOverhead[familyOf(address)];
+  const overhead = backend?.type === 'host-gw' ? 0 : vxlanOverhead(machine);
   const most = underlay - overhead;
   const bridge = links?.find(({ name }) => name === podBridge);
   const why = overhead > 0 ? `, of which VXLAN takes ${overhead}` : '';
@@ -51,6 +49,6 @@ export const pathMtu: Examination = ({ machine, network: { peers } }) => {
           'Give the links of all nodes, and what is between them, the same MTU',
         ),
     ),
-    `packets of ${machine.mtu} bytes reach ${heard.map(({ node }) => node).join(', ')}`,
+    `packets of ${machine.mtu} bytes reach ${[...new Set(heard.map(({ node }) => node))].join(', ')}`,
   );
 };

@@ -1,6 +1,6 @@
 /** Whether VXLAN's UDP port is that of this pod network alone, and open. Pure. */
-import { familyOf } from '../../ip/ip.ts';
 import { error, type Finding, warning } from '../preflight/finding.ts';
+import { podFamilies } from '../preflight/network-checks.ts';
 import type { DoctorFacts, LinkFact } from './facts.ts';
 import { refusals, refusesByDefault } from './rule-text.ts';
 import { type Examination, found, unseen, type Verdict } from './verdict.ts';
@@ -18,17 +18,16 @@ export const vxlanPort: Examination = ({ machine, network: { backend, links } })
   if (settled || !backend) return settled ?? unseen('');
   if (links === undefined) return unseen('the links of this machine could not be listed');
   const names = { 4: `flannel.${backend.vni}`, 6: `flannel-v6.${backend.vni}` };
-  const name = names[familyOf(machine.address ?? '')];
-  const own = links.find((link) => link.name === name);
-  // Each family may have one.
+  // Each family has one.
+  const own = podFamilies(machine).map((family) => ({ name: names[family], link: links.find(({ name }) => name === names[family]) }));
   const rivals = links.filter((link) => !Object.values(names).includes(link.name) && link.vxlan?.port === backend.port);
   // A live VXLAN link listens itself: then nobody else can.
   const isTaken = machine.listening.some(({ protocol, port }) => protocol === 'udp' && port === backend.port);
   const holder = rivals[0] ? `by link "${rivals[0].name}"` : 'by another program';
   return found(
     [
-      ...ownLink(own, name, backend),
-      own?.up !== true &&
+      ...own.flatMap(({ name, link }) => ownLink(link, name, backend)),
+      !own.some(({ link }) => link?.up) &&
         isTaken &&
         error('VXLANPortTaken', `UDP port ${backend.port} is taken ${holder}`, whoHas(rivals[0]?.name, backend.port)),
       ...rivals
@@ -41,7 +40,7 @@ export const vxlanPort: Examination = ({ machine, network: { backend, links } })
           ),
         ),
     ],
-    `${name} has UDP port ${backend.port}`,
+    `UDP port ${backend.port} is that of ${own.map(({ name }) => name).join(' and ')}`,
   );
 };
 

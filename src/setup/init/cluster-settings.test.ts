@@ -9,7 +9,7 @@ import { type ClusterWish, planCluster } from '../config/cluster-plan.ts';
 import { settingsKeys, settingsNames, settingsNamespace, settingsObjects } from '../settings/settings.ts';
 import { changedBackend, changedClusterSettings, changeNetworkBackend } from './cluster-settings.ts';
 
-const plan = (wish: ClusterWish): ReturnType<typeof planCluster> => planCluster(wish, {}, '192.168.56.10');
+const plan = (wish: ClusterWish): ReturnType<typeof planCluster> => planCluster(wish, {}, ['192.168.56.10']);
 const textOf = (wish: ClusterWish): string =>
   settingsObjects(plan(wish)).find(({ metadata }) => metadata.name === settingsNames.cluster)?.data?.[settingsKeys.cluster] ?? '';
 

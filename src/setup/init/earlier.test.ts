@@ -8,37 +8,38 @@ import { envText } from '../service/service.ts';
 import { askStore, type Earlier, isOwnAuthority, refuseChanges, withEarlier } from './earlier.ts';
 
 const own = '192.168.56.10';
+const here = { advertiseAddress: own, bindPort: 6443 };
 const etcd = 'etcd=https://10.0.0.1:2379';
 const fresh: Earlier = { server: undefined, store: undefined, endpoint: undefined };
 
 function after(store: string | undefined, endpoint = `${own}:6443`): Earlier {
-  return { server: envText(serverFlags(planCluster({ store }, {}, own))), store, endpoint };
+  return { server: envText(serverFlags(planCluster({ store }, {}, [own]))), store, endpoint };
 }
 
 describe('a second run', () => {
   test('keeps store and endpoint that it does not name', () => {
-    const wish = withEarlier({ podSubnet: '10.1.0.0/16' }, {}, after(etcd, 'cluster.example:6443'), own, 6443);
+    const wish = withEarlier({ podSubnet: '10.1.0.0/16' }, {}, after(etcd, 'cluster.example:6443'), here);
     assert.deepEqual(wish, { podSubnet: '10.1.0.0/16', store: etcd, controlPlaneEndpoint: 'cluster.example:6443' });
   });
 
   test('takes its own address for no endpoint that somebody chose', () => {
-    assert.equal(withEarlier({}, {}, after(undefined), own, 6443).controlPlaneEndpoint, undefined);
-    assert.equal(withEarlier({}, {}, after(undefined), own, 7443).controlPlaneEndpoint, `${own}:6443`);
+    assert.equal(withEarlier({}, {}, after(undefined), here).controlPlaneEndpoint, undefined);
+    assert.equal(withEarlier({}, {}, after(undefined), { ...here, bindPort: 7443 }).controlPlaneEndpoint, `${own}:6443`);
   });
 
   test('has others when flags or the configuration say so', () => {
     const earlier = after(etcd, 'cluster.example:6443');
-    const wished = withEarlier({ store: 'redis://a', controlPlaneEndpoint: 'b' }, {}, earlier, own, 6443);
+    const wished = withEarlier({ store: 'redis://a', controlPlaneEndpoint: 'b' }, {}, earlier, here);
     assert.deepEqual(wished, { store: 'redis://a', controlPlaneEndpoint: 'b' });
     const cluster = { controlPlaneEndpoint: 'c', etcd: { external: { endpoints: ['https://d'] } } };
-    const wish = withEarlier({}, { cluster }, earlier, own, 6443);
-    const { store, endpoint } = planCluster(wish, { cluster }, own);
+    const wish = withEarlier({}, { cluster }, earlier, here);
+    const { store, endpoint } = planCluster(wish, { cluster }, [own]);
     assert.deepEqual([store, endpoint], ['etcd=https://d', 'c:6443']);
   });
 
   const refused = (store: string | undefined, before: Earlier, answer?: StoreFact, podSubnet?: string): unknown => {
     try {
-      refuseChanges(planCluster({ store, podSubnet }, {}, own), before, answer);
+      refuseChanges(planCluster({ store, podSubnet }, {}, [own]), before, answer);
       return undefined;
     } catch (err) {
       return `${(err as Error).message} | ${(err as { hint?: string }).hint}`;

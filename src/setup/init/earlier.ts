@@ -52,10 +52,9 @@ export function withEarlier(
   wish: ClusterWish,
   { cluster = {} }: Documents,
   earlier: Earlier,
-  ownHost: string,
-  ownPort: number,
+  { advertiseAddress, bindPort }: Pick<ClusterPlan, 'advertiseAddress' | 'bindPort'>,
 ): ClusterWish {
-  const isOwn = earlier.endpoint === joinHostPort(ownHost, ownPort);
+  const isOwn = earlier.endpoint === joinHostPort(advertiseAddress, bindPort);
   return {
     ...wish,
     store: wish.store ?? (cluster.etcd?.external ? undefined : earlier.store),

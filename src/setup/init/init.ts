@@ -6,8 +6,9 @@ import { readIfThere } from '../../bootstrap/secret-file.ts';
 import { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { joinHostPort } from '../../ip/ip.ts';
-import { type ClusterPlan, type ClusterWish, planCluster } from '../config/cluster-plan.ts';
+import { type ClusterPlan, type ClusterWish, planCluster, rangeWish } from '../config/cluster-plan.ts';
 import { addressIn, type Documents } from '../config/documents.ts';
+import { familiesOf, wishedFamilies } from '../config/ranges.ts';
 import { storeKind } from '../config/shared-store.ts';
 import {
   controlPlaneTaint,
@@ -22,7 +23,7 @@ import { clusterInfoObject } from '../discovery/cluster-info.ts';
 import { publicKeyHash } from '../discovery/public-key-hash.ts';
 import { layout } from '../layout.ts';
 import { startAgent, waitForNode } from '../node/agent.ts';
-import { type AddressWish, nodeAddress } from '../node-address.ts';
+import { type AddressWish, nodeAddresses } from '../node-address.ts';
 import { gatherFacts, type RuntimeFacts } from '../preflight/gather.ts';
 import { refuseObstacles } from '../preflight/preflight.ts';
 import { runningServices } from '../service/service.ts';
@@ -99,7 +100,7 @@ export async function runInit(context: SetupContext, request: InitRequest): Prom
     const isStarted = await steps.run('node', `Agent of node "${request.nodeName}" started`, () =>
       startNode(context, plan, request, runtime),
     );
-    await steps.run('node-ready', `Node "${request.nodeName}" is Ready at ${plan.advertiseAddress}`, () =>
+    await steps.run('node-ready', `Node "${request.nodeName}" is Ready at ${plan.addresses.join(' and ')}`, () =>
       finishNode(context, client, request, isStarted ? before : 0),
     );
     const command = await joinCommand(plan, token ?? newToken());
@@ -129,22 +130,21 @@ async function preflight(context: SetupContext, request: InitRequest, runtime: R
   const { exec, keeper, steps } = context;
   const { documents, nodeName, wish, runtimeEndpoint } = request;
   const { init = {} } = documents;
+  const families = wishedFamilies(rangeWish(wish, documents.cluster));
   const inFile = addressIn(init.nodeRegistration, init.localAPIEndpoint);
-  const address = await nodeAddress({
-    cidr: request.address.cidr,
-    address: request.address.address ?? inFile,
-  });
+  const addresses = await nodeAddresses({ cidr: request.address.cidr, address: request.address.address ?? inFile }, families);
   const running = await runningServices(keeper);
   // Without an address the plan cannot be made, and the finding says so first.
-  const ownHost = address ?? '0.0.0.0';
+  const [ownHost = families[0] === 6 ? '::' : '0.0.0.0', ...more] = addresses;
   const earlier = await readEarlier();
-  const first = planCluster(wish, documents, ownHost);
-  const plan = planCluster(withEarlier(wish, documents, earlier, ownHost, first.bindPort), documents, ownHost);
+  const first = planCluster(wish, documents, [ownHost, ...more]);
+  const plan = planCluster(withEarlier(wish, documents, earlier, first), documents, [ownHost, ...more]);
   const store = await askStore(context, plan, earlier, running.includes('server'));
   const facts = await gatherFacts({
     role: 'control-plane',
     nodeName,
-    address,
+    addresses,
+    families: familiesOf(plan.podSubnet),
     apiPort: plan.bindPort,
     proxyMode: String(plan.proxy.mode),
     running,
@@ -214,7 +214,7 @@ async function startNode(context: SetupContext, plan: ClusterPlan, request: Init
     node: nodeName,
     now: context.clock.now(),
   });
-  return await startAgent(context, { nodeName, address: plan.advertiseAddress, runtimeEndpoint, runtime, taints: taintsOf(request) });
+  return await startAgent(context, { nodeName, addresses: plan.addresses, runtimeEndpoint, runtime, taints: taintsOf(request) });
 }
 
 /** Waits for the Node, and marks it. */

@@ -1,16 +1,18 @@
-/** What only the cluster can tell about a machine that joins: other nodes, the time, how Services become rules. */
+/** What only the cluster can tell about a machine that joins: other nodes, the time, how Services become rules, what addresses pods have. */
 import { parse } from 'yaml';
 import { configMaps, nodes } from '../../api/resource-types.ts';
 import type { ConfigMap, Node } from '../../api/schema/types.ts';
 import { ApiError, ignoreNotFound, isForbidden } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { KnownError } from '../../errors/known-error.ts';
+import { rangeWish } from '../config/cluster-plan.ts';
+import { wishedFamilies } from '../config/ranges.ts';
 import { layout } from '../layout.ts';
 import type { Facts, KnownNode } from '../preflight/facts.ts';
 import { settingsKeys, settingsNames, settingsNamespace } from '../settings/settings.ts';
 import type { SetupContext } from '../setup-context.ts';
 
-type ClusterFacts = Pick<Facts, 'nodes' | 'skewMs' | 'proxyMode'>;
+type ClusterFacts = Pick<Facts, 'nodes' | 'skewMs' | 'proxyMode' | 'families'>;
 
 /** Throws BAD_CONFIG when the cluster does not know who asks: the machine's certificate is that of another. */
 export async function clusterFacts(
@@ -24,7 +26,8 @@ export async function clusterFacts(
     return {
       skewMs: skewOf(response.headers.date, before, clock.now()),
       nodes: await knownNodes(client, signal, steps),
-      proxyMode: await proxyMode(client, signal),
+      proxyMode: (await settingOf<{ readonly mode?: string }>(client, 'proxy', signal)).mode ?? '',
+      families: wishedFamilies(rangeWish({}, await settingOf(client, 'cluster', signal))),
     };
   } catch (err) {
     if (!(err instanceof ApiError && err.code === 401)) throw err;
@@ -63,11 +66,15 @@ export function knownNode({ metadata, status }: Node): KnownNode {
   };
 }
 
-async function proxyMode(client: Pick<Client, 'get'>, signal: AbortSignal): Promise<string> {
+/** Without fields where it may not be read. */
+async function settingOf<Setting extends object>(
+  client: Pick<Client, 'get'>,
+  source: keyof typeof settingsNames,
+  signal: AbortSignal,
+): Promise<Partial<Setting>> {
   const map = await client
-    .get<ConfigMap>(configMaps, settingsNames.proxy, { namespace: settingsNamespace, signal })
-    // kubeadm lets who joins read it, and who has joined no longer.
+    .get<ConfigMap>(configMaps, settingsNames[source], { namespace: settingsNamespace, signal })
+    // kubeadm lets who joins read that of the proxy, and who has joined no longer.
     .catch((err: unknown) => (isForbidden(err) ? undefined : ignoreNotFound(err)));
-  const { mode = '' } = (parse(map?.data?.[settingsKeys.proxy] ?? '') ?? {}) as { readonly mode?: string };
-  return mode;
+  return (parse(map?.data?.[settingsKeys[source]] ?? '') ?? {}) as Partial<Setting>;
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createAuthority } from '../../x509/authority.ts';
 import { planFor, refuseStore } from './control-plane.ts';
 
-const own = '192.168.56.8';
+const own = ['192.168.56.8'];
 const wish = { certificateKey: undefined, store: undefined, bindPort: undefined };
 const cluster = {
   controlPlaneEndpoint: 'cluster.example:7443',
@@ -15,7 +15,7 @@ test('planFor() plans this machine in the cluster as it says of itself', () => {
   const plan = planFor({ cluster, store: undefined, kind: 'etcd' }, { ...wish, bindPort: 6444 }, own);
   assert.deepEqual(
     [plan.advertiseAddress, plan.bindPort, plan.endpoint, plan.podSubnet, plan.serviceSubnet, plan.dnsDomain, plan.certSans],
-    [own, 6444, 'cluster.example:7443', '10.1.0.0/16', '10.2.0.0/16', 'example.local', ['a.example']],
+    ['192.168.56.8', 6444, 'cluster.example:7443', '10.1.0.0/16', '10.2.0.0/16', 'example.local', ['a.example']],
   );
   assert.equal(planFor({ cluster, store: undefined, kind: 'redis' }, wish, own).bindPort, 6443);
 });

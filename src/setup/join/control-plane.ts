@@ -6,6 +6,7 @@ import { readIfThere } from '../../bootstrap/secret-file.ts';
 import type { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
+import { joinHostPort } from '../../ip/ip.ts';
 import { type ClusterPlan, planCluster } from '../config/cluster-plan.ts';
 import type { ClusterConfiguration } from '../config/documents.ts';
 import { etcdUrl, storeKind, withOptions } from '../config/shared-store.ts';
@@ -32,7 +33,7 @@ export interface ControlPlaneWish {
 
 export interface Newcomer {
   readonly nodeName: string;
-  readonly address: string;
+  readonly addresses: readonly string[];
   readonly token: Token;
   /** Undefined when an earlier run has got the machine its certificate. */
   readonly info: ClusterInfo | undefined;
@@ -50,9 +51,9 @@ export interface ClusterSettings {
 /** Gives an administrator's client of the API server that runs here then. Throws CHECK_FAILED with what stands in the way. */
 export async function becomeControlPlane(context: SetupContext, own: Client, wish: ControlPlaneWish, newcomer: Newcomer): Promise<Client> {
   const { keeper, steps } = context;
-  const { nodeName, address } = newcomer;
+  const { nodeName, addresses } = newcomer;
   const settings = await readSettings(own);
-  let plan = planFor(settings, wish, address);
+  let plan = planFor(settings, wish, addresses);
   await steps.run('keys', `Keys of the cluster in ${layout.pkiDir}`, async () => {
     const { store, changed } = await shareKeys(settings.store, wish, newcomer);
     plan = { ...plan, store: requireStore(store, settings) };
@@ -61,7 +62,7 @@ export async function becomeControlPlane(context: SetupContext, own: Client, wis
   const isNew = await steps.run('certificates', `Certificates and kubeconfigs in ${layout.kubernetesDir}`, () =>
     makeCertificates(context, plan, nodeName),
   );
-  await steps.run('server', `Control plane started at ${address}:${plan.bindPort}`, async () => {
+  await steps.run('server', `Control plane started at ${joinHostPort(plan.advertiseAddress, plan.bindPort)}`, async () => {
     if (!(await keeper.isRunning('server'))) refuseStore(await reachStore(context, plan.store ?? ''), await readIfThere(layout.caFile));
     return await startServer(context, plan, isNew);
   });
@@ -85,7 +86,11 @@ async function readSettings(client: Pick<Client, 'get'>): Promise<ClusterSetting
 }
 
 /** Throws CHECK_FAILED where the cluster can have one control plane only. */
-export function planFor({ cluster, kind }: ClusterSettings, wish: ControlPlaneWish, address: string): ClusterPlan {
+export function planFor(
+  { cluster, kind }: ClusterSettings,
+  wish: ControlPlaneWish,
+  [address = '', ...more]: readonly string[],
+): ClusterPlan {
   if (kind !== 'etcd' && kind !== 'redis' && wish.store === undefined)
     throw new KnownError('CHECK_FAILED', "Cannot become a control plane: this cluster's store is on one machine", {
       hint: moveHint(`sqlite://${layout.serverDir}/state.db`),
@@ -98,7 +103,7 @@ export function planFor({ cluster, kind }: ClusterSettings, wish: ControlPlaneWi
         hint: 'Lead one to all of them, then on the first: fairlead init --control-plane-endpoint HOST:PORT --upload-certs',
       },
     );
-  return planCluster({ bindPort: wish.bindPort }, { cluster }, address);
+  return planCluster({ bindPort: wish.bindPort }, { cluster }, [address, ...more]);
 }
 
 /** By the token also where the machine is a node already: nodes may not read Secrets that are none of their pods'. */

@@ -5,8 +5,9 @@ import type { Node } from '../../api/schema/types.ts';
 import { FakeClient, refusal } from '../../client/testing/fake-client.ts';
 import { type Clock, systemClock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
+import type { Facts } from '../preflight/facts.ts';
 import { healthyFacts } from '../preflight/testing/healthy-facts.ts';
-import { fitCluster } from './fit-cluster.ts';
+import { type FitRequest, fitCluster } from './fit-cluster.ts';
 
 const node = (machineID: string, status: 'True' | 'Unknown'): Node => ({
   apiVersion: 'v1',
@@ -37,17 +38,40 @@ describe('fitCluster()', () => {
     steps: { note: (text: string) => notes.push(text), warn: () => {} } as never,
     timeoutMs: 300_000,
   };
+  const putSetting = (name: string, data: Record<string, string>): void =>
+    void client.put(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'kube-system' }, data });
   beforeEach(() => {
     client = new FakeClient(systemClock);
     Object.defineProperty(client, 'transport', { value: { send: async () => ({ headers: {}, resume() {} }), config: {}, close() {} } });
-    client.put(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'kube-proxy', namespace: 'kube-system' } });
+    putSetting('kube-proxy', {});
+    putSetting('kubeadm-config', {});
     [time, notes.length, onSleep] = [start, 0, () => {}];
   });
-  const fit = (): Promise<void> => fitCluster(context, client, healthyFacts, [], new Set());
+  const addressesFor: FitRequest['addressesFor'] = async (families) =>
+    families.length > 0 ? families.map((family) => ({ 4: '192.168.56.10', 6: 'fd00::10' })[family]) : healthyFacts.addresses;
+  const fit = (facts = healthyFacts): Promise<Facts> => fitCluster(context, client, { facts, addressesFor, ignored: [], told: new Set() });
 
   test('is quiet where nothing is in the way', async () => {
     await fit();
     assert.deepEqual([time, notes], [start, []]);
+  });
+
+  test('finds the addresses of the families that pods of the cluster have', async () => {
+    const networking = 'networking: { podSubnet: "fd00:10:244::/56,10.244.0.0/16", serviceSubnet: 10.96.0.0/16 }';
+    putSetting('kubeadm-config', { ClusterConfiguration: networking });
+    const { addresses, families } = await fit({ ...healthyFacts, families: [] });
+    assert.deepEqual(
+      [families, addresses],
+      [
+        [6, 4],
+        ['fd00::10', '192.168.56.10'],
+      ],
+    );
+  });
+
+  test('goes on where nobody may read what the cluster says of itself', async () => {
+    client.refuse(/get configmaps/, refusal(403, 'Forbidden'));
+    assert.deepEqual((await fit({ ...healthyFacts, families: [] })).families, []);
   });
 
   test('waits until the control plane has missed a machine of the same name', async () => {

@@ -11,16 +11,26 @@ import { clusterFacts } from './cluster-facts.ts';
 const graceMs = 60_000;
 const againMs = 1_000;
 
+export interface FitRequest {
+  readonly facts: Facts;
+  /** This machine's, of the families of the cluster. */
+  readonly addressesFor: (families: Facts['families']) => Promise<readonly string[]>;
+  readonly ignored: readonly string[];
+  /** What was said before. */
+  readonly told: Set<string>;
+}
+
 type Context = Pick<SetupContext, 'clock' | 'signal' | 'steps' | 'timeoutMs'>;
 
-/** Throws CHECK_FAILED with what stands in the way. Waits for a control plane that is away, and for the end of a node of the same name. */
+/**
+ * Gives the facts with what the cluster knows. Throws CHECK_FAILED with what stands in the way. Waits for a control plane that is away, and for the end of
+ * a node of the same name.
+ */
 export async function fitCluster(
   context: Context,
   client: Pick<Client, 'list' | 'get' | 'transport' | 'server'>,
-  facts: Facts,
-  ignored: readonly string[],
-  told: Set<string>,
-): Promise<void> {
+  { facts, addressesFor, ignored, told }: FitRequest,
+): Promise<Facts> {
   const { clock, signal, steps, timeoutMs } = context;
   const began = clock.monotonic();
   const hasTime = (ms: number): boolean => clock.monotonic() - began < Math.min(ms, timeoutMs);
@@ -32,9 +42,13 @@ export async function fitCluster(
   };
   for (;;) {
     try {
-      const found = { ...facts, ...(await clusterFacts(client, context)) };
+      const known = await clusterFacts(client, context);
+      const found = { ...facts, ...known, addresses: await addressesFor(known.families) };
       const taken = check(found).find(({ id }) => id === 'NodeNameTaken');
-      if (!taken || !hasTime(graceMs)) return refuseObstacles(found, ignored, steps, told);
+      if (!taken || !hasTime(graceMs)) {
+        refuseObstacles(found, ignored, steps, told);
+        return found;
+      }
       await wait(taken.cause);
     } catch (err) {
       if (!isKnownError(err, 'API_UNREACHABLE') || !hasTime(timeoutMs)) throw err;

@@ -14,7 +14,7 @@ import type { ClusterInfo } from '../discovery/cluster-info.ts';
 import { bootstrapClient, discover } from '../discovery/discovery.ts';
 import { layout } from '../layout.ts';
 import { startAgent, waitForNode } from '../node/agent.ts';
-import { type AddressWish, nodeAddress } from '../node-address.ts';
+import { type AddressWish, nodeAddresses } from '../node-address.ts';
 import type { Facts } from '../preflight/facts.ts';
 import { gatherFacts, type RuntimeFacts } from '../preflight/gather.ts';
 import { refuseObstacles } from '../preflight/preflight.ts';
@@ -22,8 +22,9 @@ import { runningServices } from '../service/service.ts';
 import type { SetupContext } from '../setup-context.ts';
 import type { StepRecord } from '../steps.ts';
 import { type Token, tokenText } from '../token/token.ts';
+import { knownNode } from './cluster-facts.ts';
 import { becomeControlPlane, type ControlPlaneWish } from './control-plane.ts';
-import { fitCluster } from './fit-cluster.ts';
+import { type FitRequest, fitCluster } from './fit-cluster.ts';
 import { waitForRights } from './node-rights.ts';
 import { requireSameCluster } from './same-cluster.ts';
 
@@ -64,56 +65,66 @@ export async function runJoin(context: SetupContext, request: JoinRequest): Prom
     return true;
   });
   const info = await trust(context, request, endpoint);
-  const address = facts.address ?? '';
-  const admin = await fitIn(context, request, info, facts, told);
+  const { addresses, admin } = await fitIn(context, request, info, { facts, told, endpoint });
   try {
     await steps.run('credential', `Certificate of node "${request.nodeName}"`, () => makeCredential(context, request, info));
-    return await startNode(context, { ...request, address, runtime }, admin);
+    return await startNode(context, { ...request, addresses, runtime }, admin);
   } finally {
     admin?.close();
   }
 }
 
-/** Of a further control plane it gives an administrator's client of the API server that runs here then. */
+interface Place {
+  readonly addresses: readonly string[];
+  /** An administrator's, of the API server that runs here then: of a further control plane. */
+  readonly admin: Client | undefined;
+}
+
 async function fitIn(
   context: SetupContext,
   request: JoinRequest,
   info: ClusterInfo | undefined,
-  facts: Facts,
-  told: Set<string>,
-): Promise<Client | undefined> {
+  { endpoint, ...seen }: Pick<FitRequest, 'facts' | 'told'> & { readonly endpoint: string },
+): Promise<Place> {
   const own = info === undefined ? new Client(await loadKubeconfig(layout.kubeletConfig)) : bootstrapClient(info, request.token);
-  const { controlPlane, nodeName, token } = request;
+  const { controlPlane, nodeName, token, ignored } = request;
+  const addressesFor: FitRequest['addressesFor'] = (families) => nodeAddresses(request.address, families, hostOf(endpoint));
+  let { addresses } = seen.facts;
   try {
     await context.steps.run('cluster', 'Name, address and clock fit the cluster', async () => {
-      await fitCluster(context, own, facts, request.ignored, told);
+      ({ addresses } = await fitCluster(context, own, { ...seen, addressesFor, ignored }));
       return true;
     });
-    return controlPlane && (await becomeControlPlane(context, own, controlPlane, { nodeName, address: facts.address ?? '', token, info }));
+    const admin = controlPlane && (await becomeControlPlane(context, own, controlPlane, { nodeName, addresses, token, info }));
+    return { addresses, admin };
   } finally {
     own.close();
   }
 }
 
-type NodeRequest = JoinRequest & { readonly address: string; readonly runtime: RuntimeFacts };
+type NodeRequest = JoinRequest & Pick<Place, 'addresses'> & { readonly runtime: RuntimeFacts };
 
 async function startNode(context: SetupContext, request: NodeRequest, admin: Client | undefined): Promise<JoinResult> {
   const { steps } = context;
-  const { nodeName, address } = request;
+  const { nodeName, addresses } = request;
   const client = new Client(await loadKubeconfig(layout.kubeletConfig));
   try {
     await waitForRights(context, client, request.nodeRoles);
     const before = context.clock.now();
     const isStarted = await steps.run('node', `Agent of node "${nodeName}" started`, () => startAgent(context, request));
-    await steps.run('node-ready', `Node "${nodeName}" is Ready at ${address}`, async () => {
-      const node = await waitUntilAlone(context, client, nodeName, address, isStarted ? before : 0);
+    await steps.run('node-ready', `Node "${nodeName}" is Ready at ${addresses.join(' and ')}`, async () => {
+      const node = await waitUntilAlone(context, client, request, isStarted ? before : 0);
       return admin === undefined || (await markControlPlane(context, admin, node, request.taints));
     });
     const kubeconfig = admin === undefined ? {} : { kubeconfig: layout.adminConfig };
-    return { nodeName, address, server: client.server, ...kubeconfig, steps: steps.records };
+    return { nodeName, address: addresses[0] ?? '', server: client.server, ...kubeconfig, steps: steps.records };
   } finally {
     client.close();
   }
+}
+
+function hostOf(endpoint: string): string {
+  return new URL(`https://${endpoint}`).hostname.replace(/^\[|\]$/g, '');
 }
 
 /** What can be told before anybody is asked. */
@@ -122,7 +133,8 @@ async function lookAround(context: SetupContext, request: JoinRequest, endpoint:
   return await gatherFacts({
     role: controlPlane ? 'control-plane' : 'worker',
     nodeName,
-    address: await nodeAddress(request.address, new URL(`https://${endpoint}`).hostname.replace(/^\[|\]$/g, '')),
+    addresses: await nodeAddresses(request.address, [], hostOf(endpoint)),
+    families: [],
     apiPort: controlPlane?.bindPort ?? 6443,
     proxyMode: '',
     running: await runningServices(context.keeper),
@@ -185,19 +197,22 @@ async function makeCredential(context: SetupContext, request: JoinRequest, info:
 }
 
 /** Two machines that join at the same moment do not see each other before: of those with one address the older stays. */
-async function waitUntilAlone(context: SetupContext, client: Client, name: string, address: string, since: number): Promise<Node> {
+async function waitUntilAlone(
+  context: SetupContext,
+  client: Client,
+  { nodeName: name, addresses }: NodeRequest,
+  since: number,
+): Promise<Node> {
   const own = await waitForNode(context, client, name, since);
   const { items } = await client.list<Node>(nodes, { signal: context.signal });
   const created = (node: Node): number => Date.parse(node.metadata.creationTimestamp ?? '');
-  const older = items.find(
-    (node) =>
-      node.metadata.name !== name &&
-      created(node) <= created(own) &&
-      node.status?.addresses?.some((one) => one.type === 'InternalIP' && one.address === address),
-  );
-  if (!older) return own;
+  const taken = items
+    .filter((node) => node.metadata.name !== name && created(node) <= created(own))
+    .map(knownNode)
+    .flatMap((older) => addresses.filter((ip) => older.addresses.includes(ip)).map((address) => ({ older, address })))[0];
+  if (!taken) return own;
   await context.keeper.stop('agent');
-  throw new KnownError('CHECK_FAILED', `Cannot stay in the cluster: node "${older.metadata.name}" has the address ${address} already`, {
+  throw new KnownError('CHECK_FAILED', `Cannot stay in the cluster: node "${taken.older.name}" has the address ${taken.address} already`, {
     hint: `Give this machine another, or name its network with --node-cidr; then: kubectl delete node ${name}`,
   });
 }

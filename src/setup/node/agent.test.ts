@@ -4,7 +4,7 @@ import type { Node } from '../../api/schema/types.ts';
 import { agentFlags, nodeProblem } from './agent.ts';
 
 const runtime = { answers: true, criDisabled: false, cgroupDriver: undefined, cniBinDir: undefined, cniConfDir: undefined } as const;
-const wish = { nodeName: 'one', address: '192.0.2.1', runtimeEndpoint: 'unix:///x.sock', runtime, taints: [] };
+const wish = { nodeName: 'one', addresses: ['192.0.2.1'], runtimeEndpoint: 'unix:///x.sock', runtime, taints: [] };
 
 test('agentFlags() say of the node what the cluster cannot know, and nothing that it can', () => {
   assert.deepEqual(agentFlags(wish, false), {
@@ -16,6 +16,10 @@ test('agentFlags() say of the node what the cluster cannot know, and nothing tha
     'cluster-settings': 'true',
     'runtime-endpoint': 'unix:///x.sock',
   });
+});
+
+test('agentFlags() name an address of each family', () => {
+  assert.equal(agentFlags({ ...wish, addresses: ['192.0.2.1', 'fd00::1'] }, false)['node-ip'], '192.0.2.1,fd00::1');
 });
 
 test('agentFlags() follow the runtime to its plugins, and resolved to its servers', () => {

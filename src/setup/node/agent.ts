@@ -16,7 +16,7 @@ import { setKernel } from './kernel-settings.ts';
 
 export interface AgentWish {
   readonly nodeName: string;
-  readonly address: string;
+  readonly addresses: readonly string[];
   readonly runtimeEndpoint: string;
   readonly runtime: RuntimeFacts;
   readonly taints: readonly Taint[];
@@ -26,10 +26,10 @@ export interface AgentWish {
 const resolvedConf = '/run/systemd/resolve/resolv.conf';
 
 /** What every other flag would say comes from the cluster. */
-export function agentFlags({ nodeName, address, runtimeEndpoint, runtime, taints }: AgentWish, hasResolved: boolean): ServiceFlags {
+export function agentFlags({ nodeName, addresses, runtimeEndpoint, runtime, taints }: AgentWish, hasResolved: boolean): ServiceFlags {
   return {
     'node-name': nodeName,
-    'node-ip': address,
+    'node-ip': addresses.join(),
     kubeconfig: layout.kubeletConfig,
     'cert-dir': layout.certDir,
     // The API server checks whom it asks for logs; approved for the Node's own addresses.

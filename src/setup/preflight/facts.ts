@@ -1,4 +1,5 @@
 /** What a machine is like, as plain data: gathered by `gather.ts`, judged by `check.ts`. Undefined is "it could not be told", and troubles nobody. */
+import type { Family } from '../../ip/ip.ts';
 import type { Identity } from './identity.ts';
 
 export type Role = 'control-plane' | 'worker';
@@ -7,10 +8,12 @@ export interface Facts extends Identity {
   readonly role: Role;
   readonly isRoot: boolean;
   readonly nodeName: string;
-  /** The address that the node would get, and the link that has it. */
-  readonly address: string | undefined;
+  /** Those that the node would get, and the link that has the first. */
+  readonly addresses: readonly string[];
   readonly link: string | undefined;
   readonly mtu: number | undefined;
+  /** Those that pods of the cluster have addresses of; none where that is not known yet. */
+  readonly families: readonly Family[];
   readonly memoryBytes: number;
   readonly swapDevices: readonly string[];
   /** By name of the module: whether the kernel has it. */

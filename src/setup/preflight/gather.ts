@@ -24,7 +24,8 @@ export interface RuntimeFacts {
 export interface GatherOptions {
   readonly role: Role;
   readonly nodeName: string;
-  readonly address: string | undefined;
+  readonly addresses: readonly string[];
+  readonly families: Facts['families'];
   readonly apiPort: number;
   readonly proxyMode: string;
   readonly running: Facts['running'];
@@ -108,7 +109,7 @@ const sysctls = ['net/ipv4/ip_forward', 'net/ipv4/conf/all/rp_filter', 'net/brid
 const modules = ['overlay', 'vxlan', 'nf_tables', 'ip_tables', 'ip_vs', 'br_netfilter'];
 
 /** The link that has the address. */
-async function linkOf(address: string | undefined): Promise<Pick<Facts, 'link' | 'mtu'>> {
+async function linkOf([address]: readonly string[]): Promise<Pick<Facts, 'link' | 'mtu'>> {
   const [link] = Object.entries(networkInterfaces()).find(([, all]) => all?.some((one) => one.address === address)) ?? [];
   return { link, mtu: link === undefined ? undefined : Number(await textOf(join('/sys/class/net', link, 'mtu'))) || undefined };
 }
@@ -128,7 +129,7 @@ export async function gatherFacts(options: GatherOptions): Promise<Facts> {
   return {
     ...given,
     isRoot: process.getuid?.() === 0,
-    ...(await linkOf(given.address)),
+    ...(await linkOf(given.addresses)),
     memoryBytes: totalmem(),
     swapDevices: swaps.map((line) => line.split(/\s+/)[0] ?? '').filter(Boolean),
     kernel: Object.fromEntries(kernel),

@@ -1,4 +1,5 @@
 /** What must fit those who are there already: name, address, ports, clock, MTU. Pure. */
+import { type Family, familyOf, isUnspecified } from '../../ip/ip.ts';
 import type { Facts, Listener } from './facts.ts';
 import { type Check, error, warning } from './finding.ts';
 import { isOfMachine } from './identity.ts';
@@ -14,25 +15,46 @@ const nodeName: Check = ({ nodeName: name }) => [
 /** What VirtualBox and QEMU give to every guest behind their NAT. */
 const natAddress = '10.0.2.15';
 
-const address: Check = ({ address: own, nodes, nodeName: name }) => {
-  if (own === undefined)
+function namesOf(families: readonly Family[]): string {
+  return families.map((family) => `IPv${family}`).join(' and ');
+}
+
+const address: Check = ({ addresses, families, nodes, nodeName: name }) => {
+  if (addresses.length === 0)
     return [
-      error('NodeAddress', 'this machine has no address that others could reach', 'Give it one, or name its network: --node-cidr CIDR'),
-    ];
-  const same = nodes.find((node) => node.name !== name && node.addresses.includes(own));
-  return [
-    own === natAddress &&
       error(
         'NodeAddress',
-        `${own} is the address of a virtual machine behind its host's NAT, the same on all of them`,
+        `this machine has no address ${families.length > 0 ? `of ${namesOf(families)} ` : ''}that others could reach`,
+        'Give it one, or name its network: --node-cidr CIDR',
+      ),
+    ];
+  const missing = families.filter((family) => !addresses.some((own) => familyOf(own) === family));
+  const others = nodes.filter((node) => node.name !== name);
+  return [
+    ...missing.map((family) =>
+      error(
+        'NodeAddress',
+        `pods of this cluster have addresses of ${namesOf(families)}, and this machine has none of IPv${family}`,
+        'Give it one, and say which where it has several: --node-ip IP,IP or --node-cidr CIDR,CIDR',
+      ),
+    ),
+    addresses.includes(natAddress) &&
+      error(
+        'NodeAddress',
+        `${natAddress} is the address of a virtual machine behind its host's NAT, the same on all of them`,
         'Name the network in which the nodes meet: --node-cidr 192.168.56.0/24',
       ),
-    same !== undefined &&
-      error(
-        'NodeAddressTaken',
-        `node "${same.name}" has the address ${own} already`,
-        `Give this machine another, or name its network with --node-cidr; if that node is gone: kubectl delete node ${same.name}`,
-      ),
+    ...addresses.map((own) => {
+      const same = others.find((node) => node.addresses.includes(own));
+      return (
+        same !== undefined &&
+        error(
+          'NodeAddressTaken',
+          `node "${same.name}" has the address ${own} already`,
+          `Give this machine another, or name its network with --node-cidr; if that node is gone: kubectl delete node ${same.name}`,
+        )
+      );
+    }),
   ];
 };
 
@@ -69,10 +91,8 @@ export function portsOf({ role, apiPort }: Pick<Facts, 'role' | 'apiPort'>): Por
 }
 
 /** Whether who listens there keeps another from the address. */
-function overlaps(listener: Listener, { protocol, port }: Port, own: string | undefined): boolean {
-  return (
-    listener.protocol === protocol && listener.port === port && (listener.address === own || /^(0\.0\.0\.0|::)$/.test(listener.address))
-  );
+function overlaps({ address: at, ...listener }: Listener, { protocol, port }: Port, own: readonly string[]): boolean {
+  return listener.protocol === protocol && listener.port === port && (own.includes(at) || isUnspecified(at));
 }
 
 const ports: Check = (facts) =>
@@ -80,7 +100,7 @@ const ports: Check = (facts) =>
     .filter(({ of }) => !facts.running.includes(of))
     .map(
       (port) =>
-        facts.listening.some((listener) => overlaps(listener, port, facts.address)) &&
+        facts.listening.some((listener) => overlaps(listener, port, facts.addresses)) &&
         error(
           `Port-${port.port}`,
           `another program listens on ${port.protocol} port ${port.port}, which ${port.what} needs`,
@@ -107,20 +127,37 @@ const clock: Check = ({ skewMs = 0 }) => {
   ];
 };
 
-/** VXLAN takes 50 bytes of it, and IPv6 needs 1280. */
-const leastMtu = 1330;
+/** What IPv6 needs. */
+const leastMtu = 1280;
 
-const mtu: Check = ({ mtu: found, address: own, link = 'LINK' }) => {
+type Pods = Pick<Facts, 'families' | 'addresses'>;
+
+/** Of the pods; as long as nobody knows, that of the node's first address. */
+export function podFamilies({ families, addresses }: Pods): readonly Family[] {
+  return families.length > 0 ? families : addresses.slice(0, 1).map(familyOf);
+}
+
+/** What VXLAN puts around a packet: Ethernet, VXLAN, UDP, and IP of the underlay. Pods of both families have one MTU. */
+export function vxlanOverhead(pods: Pods): number {
+  return podFamilies(pods).includes(6) ? 70 : 50;
+}
+
+const mtu: Check = ({ mtu: found, link = 'LINK', ...pods }) => {
   if (found === undefined || found >= 1500) return [];
-  const cause = `the link of ${own} has an MTU of ${found}`;
+  const overhead = vxlanOverhead(pods);
+  const cause = `the link of ${pods.addresses[0]} has an MTU of ${found}`;
   return [
-    found < leastMtu
+    found - overhead < leastMtu
       ? error(
           'MTU',
-          `${cause}: with the 50 bytes of VXLAN off, pods get less than the 1280 that IPv6 needs`,
+          `${cause}: with the ${overhead} bytes of VXLAN off, pods get less than the 1280 that IPv6 needs`,
           `Raise it: ip link set ${link} mtu 1500`,
         )
-      : warning('MTU', `${cause}, pods get ${found - 50}: nodes with a larger one send what does not fit`, 'Give all nodes the same MTU'),
+      : warning(
+          'MTU',
+          `${cause}, pods get ${found - overhead}: nodes with a larger one send what does not fit`,
+          'Give all nodes the same MTU',
+        ),
   ];
 };
 

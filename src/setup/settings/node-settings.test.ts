@@ -20,7 +20,7 @@ const dir = mkdtempSync(join(tmpdir(), 'fairlead-settings-'));
 after(() => rmSync(dir, { recursive: true }));
 let copies = 0;
 
-const objects = settingsObjects(planCluster({ podSubnet: '10.200.0.0/16', networkBackend: 'host-gw' }, {}, '192.168.56.10'));
+const objects = settingsObjects(planCluster({ podSubnet: '10.200.0.0/16', networkBackend: 'host-gw' }, {}, ['192.168.56.10']));
 const node = (annotations: Record<string, string> = {}): Node => ({
   apiVersion: 'v1',
   kind: 'Node',

@@ -5,7 +5,7 @@ import type { ConfigMap } from '../../api/schema/types.ts';
 import { planCluster } from '../config/cluster-plan.ts';
 import { addressPoolsObject, agentFlags, type SettingsSources, settingsNames, settingsObjects, settingsOf } from './settings.ts';
 
-const plan = planCluster({ podSubnet: '10.200.0.0/16', networkBackend: 'host-gw', proxyMode: 'ipvs' }, {}, '192.168.56.10');
+const plan = planCluster({ podSubnet: '10.200.0.0/16', networkBackend: 'host-gw', proxyMode: 'ipvs' }, {}, ['192.168.56.10']);
 const objects = settingsObjects(plan);
 
 function sourcesOf(maps: readonly ConfigMap[]): SettingsSources {
@@ -25,6 +25,24 @@ test('what settingsObjects() writes, settingsOf() reads', () => {
     proxyConfiguration: yaml.stringify(plan.proxy),
   });
 });
+
+for (const podSubnet of ['10.244.0.0/16,fd00:10:244::/56', 'fd00:10:244::/56'])
+  test(`settingsObjects() of ${podSubnet} are what settingsOf(), the service proxy and flannel read`, () => {
+    const six = 'fd00:192:168:56::10';
+    const maps = settingsObjects(planCluster({ podSubnet }, {}, podSubnet.includes(',') ? ['192.168.56.10', six] : [six]));
+    const sources = sourcesOf(maps);
+    const settings = settingsOf(sources);
+    assert.equal(settings.podSubnet, podSubnet);
+    assert.equal(yaml.parse(settings.proxyConfiguration).clusterCIDR, podSubnet);
+    const { Backend, ...network } = JSON.parse(sources.network?.data?.['net-conf.json'] ?? '');
+    assert.deepEqual(network, {
+      ...(podSubnet.includes(',') ? { Network: '10.244.0.0/16' } : { EnableIPv4: false }),
+      EnableIPv6: true,
+      IPv6Network: 'fd00:10:244::/56',
+    });
+    const cluster = map('ClusterConfiguration', `networking: { serviceSubnet: "${settings.serviceSubnet}" }`);
+    assert.equal(settingsOf({ ...sources, cluster }).podSubnet, podSubnet, 'from flannel');
+  });
 
 test("settingsObjects() names and keys are kubeadm's and flannel's", () => {
   const names = objects.map(({ metadata, data }) => [metadata.namespace, metadata.name, Object.keys(data ?? {}).join()].join(' '));
@@ -72,7 +90,7 @@ test('addressPoolsObject() is what the cloud controller follows', () => {
 });
 
 test('settingsObjects() tells an endpoint and names that somebody chose', () => {
-  const chosen = planCluster({ controlPlaneEndpoint: 'cluster.example', certSans: ['a.example'] }, {}, '192.168.56.10');
+  const chosen = planCluster({ controlPlaneEndpoint: 'cluster.example', certSans: ['a.example'] }, {}, ['192.168.56.10']);
   const read = (maps: readonly ConfigMap[]): { controlPlaneEndpoint?: string; apiServer?: object } =>
     yaml.parse(maps[0]?.data?.ClusterConfiguration ?? '');
   assert.deepEqual(

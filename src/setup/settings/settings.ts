@@ -64,7 +64,17 @@ export function settingsObjects(plan: ClusterPlan): ConfigMap[] {
 
 /** Flannel has a switch for each family, of which IPv4 is on by itself. */
 function networkOf(podSubnet: string): object {
-  return familyOf(podSubnet) === 4 ? { Network: podSubnet } : { EnableIPv4: false, EnableIPv6: true, IPv6Network: podSubnet };
+  const [four, six] = ([4, 6] as const).map((family) => podSubnet.split(',').find((range) => familyOf(range) === family));
+  return {
+    ...(four === undefined ? { EnableIPv4: false } : { Network: four }),
+    ...(six === undefined ? {} : { EnableIPv6: true, IPv6Network: six }),
+  };
+}
+
+/** What flannel's configuration says of the ranges of pods. */
+function podSubnetIn({ Network: four, IPv6Network: six, ...network }: Tree): string | undefined {
+  const ranges = [network.EnableIPv4 === false ? undefined : four, network.EnableIPv6 === true ? six : undefined];
+  return ranges.filter((range) => typeof range === 'string').join() || undefined;
 }
 
 export const storeAnnotation = 'fairlead.dev/store';
@@ -128,7 +138,7 @@ export function settingsOf(sources: SettingsSources): NodeSettings {
   const [cluster, kubelet, proxy, network] = [read('cluster'), read('kubelet'), read('proxy'), read('network')];
   const networking = (cluster.networking ?? {}) as Tree;
   const dns = (kubelet.clusterDNS ?? []) as readonly string[];
-  const podSubnet = networking.podSubnet ?? network.Network ?? network.IPv6Network;
+  const podSubnet = networking.podSubnet ?? podSubnetIn(network);
   if (typeof podSubnet !== 'string') throw missing('cluster', 'networking.podSubnet');
   if (typeof networking.serviceSubnet !== 'string') throw missing('cluster', 'networking.serviceSubnet');
   if (dns[0] === undefined) throw missing('kubelet', 'clusterDNS');
