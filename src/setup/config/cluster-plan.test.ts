@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type ClusterPlan, type ClusterWish, endpointOf, planCluster } from './cluster-plan.ts';
-import type { Documents } from './documents.ts';
+import type { Documents, ExtraArgs } from './documents.ts';
 
 const own = ['192.168.56.10'] as const;
 
@@ -11,6 +11,7 @@ test('planCluster() has presets for everything but the address', () => {
     kubernetesVersion: undefined,
     podSubnet: '10.244.0.0/16',
     serviceSubnet: '10.96.0.0/16',
+    nodeMasks: {},
     dnsDomain: 'cluster.local',
     kubernetesAddress: '10.96.0.1',
     dnsAddress: '10.96.0.10',
@@ -176,6 +177,38 @@ test('planCluster() refuses a range with any address of the machine', () => {
     code: 'BAD_CONFIG',
     message: /the address of this machine, fd00:192:168:56::10, is in it/,
   });
+});
+
+describe('planCluster() lets the controller manager', () => {
+  const planned = (podSubnet: string, extraArgs: ExtraArgs): ClusterPlan =>
+    planCluster({ podSubnet }, { cluster: { controllerManager: { extraArgs } } }, podSubnet.startsWith('fd') ? [both[1]] : both);
+
+  test('give nodes parts of another size, and takes ranges that have room for those', () => {
+    const list = [
+      { name: 'node-cidr-mask-size-ipv4', value: '26' },
+      { name: 'node-cidr-mask-size-ipv6', value: '80' },
+    ];
+    const { nodeMasks, podSubnet } = planned('10.244.0.0/25,fd00:10:244::/72', list);
+    assert.deepEqual(nodeMasks, { 'node-cidr-mask-size-ipv4': '26', 'node-cidr-mask-size-ipv6': '80' });
+    assert.equal(podSubnet, '10.244.0.0/25,fd00:10:244::/72');
+    planned('10.244.0.0/25', { 'node-cidr-mask-size': '25' });
+    planned('fd00:10:244::/104', { 'node-cidr-mask-size': '120' });
+  });
+
+  for (const [what, podSubnet, extraArgs, message] of [
+    ['no part of that size', '10.244.0.0/16', { 'node-cidr-mask-size': '31' }, /mask-size "31": it is no length of a prefix of IPv4/],
+    ['a word', '10.244.0.0/16', { 'node-cidr-mask-size-ipv6': 'large' }, /mask-size-ipv6 "large": it is no length/],
+    ['one size for both families', ofBoth[0], { 'node-cidr-mask-size': '25' }, /pods have ranges of both families/],
+    ['parts that are larger than the range', '10.244.0.0/16', { 'node-cidr-mask-size': '15' }, /a prefix of at most \/15 is needed/],
+    ['more parts than upstream counts', 'fd00:10:244::/56', { 'node-cidr-mask-size': '80' }, /a prefix of at least \/64 is needed/],
+    [
+      'what Fairlead has no setting for',
+      '10.244.0.0/16',
+      { 'pod-eviction-timeout': '1s' },
+      /controllerManager.extraArgs.pod-eviction-timeout/,
+    ],
+  ] as const)
+    test(`have ${what}, by refusing it`, () => assert.throws(() => planned(podSubnet ?? '', extraArgs), { code: 'BAD_CONFIG', message }));
 });
 
 for (const [text, wanted] of [

@@ -1,8 +1,8 @@
 /** A cluster as "fairlead init" makes it: what flags and kubeadm's configuration say, and the presets for what neither does. Pure. */
 import { isDns1123Subdomain } from '../../api/validation/names.ts';
 import { isIp, joinHostPort, nthIp } from '../../ip/ip.ts';
-import type { ClusterConfiguration, InitConfiguration, ProxyConfiguration } from './documents.ts';
-import { bad, planRanges, type RangeWish, textOf } from './ranges.ts';
+import { argumentsIn, type ClusterConfiguration, type InitConfiguration, type ProxyConfiguration } from './documents.ts';
+import { bad, familiesOf, type NodeMasks, planRanges, type RangeWish, textOf } from './ranges.ts';
 import { etcdUrl } from './shared-store.ts';
 
 /** What flags say; undefined where the file, or the preset, holds. */
@@ -23,6 +23,8 @@ export interface ClusterPlan {
   /** One range, or one of each family with a comma between them. */
   readonly podSubnet: string;
   readonly serviceSubnet: string;
+  /** Flags of the controller manager that say how large a node's part of `podSubnet` is, where somebody does. */
+  readonly nodeMasks: Readonly<Record<string, string>>;
   readonly dnsDomain: string;
   /** Of the Service kubernetes, and of kube-dns. */
   readonly kubernetesAddress: string;
@@ -82,6 +84,25 @@ export function rangeWish(wish: ClusterWish, { networking = {} }: ClusterConfigu
   return { podSubnet: wish.podSubnet ?? networking.podSubnet, serviceSubnet: wish.serviceSubnet ?? networking.serviceSubnet };
 }
 
+const maskFlags = ['node-cidr-mask-size', 'node-cidr-mask-size-ipv4', 'node-cidr-mask-size-ipv6'] as const;
+
+/** `podSubnet`, or an address, says of which family that without a family is. */
+function masksOf(flags: Readonly<Record<string, string>>, podSubnet: string): NodeMasks {
+  const masks = { 4: 24, 6: 64 };
+  for (const [flag, text] of Object.entries(flags)) {
+    const families = flag === 'node-cidr-mask-size' ? familiesOf(podSubnet) : [flag.endsWith('ipv4') ? (4 as const) : (6 as const)];
+    const [family, second] = families as [4 | 6, (4 | 6)?];
+    const named = `controllerManager.extraArgs.${flag} "${text}"`;
+    if (second !== undefined)
+      throw bad(named, 'pods have ranges of both families', 'Give node-cidr-mask-size-ipv4 and node-cidr-mask-size-ipv6');
+    const most = family === 4 ? 30 : 126;
+    if (!/^\d+$/.test(text) || Number(text) < 1 || Number(text) > most)
+      throw bad(named, `it is no length of a prefix of IPv${family}`, `Give one of 1 to ${most}`);
+    masks[family] = Number(text);
+  }
+  return masks;
+}
+
 /** Throws BAD_CONFIG. */
 export function planCluster(
   wish: ClusterWish,
@@ -90,7 +111,9 @@ export function planCluster(
 ): ClusterPlan {
   const { init = {}, cluster = {} } = documents;
   const { networking = {} } = cluster;
-  const { pods, services } = planRanges(rangeWish(wish, cluster), addresses);
+  const ranges = rangeWish(wish, cluster);
+  const nodeMasks = argumentsIn(cluster.controllerManager?.extraArgs ?? {}, 'controllerManager.extraArgs', maskFlags);
+  const { pods, services } = planRanges(ranges, addresses, masksOf(nodeMasks, ranges.podSubnet ?? addresses[0]));
   const [advertiseAddress] = addresses;
   // What is empty in a file is as if it were not there, as with kubeadm.
   const bindPort = portOf('bindPort', wish.bindPort ?? (init.localAPIEndpoint?.bindPort || clusterPresets.bindPort));
@@ -100,6 +123,7 @@ export function planCluster(
     kubernetesVersion: cluster.kubernetesVersion,
     podSubnet: textOf(pods),
     serviceSubnet: textOf(services),
+    nodeMasks,
     dnsDomain: domainOf('DNS domain', wish.dnsDomain ?? (networking.dnsDomain || clusterPresets.dnsDomain)),
     kubernetesAddress: nthIp(services[0]!, 1),
     dnsAddress: nthIp(services[0]!, 10),

@@ -7,13 +7,15 @@ import { badConfig, checkField, type Field, type Fields, isTree, withoutNulls } 
 import type { Taint } from '../../api/schema/types.ts';
 import type { ExternalEtcd } from './shared-store.ts';
 
+/** A map in v1beta3, a list of name and value in v1beta4. */
+export type ExtraArgs = Readonly<Record<string, string>> | readonly { readonly name: string; readonly value: string }[];
+
 export interface NodeRegistration {
   readonly name?: string;
   readonly criSocket?: string;
   /** An empty list is no taint at all; without it the control plane gets its own. */
   readonly taints?: readonly Taint[];
-  /** A map in v1beta3, a list of name and value in v1beta4. */
-  readonly kubeletExtraArgs?: Readonly<Record<string, string>> | readonly { readonly name: string; readonly value: string }[];
+  readonly kubeletExtraArgs?: ExtraArgs;
   readonly ignorePreflightErrors?: readonly string[];
 }
 
@@ -46,6 +48,7 @@ export interface ClusterConfiguration {
   readonly controlPlaneEndpoint?: string;
   readonly networking?: { readonly podSubnet?: string; readonly serviceSubnet?: string; readonly dnsDomain?: string };
   readonly apiServer?: { readonly certSANs?: readonly string[] };
+  readonly controllerManager?: { readonly extraArgs?: ExtraArgs };
   readonly etcd?: { readonly external?: ExternalEtcd };
 }
 
@@ -107,6 +110,7 @@ const kinds: Readonly<Record<string, { readonly part: keyof Documents; readonly 
       controlPlaneEndpoint: 'text',
       networking: { podSubnet: 'text', serviceSubnet: 'text', dnsDomain: 'text' },
       apiServer: { certSANs: 'texts' },
+      controllerManager: { extraArgs: 'free' },
       // Fairlead runs no etcd: that of kubeadm's "local" is refused by name.
       etcd: { external: { endpoints: 'texts', caFile: 'text', certFile: 'text', keyFile: 'text' } },
     },
@@ -200,19 +204,20 @@ function readDocument(value: unknown): [keyof Documents, object] {
   return [known.part, known.part === 'proxy' ? value : withoutNulls(fields)];
 }
 
+/** By name; every other than the `known` is refused. `at` is the field that has them. Throws BAD_CONFIG. */
+export function argumentsIn(extraArgs: ExtraArgs, at: string, known: readonly string[]): Readonly<Record<string, string>> {
+  const all = Array.isArray(extraArgs)
+    ? extraArgs.map(({ name, value }: { name: string; value: string }) => [name, value] as const)
+    : Object.entries(extraArgs as Readonly<Record<string, string>>);
+  const stray = all.find(([name]) => !known.includes(name));
+  if (stray === undefined) return Object.fromEntries(all);
+  const hint = `Take it out; what it takes there is ${known.join(', ')}`;
+  throw badConfig(`"${at}.${stray[0]}"`, 'Fairlead has no such setting', hint);
+}
+
 /** `node-ip` of the kubelet's arguments; every other is refused. */
 export function nodeIpArgument({ kubeletExtraArgs = {} }: NodeRegistration): string | undefined {
-  const all = Array.isArray(kubeletExtraArgs)
-    ? kubeletExtraArgs.map(({ name, value }: { name: string; value: string }) => [name, value] as const)
-    : Object.entries(kubeletExtraArgs as Readonly<Record<string, string>>);
-  for (const [name] of all)
-    if (name !== 'node-ip')
-      throw badConfig(
-        `"nodeRegistration.kubeletExtraArgs.${name}"`,
-        'Fairlead has no such setting',
-        'Take it out; what it takes there is node-ip',
-      );
-  return all.find(([name]) => name === 'node-ip')?.[1];
+  return argumentsIn(kubeletExtraArgs, 'nodeRegistration.kubeletExtraArgs', ['node-ip'])['node-ip'];
 }
 
 /**

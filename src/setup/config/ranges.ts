@@ -13,13 +13,22 @@ export interface Ranges {
   readonly services: readonly Cidr[];
 }
 
-/** What a range is called, the least and the greatest length of its prefix, and the preset. */
+/** The length of the prefix of a node's part of the pods' range, by family. */
+export type NodeMasks = Readonly<Record<Family, number>>;
+
+/** The least and the greatest length of the prefix of a range. */
+type Limits = Readonly<Record<Family, readonly [least: number, most: number]>>;
+
 const kinds = {
-  podSubnet: { what: 'pod subnet', 4: [0, 24, '10.244.0.0/16'], 6: [48, 64, 'fd00:10:244::/56'] },
-  // Upstream keeps track of no more than 2^20 addresses.
-  serviceSubnet: { what: 'Service subnet', 4: [0, 28, '10.96.0.0/16'], 6: [108, 124, 'fd00:10:96::/112'] },
+  podSubnet: { what: 'pod subnet', 4: '10.244.0.0/16', 6: 'fd00:10:244::/56' },
+  serviceSubnet: { what: 'Service subnet', 4: '10.96.0.0/16', 6: 'fd00:10:96::/112' },
 } as const;
 type Kind = keyof typeof kinds;
+
+/** Upstream keeps track of no more than 2^16 nodes' parts of a range of IPv6, and 2^20 addresses of Services. */
+function limitsOf(masks: NodeMasks): Readonly<Record<Kind, Limits>> {
+  return { podSubnet: { 4: [0, masks[4]], 6: [masks[6] - 16, masks[6]] }, serviceSubnet: { 4: [0, 28], 6: [108, 124] } };
+}
 
 export function bad(what: string, why: string, hint: string): KnownError {
   return new KnownError('BAD_CONFIG', `Cannot use ${what}: ${why}`, { hint });
@@ -37,22 +46,22 @@ export function wishedFamilies({ podSubnet, serviceSubnet }: RangeWish): Family[
 }
 
 function presetOf(kind: Kind, families: readonly Family[]): string {
-  return families.map((family) => kinds[kind][family][2]).join();
+  return families.map((family) => kinds[kind][family]).join();
 }
 
-function rangeOf(kind: Kind, text: string, first: Family): Cidr {
+function rangeOf(kind: Kind, text: string, first: Family, limits: Limits): Cidr {
   const cidr = text.includes('/') ? parseCidr(text) : undefined;
-  const [least, most, example] = kinds[kind][cidr?.family ?? first];
   const named = `${kinds[kind].what} "${text}"`;
-  if (!cidr) throw bad(named, 'it is no range', `Give one such as ${example}`);
+  if (!cidr) throw bad(named, 'it is no range', `Give one such as ${kinds[kind][first]}`);
+  const [least, most] = limits[cidr.family];
   if (cidr.prefix > most) throw bad(named, `a prefix of at most /${most} is needed`, 'Give a larger range');
   if (cidr.prefix < least) throw bad(named, `a prefix of at least /${least} is needed`, 'Give a smaller range');
   return cidr;
 }
 
 /** `first`: the family of the machine's first address, which that of the API server's first range must be. */
-function rangesOf(kind: Kind, text: string, first: Family): Cidr[] {
-  const found = text.split(',').map((one) => rangeOf(kind, one.trim(), first));
+function rangesOf(kind: Kind, text: string, first: Family, limits: Limits): Cidr[] {
+  const found = text.split(',').map((one) => rangeOf(kind, one.trim(), first, limits));
   const families = found.map(({ family }) => family);
   const named = `${kinds[kind].what} "${text}"`;
   if (new Set(families).size < families.length)
@@ -68,12 +77,13 @@ function rangesOf(kind: Kind, text: string, first: Family): Cidr[] {
 }
 
 /** None of the addresses of this machine may be in any of them. Throws BAD_CONFIG. */
-export function planRanges(wish: RangeWish, addresses: readonly [string, ...string[]]): Ranges {
+export function planRanges(wish: RangeWish, addresses: readonly [string, ...string[]], masks: NodeMasks): Ranges {
   const first = familyOf(addresses[0]);
   const asked = wishedFamilies(wish);
   const families = asked[0] === first ? asked : familiesOf(addresses.join());
-  const pods = rangesOf('podSubnet', wish.podSubnet ?? presetOf('podSubnet', families), first);
-  const services = rangesOf('serviceSubnet', wish.serviceSubnet ?? presetOf('serviceSubnet', families), first);
+  const limits = limitsOf(masks);
+  const planned = (kind: Kind): Cidr[] => rangesOf(kind, wish[kind] ?? presetOf(kind, families), first, limits[kind]);
+  const [pods, services] = [planned('podSubnet'), planned('serviceSubnet')];
   if (services.length > pods.length)
     throw bad(
       `"${textOf(services)}" for Services`,

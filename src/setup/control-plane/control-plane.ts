@@ -27,6 +27,7 @@ export function serverFlags(plan: ClusterPlan): ServiceFlags {
     'advertise-address': plan.advertiseAddress,
     'secure-port': String(plan.bindPort),
     'cluster-cidr': plan.podSubnet,
+    ...plan.nodeMasks,
     'service-cluster-ip-range': plan.serviceSubnet,
     'cluster-dns': plan.dnsAddress,
     'service-account-issuer': `https://kubernetes.default.svc.${plan.dnsDomain}`,

@@ -3,6 +3,8 @@ import { describe, test } from 'node:test';
 import yaml from 'yaml';
 import type { ConfigMap } from '../../api/schema/types.ts';
 import { planCluster } from '../config/cluster-plan.ts';
+import type { ClusterConfiguration } from '../config/documents.ts';
+import { serverFlags } from '../control-plane/control-plane.ts';
 import { addressPoolsObject, agentFlags, type SettingsSources, settingsNames, settingsObjects, settingsOf } from './settings.ts';
 
 const plan = planCluster({ podSubnet: '10.200.0.0/16', networkBackend: 'host-gw', proxyMode: 'ipvs' }, {}, ['192.168.56.10']);
@@ -43,6 +45,15 @@ for (const podSubnet of ['10.244.0.0/16,fd00:10:244::/56', 'fd00:10:244::/56'])
     const cluster = map('ClusterConfiguration', `networking: { serviceSubnet: "${settings.serviceSubnet}" }`);
     assert.equal(settingsOf({ ...sources, cluster }).podSubnet, podSubnet, 'from flannel');
   });
+
+test("settingsObjects() tell further control planes how large a node's part of the pods' range is", () => {
+  const cluster = { controllerManager: { extraArgs: { 'node-cidr-mask-size-ipv4': '26' } } };
+  const [first] = settingsObjects(planCluster({}, { cluster }, ['192.168.56.10']));
+  const told: ClusterConfiguration = yaml.parse(first?.data?.ClusterConfiguration ?? '');
+  assert.deepEqual(told.controllerManager, { extraArgs: [{ name: 'node-cidr-mask-size-ipv4', value: '26' }] });
+  const plan = planCluster({}, { cluster: told }, ['192.168.56.11']);
+  assert.equal(serverFlags(plan)['node-cidr-mask-size-ipv4'], '26');
+});
 
 test("settingsObjects() names and keys are kubeadm's and flannel's", () => {
   const names = objects.map(({ metadata, data }) => [metadata.namespace, metadata.name, Object.keys(data ?? {}).join()].join(' '));

@@ -100,6 +100,7 @@ export function addressPoolsObject(addresses: readonly string[]): ConfigMap {
 function clusterConfiguration(plan: ClusterPlan): object {
   const { podSubnet, serviceSubnet, dnsDomain } = plan;
   const external = externalEtcd(plan.store);
+  const masks = Object.entries(plan.nodeMasks);
   return {
     apiVersion: 'kubeadm.k8s.io/v1beta4',
     kind: 'ClusterConfiguration',
@@ -108,6 +109,7 @@ function clusterConfiguration(plan: ClusterPlan): object {
     ...(plan.hasEndpoint ? { controlPlaneEndpoint: plan.endpoint } : {}),
     networking: { podSubnet, serviceSubnet, dnsDomain },
     ...(plan.certSans.length > 0 ? { apiServer: { certSANs: plan.certSans } } : {}),
+    ...(masks.length > 0 ? { controllerManager: { extraArgs: masks.map(([name, value]) => ({ name, value })) } } : {}),
     ...(external ? { etcd: { external } } : {}),
     certificatesDir: '/etc/kubernetes/pki',
   };
