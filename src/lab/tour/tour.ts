@@ -5,6 +5,7 @@ import { waitUntil } from '../../cli/wait-until.ts';
 import { Client } from '../../client/client.ts';
 import type { ClientConfig } from '../../client/client-config.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
+import { familyOf, joinHostPort } from '../../ip/ip.ts';
 import { enterNetns } from '../../linux/netns.ts';
 import type { LabContext } from '../down.ts';
 import { httpGet } from '../http-get.ts';
@@ -34,8 +35,12 @@ export async function labTour(context: LabContext, plan: LabPlan, state: LabStat
   return failures.length === 0 ? 0 : 1;
 }
 
+function urlOf(address: string, port = 80): string {
+  return new URL(`http://${joinHostPort(address, port)}`).href;
+}
+
 async function get(address: string, port: number): Promise<string> {
-  const { code, body } = await httpGet(`http://${address}:${port}/`, { timeout: 3000 });
+  const { code, body } = await httpGet(urlOf(address, port), { timeout: 3000 });
   if (code !== 200) throw new Error(`HTTP ${code}`);
   return body.trim();
 }
@@ -110,7 +115,7 @@ class Tour {
 
   /** Over HTTP, from everywhere. */
   #asking(): Step[] {
-    const url = `http://${this.#clusterIp}/`;
+    const url = urlOf(this.#clusterIp);
     const curl = this.#curl(this.#clusterIp, 80);
     const worker = this.#plan.nodes.find((n) => n.role === 'worker') ?? this.#plan.controlPlane;
     return [
@@ -122,7 +127,7 @@ class Tour {
         run: async () => await askUntilAll(() => this.#exec(this.#first, ['wget', '-qO-', url]), await this.#podNames(), 30),
       },
       ...this.#plan.nodes.map(
-        (node): Step => ({ command: `curl http://${node.address}:30080/    # ${node.name}`, run: this.#curl(node.address, 30080) }),
+        (node): Step => ({ command: `curl ${urlOf(node.address, 30080)}    # ${node.name}`, run: this.#curl(node.address, 30080) }),
       ),
     ];
   }
@@ -130,7 +135,7 @@ class Tour {
   #resolving(): Step[] {
     const domain = `${namespace}.svc.${this.#plan.options.clusterDomain}`;
     const dig = (name: string, check: (answer: readonly string[]) => Promise<void> | void): Step => ({
-      command: `dig +short @${this.#plan.dnsAddress} ${name} A`,
+      command: `dig +short @${this.#plan.dnsAddress} ${name} ${familyOf(this.#plan.dnsAddress) === 6 ? 'AAAA' : 'A'}`,
       run: async () => {
         const answer = await queryDns(this.#plan.dnsAddress, name, 2000);
         await check(answer);
@@ -158,7 +163,7 @@ class Tour {
           return `deployment.apps/web scaled\n${await podTable(this.#client)}`;
         },
       },
-      { command: `curl http://${this.#clusterIp}/    # all five answer`, run: this.#curl(this.#clusterIp, 80) },
+      { command: `curl ${urlOf(this.#clusterIp)}    # all five answer`, run: this.#curl(this.#clusterIp, 80) },
       {
         command: `kubectl delete pod ${this.#first}`,
         run: async () => {
@@ -198,7 +203,7 @@ class Tour {
   #refusal(): Step {
     const { signal } = this.#options;
     return {
-      command: `kubectl scale deployment/web --replicas=0; curl http://${this.#clusterIp}/    # refused at once`,
+      command: `kubectl scale deployment/web --replicas=0; curl ${urlOf(this.#clusterIp)}    # refused at once`,
       run: async () => {
         await this.#scale(0);
         let said = '';
