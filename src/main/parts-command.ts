@@ -104,7 +104,11 @@ export function partsCommand(command: PartsCommand): Command {
     if (instead) return await instead();
     const chosen = command.choose?.(read);
     const parts = command.parts.filter((part) => chosen?.includes(part.name) ?? true);
-    const log = processLog(read.text('log-level'), read.text('log-format'), (await command.logAs?.(read)) ?? upstreamLog(read));
+    const [log, logThreshold] = processLog(
+      read.text('log-level'),
+      read.text('log-format'),
+      (await command.logAs?.(read)) ?? upstreamLog(read),
+    );
     // Among several parts a flag of that name is another one's.
     for (const part of command.parts.length === 1 ? parts : [])
       checkUpstreamFlags(part.flags, readerFor(part, command, values), (words) => log.info(words, { part: part.name }));
@@ -124,6 +128,7 @@ export function partsCommand(command: PartsCommand): Command {
         farewell: stays === undefined ? 'Stopping' : `Stopping; ${stays} stay`,
         clock: systemClock,
         log,
+        logThreshold,
         signal,
       },
     );

@@ -17,7 +17,7 @@ export interface Page {
 }
 
 /** By path; `*` is answered for every other. */
-export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>;
+export type Pages = Readonly<Record<string, (request: IncomingMessage) => Page | Promise<Page>>>;
 
 interface PageServerOptions {
   /** HTTPS. PEM; `ca` is whose clients' certificates count. */
@@ -115,7 +115,7 @@ async function respond(
   try {
     const refused = await allows?.(request);
     if (refused) answer = refused;
-    else if (page) answer = await page();
+    else if (page) answer = await page(request);
   } catch (err) {
     answer = { code: 500, body: `${messageOf(err)}\n` };
   }

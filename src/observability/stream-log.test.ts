@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../clock/testing/fake-clock.ts';
-import { createLog, type LogFormat } from './stream-log.ts';
+import { createLog, type LogFormat, LogThreshold } from './stream-log.ts';
 
 function lines(format: LogFormat): { out: string[]; log: ReturnType<typeof createLog> } {
   const out: string[] = [];
@@ -30,4 +30,21 @@ test('lines below the threshold are not written', () => {
   const { out, log } = lines('text');
   log.debug('not this');
   assert.deepEqual(out, []);
+});
+
+test('a threshold may move while the log is written to, and comes back to the usual level', () => {
+  const out: string[] = [];
+  const level = new LogThreshold('warn');
+  const log = createLog({ level, clock: new FakeClock(), write: (line) => out.push(line.trim().replace(/^\S+ +\S+ +/, '')) });
+  const child = log.child({ part: 'proxy' });
+  for (const isDebug of [false, true, false]) {
+    level.isDebug = isDebug;
+    child.debug(`debug ${isDebug}`);
+    child.info(`info ${isDebug}`);
+    child.warn(`warn ${isDebug}`);
+  }
+  assert.deepEqual(
+    out.map((line) => line.replace(' part=proxy', '')),
+    ['warn false', 'debug true', 'info true', 'warn true', 'warn false'],
+  );
 });

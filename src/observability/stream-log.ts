@@ -8,8 +8,23 @@ const levels = { debug: 10, info: 20, warn: 30, error: 40 } as const;
 export type LogLevel = keyof typeof levels;
 export type LogFormat = 'text' | 'json';
 
+/** The least that a log says, which may become another one while it is written to. */
+export class LogThreshold {
+  readonly #usual: LogLevel;
+  /** Whether it says all that there is, for who looks for a fault. */
+  isDebug = false;
+
+  constructor(usual: LogLevel) {
+    this.#usual = usual;
+  }
+
+  get level(): LogLevel {
+    return this.isDebug ? 'debug' : this.#usual;
+  }
+}
+
 export interface LogOptions {
-  readonly level?: LogLevel;
+  readonly level?: LogLevel | LogThreshold;
   /** `text` is one line for people with `key=value` fields, `json` one object per line. */
   readonly format?: LogFormat;
   readonly clock: Pick<Clock, 'now'>;
@@ -47,12 +62,12 @@ function jsonLine(time: string, level: LogLevel, msg: string, fields: object): s
 
 /** The log of a process: one line per event, cheap when the level is below the threshold. */
 export function createLog(options: LogOptions): Log {
-  const threshold = levels[options.level ?? 'info'];
+  const { level: least = 'info' } = options;
   const render = options.format === 'json' ? jsonLine : textLine;
   const write = options.write ?? toStandardError;
   const bound = (base: object): Log => {
     const say = (level: LogLevel, msg: string, fields: object | undefined): void => {
-      if (levels[level] < threshold) return;
+      if (levels[level] < levels[typeof least === 'string' ? least : least.level]) return;
       write(render(new Date(options.clock.now()).toISOString(), level, msg, fields === undefined ? base : { ...base, ...fields }));
     };
     return {

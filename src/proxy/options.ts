@@ -48,6 +48,10 @@ export interface ProxyOptions {
   /** What /configz and /flagz tell, whole. */
   readonly configuration?: object;
   readonly flags?: Readonly<Record<string, string>>;
+  /** Whether the verbosity may be changed at /debug/flags/v, where `setVerbosity` is given. */
+  readonly debugFlags?: boolean;
+  /** Takes another verbosity, as of `--v`. */
+  readonly setVerbosity?: (verbosity: number) => void;
   /** Serves /metrics, /healthz, /proxyMode, /configz, /statusz, /flagz. */
   readonly metricsAddress?: string;
   /** Whether an address for pages that is taken ends the start. Default: it is tried again and again, and the rules do not wait. */

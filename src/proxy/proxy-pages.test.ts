@@ -97,3 +97,36 @@ describe('ProxyPages', () => {
     await assert.rejects(opened().serve(fatal, toldOf('two')), { code: 'PORT_TAKEN' });
   });
 });
+
+describe('/debug/flags/v', () => {
+  async function served(debugFlags: boolean): Promise<{ url: string; set: number[] }> {
+    const metricsAddress = `127.0.0.1:${await freePort()}`;
+    const set: number[] = [];
+    const pages = opened();
+    await pages.serve(options({ metricsAddress, debugFlags, setVerbosity: (verbosity) => set.push(verbosity) }), toldOf('one'));
+    return { url: `http://${metricsAddress}/debug/flags/v`, set };
+  }
+
+  test('takes another verbosity by PUT, in the words of kube-proxy', async () => {
+    const { url, set } = await served(true);
+    const answers: [number, string][] = [];
+    for (const request of [{ method: 'PUT', body: '5' }, { method: 'PUT', body: 'much' }, { method: 'PUT', body: '4294967296' }, {}]) {
+      const answer = await fetch(url, request);
+      answers.push([answer.status, await answer.text()]);
+    }
+    assert.deepEqual(answers, [
+      [200, 'successfully set klog.logging.verbosity to 5'],
+      [400, 'strconv.ParseUint: parsing "much": invalid syntax'],
+      [400, 'strconv.ParseUint: parsing "4294967296": value out of range'],
+      [406, 'unsupported http method'],
+    ]);
+    assert.deepEqual(set, [5]);
+    assert.match(await (await fetch(url.replace(/v$/, ''))).text(), /<tr>v<br>/);
+  });
+
+  test('is there only under enableProfiling', async () => {
+    const { url, set } = await served(false);
+    assert.equal((await fetch(url, { method: 'PUT', body: '5' })).status, 404);
+    assert.deepEqual(set, []);
+  });
+});

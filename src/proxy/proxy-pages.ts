@@ -3,6 +3,7 @@ import type { Clock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import { boundAddress, type Page, PageServer, type Pages } from '../observability/health-pages.ts';
 import type { Log } from '../observability/log.ts';
+import { debugFlagPages } from './debug-flags.ts';
 import type { ProxyMetrics } from './metrics.ts';
 import type { ProxyOptions } from './options.ts';
 import { metricsPages, type Read } from './service-counters.ts';
@@ -54,7 +55,7 @@ export class ProxyPages {
   }
 
   #rows(options: ProxyOptions, told: Told): (readonly [address: string | undefined, path: string, page: Pages[string]])[] {
-    const { healthzAddress, metricsAddress, serviceCounters = true, flags = {}, configuration } = options;
+    const { healthzAddress, metricsAddress, serviceCounters = true, flags = {}, configuration, debugFlags, setVerbosity } = options;
     const { metrics, mode } = told;
     const health = (eligible: boolean) => (): Page => {
       const answer = told.health(eligible);
@@ -64,6 +65,7 @@ export class ProxyPages {
     const others = [
       ...statusPages(flags, this.#startedAt, this.#clock, configuration && (() => this.configuration)),
       ...metricsPages(metrics.registry, serviceCounters ? told.counts : undefined),
+      ...(debugFlags && setVerbosity ? debugFlagPages(setVerbosity) : []),
     ];
     return [
       // That it answers is all that kube-proxy says there. Where both addresses are one, the next line holds.

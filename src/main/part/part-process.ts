@@ -5,6 +5,7 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { GaugeSource } from '../../observability/gauge.ts';
 import { type Page, servePages } from '../../observability/health-pages.ts';
 import type { Log } from '../../observability/log.ts';
+import type { LogThreshold } from '../../observability/stream-log.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import type { SecureServing } from '../secure-serving.ts';
 import { InformerPool } from './informer-pool.ts';
@@ -25,6 +26,7 @@ export interface ProcessOptions {
   readonly farewell: string;
   readonly clock: Clock;
   readonly log: Log;
+  readonly logThreshold?: LogThreshold;
   readonly signal: AbortSignal;
 }
 
@@ -63,15 +65,17 @@ export class PartProcess {
   readonly #all: readonly Configured[];
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #logThreshold: LogThreshold | undefined;
   readonly #informers = new InformerPool();
   /** Those that have started. */
   readonly #parts: { readonly name: string; readonly stop: AbortController; readonly running: Running }[] = [];
   readonly #failed = Promise.withResolvers<never>();
 
-  constructor(parts: readonly Configured[], { clock, log }: Pick<ProcessOptions, 'clock' | 'log'>) {
+  constructor(parts: readonly Configured[], { clock, log, logThreshold }: Pick<ProcessOptions, 'clock' | 'log' | 'logThreshold'>) {
     this.#all = parts;
     this.#clock = clock;
     this.#log = log;
+    this.#logThreshold = logThreshold;
     // Nobody may be waiting for it.
     this.#failed.promise.catch(() => {});
   }
@@ -92,7 +96,8 @@ export class PartProcess {
     const stop = new AbortController();
     using _untilItHasStarted = onAbort(signal, () => stop.abort(signal.reason));
     try {
-      const running = await part.start({ informers: this.#informers, clock: this.#clock, log, signal: stop.signal });
+      const threshold = this.#logThreshold ? { logThreshold: this.#logThreshold } : {};
+      const running = await part.start({ informers: this.#informers, clock: this.#clock, log, ...threshold, signal: stop.signal });
       this.#parts.push({ name, stop, running });
       running.ready?.then(
         (words) => log.info(words),

@@ -4,6 +4,7 @@ import type { ClientConfig } from '../../client/client-config.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { GaugeSource } from '../../observability/gauge.ts';
 import type { Log } from '../../observability/log.ts';
+import type { LogThreshold } from '../../observability/stream-log.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import type { InformerPool } from './informer-pool.ts';
 
@@ -31,6 +32,8 @@ export interface PartContext {
   readonly clock: Clock;
   /** Names the part. */
   readonly log: Log;
+  /** Of the process; a part that is alone in it may move it. */
+  readonly logThreshold?: LogThreshold;
   /** Aborting ends the part. */
   readonly signal: AbortSignal;
 }

@@ -10,7 +10,7 @@ import { applyConntrack } from '../../proxy/host-settings.ts';
 import { openMode } from '../../proxy/open-mode.ts';
 import { cleanUpProxy } from '../../proxy/other-modes.ts';
 import type { FlagReader } from '../flag-reader.ts';
-import type { LogChoice } from '../process-log.ts';
+import { isDebug, type LogChoice } from '../process-log.ts';
 import { readConfiguration } from './proxy-configuration.ts';
 
 /** As kube-proxy begins it. */
@@ -46,14 +46,11 @@ export async function cleanUp(read: FlagReader): Promise<number> {
   return 0;
 }
 
-/** Upstream's verbosity 4 and above is for those who look for a fault. */
-const debugVerbosity = 4;
-
 /** As the section `logging` has it. */
 export async function logChoice(read: FlagReader): Promise<LogChoice> {
   const { logging } = (await readConfiguration(read)).configuration;
   return {
-    ...(logging.verbosity >= debugVerbosity ? { level: 'debug' } : {}),
+    ...(isDebug(logging.verbosity) ? { isDebug: true } : {}),
     ...(logging.format === 'json' ? { format: logging.format as LogFormat } : {}),
   };
 }

@@ -9,6 +9,7 @@ import { proxySettings } from '../../proxy/config/proxy-settings.ts';
 import { applyConntrack, applyOomScore } from '../../proxy/host-settings.ts';
 import type { ProxyOptions } from '../../proxy/options.ts';
 import { ReloadingProxy } from '../../proxy/reloading-proxy.ts';
+import { isDebug } from '../process-log.ts';
 import { spareMemory } from '../spare-memory.ts';
 import { followFile } from './follow-file.ts';
 import type { PartContext, Running } from './part.ts';
@@ -43,7 +44,7 @@ function newNotices(before: KubeProxyConfiguration, now: KubeProxyConfiguration)
   return [...idleFields(now).filter((notice) => !told.has(notice)), ...lateFields(before, now)];
 }
 
-export async function runProxy(config: ProxyConfig, { informers: pool, clock, log, signal }: PartContext): Promise<Running> {
+export async function runProxy(config: ProxyConfig, { informers: pool, clock, log, logThreshold, signal }: PartContext): Promise<Running> {
   const { client, nodeName, serviceCidrs, given, file, isAlone } = config;
   let { configuration } = config;
   for (const notice of [...idleFlags(config), ...idleFields(configuration)]) log.warn(notice);
@@ -55,7 +56,11 @@ export async function runProxy(config: ProxyConfig, { informers: pool, clock, lo
   // DNS reads the same Services and EndpointSlices.
   const informers = pool.open(client, { clock, log, shares: ['services', 'endpointslices'], signal });
   const natHold = new KernelNatHold();
-  const fixed = { client, nodeName, serviceCidrs, informers, natHold, readsAlone: isAlone, flags: given, clock, log };
+  const setVerbosity = (verbosity: number): void => {
+    if (logThreshold) logThreshold.isDebug = isDebug(verbosity);
+  };
+  const ofProcess = isAlone ? { setVerbosity } : {};
+  const fixed = { client, nodeName, serviceCidrs, informers, natHold, readsAlone: isAlone, flags: given, clock, log, ...ofProcess };
   const proxy = await ReloadingProxy.start(fixed, reloadable(configuration, isAlone));
   const watching = informers.start(signal);
   if (isAlone) void proxy.synced.then(() => clock.after(afterSyncMs, spareMemory));
@@ -63,6 +68,7 @@ export async function runProxy(config: ProxyConfig, { informers: pool, clock, lo
     try {
       const changed = configurationOf(given, text);
       for (const notice of newNotices(configuration, changed)) log.warn(notice);
+      if (changed.logging.verbosity !== configuration.logging.verbosity) ofProcess.setVerbosity?.(changed.logging.verbosity);
       configuration = changed;
       applyToHost(changed);
       await proxy.change(reloadable(changed, isAlone));

@@ -77,7 +77,7 @@ describe("upstream's flags", () => {
 
   test('of the log have their effect', () => {
     const log = (values: Record<string, string>): unknown => upstreamLog(new FlagReader(values));
-    assert.deepEqual([log({ v: '2' }), log({ v: '4' }), log({ 'logging-format': 'json' })], [{}, { level: 'debug' }, { format: 'json' }]);
+    assert.deepEqual([log({ v: '2' }), log({ v: '4' }), log({ 'logging-format': 'json' })], [{}, { isDebug: true }, { format: 'json' }]);
     assert.deepEqual(said('scheduler', ['--v=4', '--logging-format=text']), []);
   });
 });

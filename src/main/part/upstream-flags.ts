@@ -4,7 +4,7 @@
  */
 import { KnownError } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
-import type { LogChoice } from '../process-log.ts';
+import { isDebug, type LogChoice } from '../process-log.ts';
 import type { PartFlag, PartFlags } from './part.ts';
 
 /** Flags by name, with a space between them. */
@@ -167,13 +167,10 @@ export function checkUpstreamFlags(flags: PartFlags, read: FlagReader, say: (wor
   }
 }
 
-/** Upstream's verbosity 4 and above is for those who look for a fault. */
-const debugVerbosity = 4;
-
 /** As upstream's flags of the log have it. */
 export function upstreamLog(read: FlagReader): LogChoice {
   return {
-    ...(Number(read.text('v')) >= debugVerbosity ? { level: 'debug' } : {}),
+    ...(isDebug(Number(read.text('v'))) ? { isDebug: true } : {}),
     ...(read.text('logging-format') === 'json' ? { format: 'json' } : {}),
   };
 }

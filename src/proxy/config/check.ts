@@ -131,7 +131,6 @@ export const withoutEffect: Readonly<Record<string, string>> = {
   'logging.vmodule': 'there are no Go modules; --v=4 logs all that there is',
   'logging.options.json': 'lines go to standard error, each at once',
   'logging.options.text': 'lines go to standard error, each at once',
-  enableProfiling: "SIGUSR1 opens Node.js's inspector at 127.0.0.1:9229",
   showHiddenMetricsForVersion: 'no metric is hidden',
   'iptables.snatNodeInternalIP': "masquerading takes the address of the packet's way out",
   'nftables.masqueradeBit': 'nftables mode marks no packets',
@@ -139,7 +138,7 @@ export const withoutEffect: Readonly<Record<string, string>> = {
   portRange: 'it is unused upstream, too',
 };
 
-/** Sections that a proxy reads once, when it starts. */
+/** Sections that a proxy reads once, when it starts, but for the verbosity of its log. */
 export const readOnce = ['clientConnection', 'logging'] as const;
 
 /** Fields of other systems: anything but their presets is refused. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isKnownError } from '../../errors/known-error.ts';
-import { completed, fieldFromText, fileOf, idleFields, readProxyConfig } from './config.ts';
+import { completed, fieldFromText, fileOf, idleFields, lateFields, readProxyConfig } from './config.ts';
 import { configDefaults, type Given, type KubeProxyConfiguration } from './kube-proxy-configuration.ts';
 import { proxySettings } from './proxy-settings.ts';
 
@@ -132,12 +132,18 @@ describe('readProxyConfig()', () => {
   });
 });
 
+test('lateFields() tells of sections that are read once, and not of a verbosity, which holds at once', () => {
+  const late = (logging: { verbosity?: number; format?: string }): string[] => lateFields(completed(), completed({ logging }));
+  assert.deepEqual(late({ verbosity: 5 }), []);
+  assert.deepEqual(late({ verbosity: 5, format: 'json' }), ["The changed logging holds from the proxy's next start on"]);
+});
+
 describe('a field that changes nothing', () => {
   const said = (file: string): string[] => idleFields(completed(readProxyConfig(head + file)));
   test('is told with the reason', () => {
-    assert.deepEqual(said('enableProfiling: true\nclientConnection: { qps: 50 }'), [
+    assert.deepEqual(said('showHiddenMetricsForVersion: "1.34"\nclientConnection: { qps: 50 }'), [
       'clientConnection.qps has no effect: a proxy sends a handful of requests, which nothing holds back',
-      "enableProfiling has no effect: SIGUSR1 opens Node.js's inspector at 127.0.0.1:9229",
+      'showHiddenMetricsForVersion has no effect: no metric is hidden',
     ]);
   });
   test('is told of a way to know pods that lacks their range', () => {

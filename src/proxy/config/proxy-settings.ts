@@ -70,6 +70,7 @@ export function proxySettings(config: KubeProxyConfiguration): Settings {
     ...(detectLocal.bridgeInterface ? { bridgeInterface: detectLocal.bridgeInterface } : {}),
     ...(detectLocal.interfaceNamePrefix ? { interfaceNamePrefix: detectLocal.interfaceNamePrefix } : {}),
     bindAddressHardFail: config.bindAddressHardFail,
+    ...(config.enableProfiling ? { debugFlags: true } : {}),
     serviceCounters: config.fairlead.serviceCounters,
     ...nodePorts(config),
     ...(healthzAddress === undefined ? {} : { healthzAddress }),
