@@ -89,7 +89,8 @@ export async function issueCertificate(authority: Authority, request: Certificat
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     subject: [...organizations, { CN: [request.commonName] }],
-    issuer: authority.certificate.subjectName.toJSON(),
+    // Byte by byte as the authority has it: Go compares no texts, and who made it may have chosen another kind of string.
+    issuer: authority.certificate.subjectName,
     ...validity(now, request.days ?? 365),
     publicKey: keys.publicKey,
     signingKey: authority.signingKey,

@@ -170,6 +170,13 @@ describe('x509', () => {
       const issued = await issueCertificate(other, { commonName: 'a', usages: ['client'] }, Date.now());
       writeFileSync(join(dir, 'issued.crt'), issued.certPem);
       assert.match(openssl('verify', '-x509_strict', '-CAfile', 'other.crt', 'issued.crt'), /OK/);
+      writeFileSync(join(dir, 'renewed.crt'), (await renewCertificate(other, issued.certPem, Date.now())).certPem);
+      // OpenSSL reads the texts of names, Go compares their bytes: the kind of string, too.
+      const nameOf = (which: string, file: string): string =>
+        openssl('x509', '-noout', `-${which}`, '-nameopt', 'show_type', '-in', file).replace(`${which}=`, '');
+      const name = nameOf('subject', 'other.crt');
+      assert.match(name, /UTF8STRING:other/);
+      for (const file of ['signed.crt', 'issued.crt', 'renewed.crt']) assert.equal(nameOf('issuer', file), name);
     });
 
   test('a key in its older form is read, too, and one that does not fit is not', async () => {
