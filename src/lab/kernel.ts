@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { KnownError } from '../errors/known-error.ts';
 import type { Exec } from '../linux/exec.ts';
+import { loadModules } from '../linux/modules.ts';
 import { ensureSysctl, readSysctl } from '../linux/sysctl.ts';
 import type { Tools } from './tools.ts';
 
@@ -17,10 +18,7 @@ async function hasFileSystem(name: string): Promise<boolean> {
  */
 export async function prepareKernel(exec: Exec): Promise<void> {
   const bridgeFilterWasThere = readSysctl(bridgeCalls[0] ?? '') !== undefined;
-  if (!(await hasFileSystem('overlay')) || !bridgeFilterWasThere) {
-    // kmod may be missing where no modules are.
-    for (const name of modules) await exec.run('modprobe', ['-q', name]).catch(() => undefined);
-  }
+  if (!(await hasFileSystem('overlay')) || !bridgeFilterWasThere) await loadModules(modules, exec);
   if (!(await hasFileSystem('overlay')))
     throw new KnownError('KERNEL_FEATURE_MISSING', 'Cannot start nodes: the kernel has no overlay file system', {
       hint: 'See "modprobe overlay" for why (an upgraded kernel wants a reboot), or boot a kernel that has CONFIG_OVERLAY_FS',

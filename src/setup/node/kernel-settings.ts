@@ -4,6 +4,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
 import type { Exec } from '../../linux/exec.ts';
+import { loadModules } from '../../linux/modules.ts';
 import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
 import { layout } from '../layout.ts';
 
@@ -40,7 +41,7 @@ const beforeFile = join(layout.stateDir, 'sysctls.json');
 
 /** Whether anything had to change. */
 export async function setKernel(exec: Exec): Promise<boolean> {
-  for (const name of modules) await exec.run('modprobe', ['-q', name]).catch(() => undefined);
+  await loadModules(modules, exec);
   const present = Object.entries(wanted).filter(([name]) => readSysctl(name) !== undefined);
   const before = Object.fromEntries([...Object.keys(wanted), ...alsoSet, ...advertisements()].map((name) => [name, readSysctl(name)]));
   // Written before anything is changed, and never over what an earlier run found.

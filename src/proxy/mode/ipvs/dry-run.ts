@@ -77,6 +77,8 @@ export class DryIpvsKernel implements IpvsModeKernel {
     return false;
   }
 
+  async loadModules(): Promise<void> {}
+
   changes(owners: Owners): Change[] {
     return this.#commands.map((text) => {
       const service = ownerOf(text, owners);

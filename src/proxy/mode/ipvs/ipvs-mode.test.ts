@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
 import { modeConformance } from '../testing/conformance.ts';
 import { testCounting } from '../testing/counting.ts';
@@ -22,6 +24,24 @@ modeConformance('ipvs, in memory', async () => {
       for (const mode of modes) mode.close();
     },
   };
+});
+
+test('schedulers are loaded before the balancer hears of one, which would load it under a lock that the end of a network namespace waits for', async (t) => {
+  const kernel = new FakeIpvsKernel();
+  const loadedAt: number[] = [];
+  const apply = kernel.ipvs.apply.bind(kernel.ipvs);
+  t.mock.method(kernel.ipvs, 'apply', async (ops: Parameters<typeof apply>[0]) => {
+    loadedAt.push(kernel.modules.length);
+    return await apply(ops);
+  });
+  const mode = new IpvsMode(kernel);
+  await mode.probe();
+  mode.close();
+  assert.deepEqual(
+    kernel.modules,
+    'rr wrr lc wlc lblc lblcr sh dh sed nq mh'.split(' ').map((name) => `ip_vs_${name}`),
+  );
+  assert.equal(loadedAt[0], kernel.modules.length);
 });
 
 const lacking = await lackingForIpvs();

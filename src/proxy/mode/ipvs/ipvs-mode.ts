@@ -7,6 +7,7 @@ import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
 import type { IpvsOp, VirtualAddress } from '../../../linux/ipvs/ipvs.ts';
 import { KernelIpvs } from '../../../linux/ipvs/kernel-ipvs.ts';
 import { eitherFamily } from '../../../linux/lack.ts';
+import { loadModules } from '../../../linux/modules.ts';
 import { Rtnetlink } from '../../../linux/netlink/rtnetlink.ts';
 import { type TableFamily, tableFamilies } from '../../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
@@ -43,6 +44,7 @@ const firstTrialMark = 0x7ffffff0;
 export interface IpvsModeKernel extends IpvsKernel {
   /** True when it had to change; undefined when the kernel has no such setting. */
   setSysctl(name: string, value: string): boolean | undefined;
+  loadModules(names: readonly string[]): Promise<void>;
   close(): void;
 }
 
@@ -94,7 +96,7 @@ export class IpvsMode implements Mode {
     };
     const setSysctl = (name: string, value: string): boolean | undefined =>
       within(() => (readSysctl(name) === undefined ? undefined : ensureSysctl(name, value)));
-    return new IpvsMode({ ...kernel, ...(otherBackend && { otherBackend }), setSysctl, close }, options);
+    return new IpvsMode({ ...kernel, ...(otherBackend && { otherBackend }), setSysctl, loadModules, close }, options);
   }
 
   get algorithms(): readonly Algorithm[] {
@@ -120,8 +122,12 @@ export class IpvsMode implements Mode {
     await this.#probeSchedulers();
   }
 
-  /** Each is a module of its own, which is loaded by its first use. */
+  /**
+   * Each is a module of its own. The kernel would load it by itself at its first use, but under the lock of IPVS: a network namespace that ends meanwhile waits for that lock, and
+   * the module for the namespace, for ever, and with them whoever changes a link.
+   */
   async #probeSchedulers(): Promise<void> {
+    await this.#kernel.loadModules(schedulers.map((name) => `ip_vs_${name}`));
     const address = (i: number): VirtualAddress => ({ kind: 'mark', mark: firstTrialMark + i, family: 4 });
     const additions = schedulers.map((scheduler, i): IpvsOp => ({ op: 'add-server', server: { address: address(i), scheduler } }));
     const errors = await this.#kernel.ipvs.apply(additions);

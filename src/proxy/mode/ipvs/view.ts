@@ -73,6 +73,7 @@ function openKernel(): IpvsModeKernel {
   return {
     ...parts,
     setSysctl: () => false,
+    loadModules: async () => {},
     close: () => {
       for (const part of Object.values(parts)) part.close();
     },

@@ -13,6 +13,8 @@ export class FakeIpvsKernel implements IpvsModeKernel {
   readonly other: FakeIptables = new FakeIptables();
   readonly device: FakeServiceDevice = new FakeServiceDevice();
   readonly sysctls: Map<string, string> = new Map();
+  /** Those that modprobe was asked for. */
+  readonly modules: string[] = [];
 
   constructor(ipvs: FakeIpvs = new FakeIpvs()) {
     this.ipvs = ipvs;
@@ -28,6 +30,10 @@ export class FakeIpvsKernel implements IpvsModeKernel {
     const changed = this.sysctls.get(name) !== value;
     this.sysctls.set(name, value);
     return changed;
+  }
+
+  async loadModules(names: readonly string[]): Promise<void> {
+    this.modules.push(...names);
   }
 
   /** Everything but sysctls, the same for the same rules. */
