@@ -216,6 +216,22 @@ describe('NetworkReconciler', () => {
     assert.match(differ()[1] ?? '', /^Over: /);
   });
 
+  test('goes on with the backend of its beginning when another is taken into use meanwhile', async () => {
+    const bench = new Bench({}, 'host-gw');
+    const { kernel, reconciler } = bench;
+    const nodeAddresses = kernel.nodeAddresses.bind(kernel);
+    kernel.nodeAddresses = async (family) => {
+      reconciler.use(openNetConf({ Network: '10.244.0.0/16', Backend: { Type: 'vxlan' } }).backend);
+      return await nodeAddresses(family);
+    };
+    const told: (string | undefined)[] = [];
+    for (let pass = 0; pass < 2; pass++) {
+      await reconciler.reconcile();
+      told.push(bench.annotation('backend-type'));
+    }
+    assert.deepEqual(told, ['host-gw', 'vxlan']);
+  });
+
   const addresses: readonly [
     what: string,
     options: Partial<NetworkReconcilerOptions>,

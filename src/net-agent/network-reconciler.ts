@@ -34,10 +34,15 @@ interface PodRange {
   readonly gateway: string;
 }
 
-/** What a pass finds out about one family. */
-interface Side {
+/** What is known of one family before anything is read. */
+interface SideBasis {
   readonly network: Cidr;
   readonly podCidr: string;
+  readonly backend: Backend;
+}
+
+/** What a pass finds out about one family. */
+interface Side extends Omit<SideBasis, 'backend'> {
   readonly own: OwnSide;
   readonly desired: DesiredNetwork;
   /** Whether nodes of another backend are there. */
@@ -116,11 +121,13 @@ export class NetworkReconciler {
   async reconcile(): Promise<void> {
     const { log } = this.#tools;
     const { nodeName, networks } = this.#options;
+    // Another may be taken into use while the pass waits for the kernel.
+    const backend = this.#backend;
     const all = this.#tools.nodes.list();
     const node = all.find((n) => n.metadata.name === nodeName);
     const ranges = networks.flatMap((network) => {
       const podCidr = node && podCidrOf(node, network.family);
-      return podCidr === undefined ? [] : [{ network, podCidr }];
+      return podCidr === undefined ? [] : [{ network, podCidr, backend }];
     });
     if (!node || ranges.length < networks.length) {
       this.#wait(node ? 'Waiting for the podCIDR of the Node' : `Waiting for Node "${nodeName}"`);
@@ -149,17 +156,17 @@ export class NetworkReconciler {
   async #side(
     node: Node,
     all: readonly Node[],
-    { network, podCidr }: Pick<Side, 'network' | 'podCidr'>,
+    { network, podCidr, backend }: SideBasis,
     links: readonly KernelLink[],
     refusals: Map<string, string>,
   ): Promise<Side> {
     const { family } = network;
-    const own = await this.#own(node, network, podCidr, links);
-    const { peers, foreign, refused } = readPeers(all, network, this.#backend, own);
+    const own = await this.#own(node, { network, podCidr, backend }, links);
+    const { peers, foreign, refused } = readPeers(all, network, backend, own);
     for (const [name, why] of refused) refusals.set(`${name} ${family}`, `Left out node "${name}": ${why}`);
     const isMixed = foreign.length > 0;
     if (isMixed) refusals.set(` ${family}`, `Some nodes have another backend than ${own.lease.type}: plain routes lead to them`);
-    const desired = plan(this.#backend, { own: own.lease, peers, underlay: own.underlay }, foreign);
+    const desired = plan(backend, { own: own.lease, peers, underlay: own.underlay }, foreign);
     return { network, podCidr, own, desired, isMixed };
   }
 
@@ -178,10 +185,9 @@ export class NetworkReconciler {
   }
 
   /** This node as the others shall see it. */
-  async #own(node: Node, network: Cidr, podCidr: string, links: readonly KernelLink[]): Promise<OwnSide> {
+  async #own(node: Node, { network, podCidr, backend }: SideBasis, links: readonly KernelLink[]): Promise<OwnSide> {
     const { kernel, randomMac } = this.#tools;
     const { nodeName, underlay: wish = {}, apiServer } = this.#options;
-    const backend = this.#backend;
     const { family } = network;
     const ours = await kernel.nodeAddresses(family);
     const underlay = (await chooseUnderlay(wish, node, apiServer, ours)) ?? noUnderlay(wish, ours, family);
