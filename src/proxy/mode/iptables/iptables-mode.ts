@@ -62,8 +62,8 @@ export class IptablesMode implements Mode {
   #touched = false;
   #deeplyVerified: number;
   #algorithms = iptablesAlgorithms;
-  /** Undefined until somebody asked. */
-  #countsLocalhost: boolean | undefined;
+  /** Whether the kernel has the match that counts. Who only looks does not try. */
+  #canCount = true;
 
   /** Whoever gives `iptables` closes it, unless it says so. */
   constructor(options: IptablesModeOptions) {
@@ -104,12 +104,17 @@ export class IptablesMode implements Mode {
   /** Whether the kernel has the matches that tell clients apart and that count: modules of their own. It says so when a rule asks for them. */
   async #tryMatches(family: TableFamily): Promise<void> {
     const [{ match: tells }] = hashSteps(['a', 'b'], undefined) as [Step];
-    const counts = (await this.#options.accounts?.ensure(localhostAccount)) ? addsToLocalhost : undefined;
-    this.#countsLocalhost = counts !== undefined;
-    if (await this.#accepts(family, counts === undefined ? [tells] : [tells, counts])) return;
-    this.#countsLocalhost = counts !== undefined && (await this.#accepts(family, [counts]));
-    if (counts === undefined || !(await this.#accepts(family, [tells])))
+    const counts = (await this.#ensureAccount()) ? [addsToLocalhost] : [];
+    if (await this.#accepts(family, [tells, ...counts])) return;
+    this.#canCount = counts.length > 0 && (await this.#accepts(family, counts));
+    // An account alone would tell those who look that rules add to it.
+    if (!this.#canCount) await this.#options.accounts?.remove(localhostAccount);
+    if (counts.length === 0 || !(await this.#accepts(family, [tells])))
       this.#algorithms = iptablesAlgorithms.filter((one) => one !== 'source-hash');
+  }
+
+  async #ensureAccount(): Promise<boolean> {
+    return this.#canCount && ((await this.#options.accounts?.ensure(localhostAccount)) ?? false);
   }
 
   async #accepts(family: TableFamily, matches: readonly string[]): Promise<boolean> {
@@ -129,18 +134,13 @@ export class IptablesMode implements Mode {
   async open(node: NodeContext): Promise<ModeRules> {
     const { randomFully } = await this.#iptables.features(node.family);
     const isLiberal = (this.#settings.read(beLiberal) ?? '0') !== '0';
-    // Who only looks does not try.
-    this.#countsLocalhost ??= (await this.#options.accounts?.ensure(localhostAccount)) ?? false;
-    const rules = {
-      ...this.#options,
-      conntrackLiberal: isLiberal || this.#options.conntrackLiberal === true,
-      countsLocalhost: this.#countsLocalhost,
-    };
+    const rules = { ...this.#options, conntrackLiberal: isLiberal || this.#options.conntrackLiberal === true };
     const allowLocalnet = (): void => this.#settings.set(routeLocalnet, '1');
     const { connections = noConnections } = this.#options;
     const accounting = this.#accounting ? { accounting: this.#accounting } : {};
     const kernel = { iptables: this.#iptables, connections, ...accounting, clock: this.#clock };
-    const chains = new ServiceChains(node, { ...kernel, randomFully, rules, allowLocalnet });
+    const countLocalhost = (): Promise<boolean> => this.#ensureAccount();
+    const chains = new ServiceChains(node, { ...kernel, randomFully, rules, allowLocalnet, countLocalhost });
     this.#families.set(node.family, chains);
     chains.open();
     return chains;

@@ -3,10 +3,7 @@ import type { TableName } from '../../../linux/iptables/ruleset.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ModeOptions } from '../mode.ts';
 
-export interface IptablesOptions extends Pick<ModeOptions, 'masqueradeBit' | 'localhostNodePorts' | 'conntrackLiberal'> {
-  /** Whether the kernel keeps an account of packets to node ports at 127.0.0.1. Default false. */
-  readonly countsLocalhost?: boolean;
-}
+export type IptablesOptions = Pick<ModeOptions, 'masqueradeBit' | 'localhostNodePorts' | 'conntrackLiberal'>;
 
 /** kube-proxy's, of packets to node ports at 127.0.0.1. */
 export const localhostAccount = 'localhost_nps_accepted_pkts';
@@ -20,6 +17,7 @@ export interface Layout {
   /** `0x4000`. */
   readonly mark: string;
   readonly localhostNodePorts: boolean;
+  /** Whether the kernel keeps an account of packets to node ports at 127.0.0.1. */
   readonly countsLocalhost: boolean;
   readonly conntrackLiberal: boolean;
   readonly randomFully: boolean;
@@ -30,13 +28,13 @@ const defaultMasqueradeBit = 14;
 const isLoopback = (ip: string): boolean => ip === '::1' || ip.startsWith('127.');
 
 export function layoutOf(node: NodeContext, options: IptablesOptions, randomFully: boolean): Layout {
-  const { masqueradeBit = defaultMasqueradeBit, localhostNodePorts = true, conntrackLiberal = false, countsLocalhost = false } = options;
+  const { masqueradeBit = defaultMasqueradeBit, localhostNodePorts = true, conntrackLiberal = false } = options;
   const isAtLocalhost = localhostNodePorts && node.family === 'ip' && (node.nodePortIps === 'all' || node.nodePortIps.some(isLoopback));
   return {
     node,
     mark: `0x${(2 ** masqueradeBit).toString(16)}`,
     localhostNodePorts: isAtLocalhost,
-    countsLocalhost: isAtLocalhost && countsLocalhost,
+    countsLocalhost: false,
     conntrackLiberal,
     randomFully,
   };

@@ -60,9 +60,23 @@ async function toldBy(mode: IptablesMode): Promise<number | undefined> {
 }
 
 describe('packets to node ports at 127.0.0.1', () => {
-  async function at(node: NodeContext, more: Partial<ConstructorParameters<typeof IptablesMode>[0]> = {}) {
+  /** Rules add to an account that is there, as in the kernel. */
+  function iptablesWith(accounts: FakeAccounts): FakeIptables {
     const iptables = new FakeIptables();
+    const restore = iptables.restore.bind(iptables);
+    iptables.restore = async (family, sections) => {
+      const all = [...sections];
+      const isCounting = JSON.stringify(all.map(({ fill }) => [...(fill ?? [])])).includes(account);
+      if (isCounting && !accounts.held.has(account))
+        throw new KnownError('KERNEL_REFUSED', 'RULE_APPEND failed (No such file or directory)');
+      await restore(family, all);
+    };
+    return iptables;
+  }
+
+  async function at(node: NodeContext, more: Partial<ConstructorParameters<typeof IptablesMode>[0]> = {}) {
     const accounts = new FakeAccounts();
+    const iptables = iptablesWith(accounts);
     const mode = new IptablesMode({ iptables, settings, accounts, ...more });
     await mode.probe();
     const rules = await mode.open(node);
@@ -104,6 +118,16 @@ describe('packets to node ports at 127.0.0.1', () => {
       assert.equal(await toldBy(mode), 0);
     });
 
+  test('are counted again after another program took rules and account away', async () => {
+    const { iptables, accounts, rules, nodePorts } = await at(bareNode);
+    await new IptablesMode({ iptables, settings, accounts }).cleanUp();
+    assert.deepEqual([...accounts.held], []);
+    rules.distrust();
+    await rules.sync();
+    assert.equal(nodePorts().filter((rule) => rule.includes(counting)).length, 1);
+    assert.ok(accounts.held.has(account));
+  });
+
   test('are told as the kernel counts them, and not at all where it keeps no accounts', async () => {
     const { accounts, mode } = await at(bareNode);
     accounts.held.set(account, 7);
@@ -122,7 +146,8 @@ describe('packets to node ports at 127.0.0.1', () => {
       if (JSON.stringify(all.map(({ fill }) => [...(fill ?? [])])).includes('nfacct')) throw new KnownError('KERNEL_REFUSED', 'no');
       await restore(family, all);
     };
-    const { mode } = await at(bareNode, { iptables });
+    const { mode, accounts } = await at(bareNode, { iptables });
+    assert.deepEqual([...accounts.held], [], 'who looks takes it for one that rules add to');
     assert.match(iptables.dump('ip'), /--dport 30001 -j KUBE-EXT/);
     assert.doesNotMatch(iptables.dump('ip'), /nfacct/);
     assert.ok(mode.algorithms.includes('source-hash'));

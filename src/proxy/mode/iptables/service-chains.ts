@@ -38,6 +38,8 @@ export interface ServiceChainsOptions {
   readonly clock: Clock;
   /** Lets the kernel route 127.0.0.0/8, for node ports there. */
   allowLocalnet(): void;
+  /** Makes the account of packets to node ports there, which whoever cleans up takes away. False when there is none. Absent: there never is. */
+  countLocalhost?(): Promise<boolean>;
 }
 
 export class ServiceChains implements ModeRules {
@@ -204,7 +206,7 @@ export class ServiceChains implements ModeRules {
 
   /** From what the kernel holds. */
   async #difference(): Promise<Changes> {
-    if (this.#layout.localhostNodePorts) this.#options.allowLocalnet();
+    if (this.#layout.localhostNodePorts) await this.#openLocalhost();
     const held = await this.#options.iptables.save(this.#layout.node.family);
     const nat = held.get('nat');
     this.#adopt(nat ?? new Map());
@@ -225,6 +227,11 @@ export class ServiceChains implements ModeRules {
       shared: this.#sharedDifference(held, shared),
       stale: [...(nat?.keys() ?? [])].filter((name) => isOfService(name) && !names.has(name)),
     };
+  }
+
+  async #openLocalhost(): Promise<void> {
+    this.#options.allowLocalnet();
+    this.#layout = { ...this.#layout, countsLocalhost: (await this.#options.countLocalhost?.()) ?? false };
   }
 
   /** Clients keep the endpoints that an earlier proxy gave them. */
