@@ -204,11 +204,17 @@ function readDocument(value: unknown): [keyof Documents, object] {
   return [known.part, known.part === 'proxy' ? value : withoutNulls(fields)];
 }
 
-/** By name; every other than the `known` is refused. `at` is the field that has them. Throws BAD_CONFIG. */
-export function argumentsIn(extraArgs: ExtraArgs, at: string, known: readonly string[]): Readonly<Record<string, string>> {
+/** As text, also what stands in YAML as a number: an argument is one, and compared as one. */
+export function argumentPairs(extraArgs: ExtraArgs): (readonly [name: string, value: string])[] {
   const all = Array.isArray(extraArgs)
     ? extraArgs.map(({ name, value }: { name: string; value: string }) => [name, value] as const)
     : Object.entries(extraArgs as Readonly<Record<string, string>>);
+  return all.map(([name, value]) => [name, String(value)]);
+}
+
+/** By name; every other than the `known` is refused. `at` is the field that has them. Throws BAD_CONFIG. */
+export function argumentsIn(extraArgs: ExtraArgs, at: string, known: readonly string[]): Readonly<Record<string, string>> {
+  const all = argumentPairs(extraArgs);
   const stray = all.find(([name]) => !known.includes(name));
   if (stray === undefined) return Object.fromEntries(all);
   const hint = `Take it out; what it takes there is ${known.join(', ')}`;

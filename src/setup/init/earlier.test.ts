@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createAuthority } from '../../x509/authority.ts';
 import { planCluster } from '../config/cluster-plan.ts';
+import { readDocuments } from '../config/documents.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { envText } from '../service/service.ts';
@@ -51,6 +52,16 @@ describe('a second run', () => {
     assert.equal(refused(etcd, after(etcd)), undefined);
     assert.match(String(refused(undefined, after(undefined), undefined, '10.1.0.0/16')), /with another cluster-cidr \|.*fairlead reset/);
     assert.equal(refused(undefined, fresh, undefined, '10.1.0.0/16'), undefined);
+  });
+
+  test('takes the same file again, also with numbers for texts', () => {
+    for (const extraArgs of ['{node-cidr-mask-size-ipv4: 26}', '[{name: node-cidr-mask-size-ipv4, value: 26}]']) {
+      const read = readDocuments(
+        `apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncontrollerManager: {extraArgs: ${extraArgs}}\n`,
+      );
+      const plan = planCluster({}, read, [own]);
+      refuseChanges(plan, { ...fresh, server: envText(serverFlags(plan)) }, undefined);
+    }
   });
 
   test('takes another store when the objects are there, and says how they come there', () => {
