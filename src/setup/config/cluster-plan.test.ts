@@ -195,6 +195,13 @@ describe('planCluster() lets the controller manager', () => {
     planned('fd00:10:244::/104', { 'node-cidr-mask-size': '120' });
   });
 
+  test('have one size where no range says that pods have both families, by refusing it', () => {
+    const cluster = { controllerManager: { extraArgs: { 'node-cidr-mask-size': '26' } } };
+    for (const wish of [{}, { serviceSubnet: ofBoth[1] }])
+      assert.throws(() => planCluster(wish, { cluster }, both), { code: 'BAD_CONFIG', message: /pods have ranges of both families/ });
+    assert.equal(planCluster({ serviceSubnet: '10.96.0.0/16' }, { cluster }, both).podSubnet, '10.244.0.0/16');
+  });
+
   for (const [what, podSubnet, extraArgs, message] of [
     ['no part of that size', '10.244.0.0/16', { 'node-cidr-mask-size': '31' }, /mask-size "31": it is no length of a prefix of IPv4/],
     ['a word', '10.244.0.0/16', { 'node-cidr-mask-size-ipv6': 'large' }, /mask-size-ipv6 "large": it is no length/],

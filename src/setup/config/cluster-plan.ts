@@ -86,11 +86,11 @@ export function rangeWish(wish: ClusterWish, { networking = {} }: ClusterConfigu
 
 const maskFlags = ['node-cidr-mask-size', 'node-cidr-mask-size-ipv4', 'node-cidr-mask-size-ipv6'] as const;
 
-/** `podSubnet`, or an address, says of which family that without a family is. */
-function masksOf(flags: Readonly<Record<string, string>>, podSubnet: string): NodeMasks {
+/** `pods`, ranges or addresses, say of which family that without a family is. */
+function masksOf(flags: Readonly<Record<string, string>>, pods: string): NodeMasks {
   const masks = { 4: 24, 6: 64 };
   for (const [flag, text] of Object.entries(flags)) {
-    const families = flag === 'node-cidr-mask-size' ? familiesOf(podSubnet) : [flag.endsWith('ipv4') ? (4 as const) : (6 as const)];
+    const families = flag === 'node-cidr-mask-size' ? familiesOf(pods) : [flag.endsWith('ipv4') ? (4 as const) : (6 as const)];
     const [family, second] = families as [4 | 6, (4 | 6)?];
     const named = `controllerManager.extraArgs.${flag} "${text}"`;
     if (second !== undefined)
@@ -113,7 +113,11 @@ export function planCluster(
   const { networking = {} } = cluster;
   const ranges = rangeWish(wish, cluster);
   const nodeMasks = argumentsIn(cluster.controllerManager?.extraArgs ?? {}, 'controllerManager.extraArgs', maskFlags);
-  const { pods, services } = planRanges(ranges, addresses, masksOf(nodeMasks, ranges.podSubnet ?? addresses[0]));
+  const { pods, services } = planRanges(
+    ranges,
+    addresses,
+    masksOf(nodeMasks, ranges.podSubnet ?? ranges.serviceSubnet ?? addresses.join()),
+  );
   const [advertiseAddress] = addresses;
   // What is empty in a file is as if it were not there, as with kubeadm.
   const bindPort = portOf('bindPort', wish.bindPort ?? (init.localAPIEndpoint?.bindPort || clusterPresets.bindPort));
