@@ -44,6 +44,7 @@ let wiring: FakeWiring;
 let hostPorts: FakeHostPorts;
 let predecessor: FakePredecessor;
 let plugin: CniPlugin;
+let warnings: string[];
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'fl-cni-'));
@@ -51,7 +52,8 @@ beforeEach(async () => {
   wiring = new FakeWiring();
   hostPorts = new FakeHostPorts();
   predecessor = new FakePredecessor();
-  plugin = new CniPlugin({ ipam, wiring, hostPorts, predecessor, log: silentLog });
+  warnings = [];
+  plugin = new CniPlugin({ ipam, wiring, hostPorts, predecessor, log: { ...silentLog, warn: (text) => warnings.push(text) } });
 });
 
 afterEach(async () => {
@@ -275,6 +277,28 @@ describe('the plugin', () => {
     for (const link of wiring.links.values()) link.bridge = 'elsewhere';
     await plugin.repair();
     assert.equal((await call('CHECK', 'a')).code, 0);
+  });
+
+  const mtus = (): number[] => [...wiring.links.values()].map(({ mtu }) => mtu);
+
+  test('gives pods the MTU that the network has now, also one whose link was made while that changed', async () => {
+    await plugin.setNetwork(network);
+    await call('ADD', 'a');
+    wiring.beforeLink = () => plugin.setNetwork({ ...network, mtu: 1500 });
+    await call('ADD', 'b');
+    assert.deepEqual(mtus(), [1500, 1450]);
+    await plugin.repair();
+    assert.deepEqual(mtus(), [1500, 1500]);
+  });
+
+  test('says which pod keeps another MTU, and takes the network all the same', async () => {
+    await plugin.setNetwork(network);
+    for (const id of ['a', 'b', 'c']) await call('ADD', id);
+    wiring.stuck.add('b/eth0');
+    await plugin.setNetwork({ ...network, mtu: 1500 });
+    assert.deepEqual([mtus(), warnings], [[1500, 1450, 1500], ['Cannot set the MTU of b/eth0']]);
+    await call('ADD', 'd');
+    assert.deepEqual(mtus(), [1500, 1450, 1500, 1500]);
   });
 
   test('takes back the ADD of a caller that has given up, and nothing else', async () => {

@@ -35,24 +35,33 @@ export class CniPlugin {
   /** From now on pods are attached to this. Puts links back that lost their bridge, and gives those that are there the network's MTU. */
   async setNetwork(network: PodNetwork): Promise<void> {
     await this.#reattach(network);
-    const resized = await this.#parts.wiring.resize(this.#parts.ipam.all(), network);
-    if (resized.length > 0) this.#parts.log.info(`Gave ${resized.length} pod links the MTU ${network.mtu}`);
+    await this.#resize(network);
     const foreign = await this.#parts.predecessor.look(network);
     if (foreign > 0)
       this.#parts.log.info(`Leaving alone the addresses of ${foreign} links in "${network.bridge}" that another plugin has made`);
     this.#network = network;
   }
 
-  /** Puts back what others have changed since, and sees whether pods of another plugin are still there. */
+  /** Puts back what others have changed since, and the MTU of the network, and sees whether pods of another plugin are still there. */
   async repair(): Promise<void> {
     if (!this.#network) return;
     await this.#reattach(this.#network);
+    // An ADD that began before the network had another MTU may have made its link after the others were looked at.
+    await this.#resize(this.#network);
     await this.#parts.predecessor.look(this.#network);
   }
 
   async #reattach(network: PodNetwork): Promise<void> {
     const again = await this.#parts.wiring.reattach(network);
     if (again.length > 0) this.#parts.log.info(`Put ${again.length} pod links back into bridge "${network.bridge}"`, { links: again });
+  }
+
+  /** A pod whose link cannot be changed keeps its MTU, and all others have the network all the same. */
+  async #resize(network: PodNetwork): Promise<void> {
+    const { ipam, wiring, log } = this.#parts;
+    const { changed, failures } = await wiring.resize(ipam.all(), network);
+    if (changed.length > 0) log.info(`Gave ${changed.length} pod links the MTU ${network.mtu}`);
+    for (const failure of failures) log.warn(failure);
   }
 
   /** Never throws: what goes wrong is an answer. */

@@ -1,14 +1,18 @@
 /** A kernel of pods' links in memory, for tests. */
 import { type Attachment, attachmentKey, type PodNetwork } from '../attachment.ts';
-import type { Wiring } from '../wiring/wiring.ts';
+import type { Resized, Wiring } from '../wiring/wiring.ts';
 
 export class FakeWiring implements Wiring {
   /** Paths where a network namespace is. */
   readonly namespaces: Set<string> = new Set();
-  readonly links: Map<string, { readonly attachment: Attachment; bridge: string }> = new Map();
+  readonly links: Map<string, { readonly attachment: Attachment; bridge: string; mtu: number }> = new Map();
   readonly loopbacks: Set<string> = new Set();
+  /** Keys of attachments whose links keep their MTU. */
+  readonly stuck: Set<string> = new Set();
   /** Thrown by the next attach, as a kernel that refuses. */
   refuse: Error | undefined;
+  /** Waited for by attach, before its link is there. */
+  beforeLink: () => Promise<void> = async () => {};
 
   namespaceExists(path: string): boolean {
     return this.namespaces.has(path);
@@ -18,10 +22,11 @@ export class FakeWiring implements Wiring {
     const { refuse } = this;
     this.refuse = undefined;
     if (refuse) throw refuse;
+    await this.beforeLink();
     for (const other of this.links.values()) {
       if (other.attachment.ip === attachment.ip) throw new Error(`Two links have the address ${attachment.ip}`);
     }
-    this.links.set(attachmentKey(attachment), { attachment, bridge: network.bridge });
+    this.links.set(attachmentKey(attachment), { attachment, bridge: network.bridge, mtu: network.mtu });
   }
 
   async detach(who: { readonly containerId: string; readonly ifName: string }): Promise<void> {
@@ -44,8 +49,16 @@ export class FakeWiring implements Wiring {
     return lost.map(([key]) => key);
   }
 
-  async resize(): Promise<readonly string[]> {
-    return [];
+  async resize(attachments: readonly Attachment[], { mtu }: PodNetwork): Promise<Resized> {
+    const [changed, failures]: [string[], string[]] = [[], []];
+    for (const key of attachments.map(attachmentKey)) {
+      const link = this.links.get(key);
+      if (!link || link.mtu === mtu) continue;
+      if (this.stuck.has(key)) failures.push(`Cannot set the MTU of ${key}`);
+      else changed.push(key);
+      link.mtu = this.stuck.has(key) ? link.mtu : mtu;
+    }
+    return { changed, failures };
   }
 
   async attachments(): Promise<readonly Attachment[]> {

@@ -6,7 +6,7 @@
  * has no br_netfilter, and rules about forwarded packets hold within a node.
  */
 import { closeSync, openSync } from 'node:fs';
-import { isKnownError } from '../../errors/known-error.ts';
+import { isKnownError, messageOf } from '../../errors/known-error.ts';
 import { addAddress } from '../../linux/netlink/address.ts';
 import { addLink, changeLink, deleteLink, getLink, type Link, parseLink } from '../../linux/netlink/link.ts';
 import { isErrno } from '../../linux/netlink/netlink-error.ts';
@@ -18,6 +18,12 @@ import { addressesOf, routesOf, wrongInPod, wrongOnNode } from './check.ts';
 
 /** What the plugin asks of a kernel; tests have one in memory. */
 export type Wiring = Pick<KernelWiring, keyof KernelWiring>;
+
+/** Names of links, and in words why others were not changed. */
+export interface Resized {
+  readonly changed: readonly string[];
+  readonly failures: readonly string[];
+}
 
 export class KernelWiring {
   readonly #node: Rtnetlink;
@@ -98,10 +104,10 @@ export class KernelWiring {
     return lost.map((l) => l.name);
   }
 
-  /** Gives pairs of another MTU the network's, the pods' end first, and says which: a link drops what its other end could not take. */
-  async resize(attachments: readonly Attachment[], { mtu }: PodNetwork): Promise<readonly string[]> {
+  /** Gives pairs of another MTU the network's, the pods' end first: a link drops what its other end could not take. */
+  async resize(attachments: readonly Attachment[], { mtu }: PodNetwork): Promise<Resized> {
     const others = new Set((await this.#node.links()).filter((l) => fromAlias(l.alias) && l.mtu !== mtu).map((l) => l.name));
-    const changed: string[] = [];
+    const [changed, failures]: [string[], string[]] = [[], []];
     for (const a of attachments.filter((one) => others.has(hostLinkOf(one)))) {
       try {
         using pod = Rtnetlink.openIn(a.netns, { aside: true });
@@ -110,10 +116,10 @@ export class KernelWiring {
         changed.push(hostLinkOf(a));
       } catch (err) {
         // A pod may have gone meanwhile.
-        if (!isKnownError(err, 'NAMESPACE_GONE') && !isErrno(err, 'ENODEV')) throw err;
+        if (!isKnownError(err, 'NAMESPACE_GONE') && !isErrno(err, 'ENODEV')) failures.push(messageOf(err));
       }
     }
-    return changed;
+    return { changed, failures };
   }
 
   /** Attachments as the kernel's links tell them. */
