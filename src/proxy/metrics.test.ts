@@ -110,6 +110,18 @@ describe('ProxyMetrics', () => {
     assert.match(text, /^kubeproxy_b\{table="nat"\} 4$/m);
   });
 
+  for (const type of ['counter', 'gauge'] as const)
+    test(`tells a ${type} as it was when it cannot be read, such as that of a mode that is closed, and all others`, async () => {
+      let isClosed = false;
+      const read = () => (isClosed ? Promise.reject(new Error('ESHUTDOWN')) : ([[{}, 7]] as const));
+      const { registry } = new ProxyMetrics('failures', [{ name: 'a', help: 'x', labels: [], type, read }]);
+      await registry.metrics();
+      isClosed = true;
+      const text = await registry.metrics();
+      assert.match(text, /^kubeproxy_a 7$/m);
+      assert.match(text, /^process_cpu_seconds_total /m);
+    });
+
   test('tells of the process', async () => {
     const text = await metricsOf(modes[0]?.[0] as Mode).registry.metrics();
     const told = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);

@@ -7,7 +7,7 @@ import Registry from 'prom-client/lib/registry.js';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
 import { familyNames } from './mode/ip-family.ts';
-import type { ModeFigure } from './mode/mode.ts';
+import type { Figures, ModeFigure } from './mode/mode.ts';
 import type { ServicePlan } from './plan/service-plan.ts';
 
 function steps(from: number, step: number, count: number): number[] {
@@ -160,15 +160,16 @@ function registerNoLocalEndpoints(registry: Registry, plansOf: ReadonlyMap<Table
   });
 }
 
-/** Reads what a mode counts when somebody asks. */
+/** Reads what a mode counts when somebody asks. What cannot be read, as of a mode that is closed, takes no other figure away: it stays as it was. */
 function registerFigure(registry: Registry, { name, help, type, labels, read }: ModeFigure): void {
   const options = { name: `kubeproxy_${name}`, help, labelNames: [...labels], registers: [registry] };
   if (type === 'gauge') {
     new Gauge({
       ...options,
       async collect() {
-        this.reset();
-        for (const [values, value] of await read()) this.set(values, value);
+        const now = await readable(read);
+        if (now) this.reset();
+        for (const [values, value] of now ?? []) this.set(values, value);
       },
     });
     return;
@@ -176,11 +177,19 @@ function registerFigure(registry: Registry, { name, help, type, labels, read }: 
   new Counter({
     ...options,
     async collect() {
-      const now = await read();
-      this.reset();
-      for (const [values, value] of now) this.inc(values, value);
+      const now = await readable(read);
+      if (now) this.reset();
+      for (const [values, value] of now ?? []) this.inc(values, value);
     },
   });
+}
+
+async function readable(read: ModeFigure['read']): Promise<Figures | undefined> {
+  try {
+    return await read();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Those of Prometheus's client for Go that dashboards of kube-proxy ask for. */
