@@ -11,6 +11,7 @@ import { waitUntil } from '../../src/cli/wait-until.ts';
 import { Client } from '../../src/client/client.ts';
 import { loadKubeconfig } from '../../src/client/kubeconfig.ts';
 import { systemClock } from '../../src/clock/clock.ts';
+import { findProgram } from '../interop/testing/programs.ts';
 import { type Held, hold } from './held-connection.ts';
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { workers: { type: 'string', default: '2' } } });
@@ -214,6 +215,12 @@ async function survives(client: Client, names: readonly string[]): Promise<void>
   });
 }
 
+/** A program of Go compares names in certificates by their bytes, where OpenSSL, and so Node.js, compares texts. */
+async function kubectlSees(names: readonly string[]): Promise<void> {
+  const lines = await sh('kubectl', ['get', 'nodes', '--output', 'name'], { KUBECONFIG: kubeconfig });
+  assert.deepEqual(lines.trim().split('\n').toSorted(), names.map((name) => `node/${name}`).toSorted());
+}
+
 async function main(): Promise<void> {
   const began = clock.monotonic();
   const step = <T>(what: string, work: () => Promise<T>): Promise<T> => progress.step(what, work);
@@ -222,6 +229,7 @@ async function main(): Promise<void> {
   await step('vagrant up', () => vagrant(['up']));
   const client = new Client(await loadKubeconfig(kubeconfig));
   await step('every node is Ready', () => nodesReady(client, names));
+  if (findProgram('kubectl')) await step('kubectl of this machine sees them', () => kubectlSees(names));
   await step('vagrant up again changes nothing', async () => {
     await vagrant(['up']);
     await vagrant(['provision']);
