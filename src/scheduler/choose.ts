@@ -112,7 +112,7 @@ export function counted(reasons: Iterable<Reason>): string[] {
  */
 function nodeByNode(refusals: Refusals): string {
   const byName = [...refusals].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const each = byName.map(([node, { reasons }]) => `${node}: ${reasons.map((r) => r.replace(/^node\(s\) /, '')).join(', ')}`);
-  const shown = each.slice(0, 10);
-  return `${shown.join('; ')}${each.length > shown.length ? `; and ${each.length - shown.length} more` : ''}`;
+  const shown = byName.slice(0, 10).map(([node, { reasons }]) => `${node}: ${reasons.map((r) => r.replace(/^node\(s\) /, '')).join(', ')}`);
+  const left = refusals.size - shown.length;
+  return `${shown.join('; ')}${left > 0 ? `; and ${left} more` : ''}`;
 }
