@@ -202,7 +202,7 @@ export class Endpoints {
     });
   }
 
-  /** Data that was set back to an earlier state would be taken for what the caches know already: it is not touched. */
+  /** Data that was set back to an earlier state would be taken for what the caches know already: it is refused. */
   #takeHeader(member: Member, method: Method, response: { readonly header?: Header }, known: number): KnownError | undefined {
     member.term = Math.max(member.term, response.header!.raftTerm);
     // What a member says of itself may be late; reads and writes are not.
