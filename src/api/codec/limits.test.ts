@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Budget, measureJson, measureValue } from './limits.ts';
 import { decodeProtobuf, encodeProtobuf } from './protobuf.ts';
-import { parseYaml } from './yaml.ts';
+import { readYaml } from './yaml.ts';
 
 const limits = { depth: 3, values: 6 };
 
@@ -50,13 +50,13 @@ describe('the limits of a body', () => {
     ['values by aliases', () => `a: &a [${'x,'.repeat(2000)}]\nb: [${'*a,'.repeat(99)}]`, /too many values/],
   ];
   for (const [what, text, message] of yaml) {
-    test(`hold for ${what} in YAML`, () => assert.throws(() => parseYaml(text()), { name: 'LimitError', message }));
+    test(`hold for ${what} in YAML`, () => assert.throws(() => readYaml(text()), { name: 'LimitError', message }));
   }
 
   test('let pass what people write', () => {
     const text = `data:\n  text: |\n${'    - [ { : , &\n'.repeat(100_000)}`;
-    assert.equal(Object.keys((parseYaml(text) as { data: object }).data).length, 1);
-    assert.ok(parseYaml(lines(8000, (i) => `k${i}: {a: [1, 2]}`)));
+    assert.equal(Object.keys((readYaml(text).value as { data: object }).data).length, 1);
+    assert.ok(readYaml(lines(8000, (i) => `k${i}: {a: [1, 2]}`)).value);
   });
 
   const varint = (n: number): number[] => (n < 128 ? [n] : [(n & 127) | 128, ...varint(n >>> 7)]);

@@ -3,22 +3,22 @@ import { test } from 'node:test';
 import { duplicateKeys } from './duplicate-keys.ts';
 import { cloneJson } from './json-clone.ts';
 import { unknownField } from './strict.ts';
-import { jsonOf, parseYaml, readYaml } from './yaml.ts';
+import { jsonOf, readYaml } from './yaml.ts';
 
 test('YAML is read as Go reads it: octal modes and yes, but neither dates nor base 60', () => {
-  assert.deepEqual(parseYaml('mode: 0644\nok: yes\nday: 2001-01-01\nports: 22:22\nnone: ~\n'), {
+  assert.deepEqual(readYaml('mode: 0644\nok: yes\nday: 2001-01-01\nports: 22:22\nnone: ~\n').value, {
     mode: 420,
     ok: true,
     day: '2001-01-01',
     ports: '22:22',
     none: null,
   });
-  assert.deepEqual(parseYaml('a: &x {b: 1}\nc: {<<: *x, d: 2}\n'), { a: { b: 1 }, c: { b: 1, d: 2 } });
+  assert.deepEqual(readYaml('a: &x {b: 1}\nc: {<<: *x, d: 2}\n').value, { a: { b: 1 }, c: { b: 1, d: 2 } });
 });
 
 test('broken YAML is refused in one line', () => {
-  assert.throws(() => parseYaml('a: b: c'), { name: 'YamlError', message: /^error converting YAML to JSON: yaml: [^\n]+$/ });
-  assert.throws(() => parseYaml('a: 1\n---\nb: 2'), { name: 'YamlError' });
+  assert.throws(() => readYaml('a: b: c'), { name: 'YamlError', message: /^error converting YAML to JSON: yaml: [^\n]+$/ });
+  assert.throws(() => readYaml('a: 1\n---\nb: 2'), { name: 'YamlError' });
 });
 
 test('of keys that stand twice in YAML the last one holds, and the line is named', () => {
@@ -63,15 +63,15 @@ test('a clone shares nothing and keeps odd keys', () => {
 test('keys, aliases and nesting without measure are refused, or read in no time', () => {
   const before = process.cpuUsage();
   const lines = (of: (i: number) => string): string => Array.from({ length: 20_000 }, (_, i) => of(i)).join('\n');
-  assert.equal(Object.keys(parseYaml(lines((i) => `k${i}: v`)) as object).length, 20_000);
-  assert.throws(() => parseYaml('? '.repeat(200)), { name: 'YamlError', message: /keys must be text/ });
-  assert.throws(() => parseYaml(`a: &a 1\n${lines((i) => `k${i}: *a`)}`), { name: 'YamlError', message: /more than 1000 aliases/ });
+  assert.equal(Object.keys(readYaml(lines((i) => `k${i}: v`)).value as object).length, 20_000);
+  assert.throws(() => readYaml('? '.repeat(200)), { name: 'YamlError', message: /keys must be text/ });
+  assert.throws(() => readYaml(`a: &a 1\n${lines((i) => `k${i}: *a`)}`), { name: 'YamlError', message: /more than 1000 aliases/ });
   assert.ok(process.cpuUsage(before).user < 10_000_000);
 });
 
 test('JSON is YAML', () => {
-  assert.deepEqual(parseYaml(' {"a": [1, "2"]}'), { a: [1, '2'] });
-  assert.deepEqual(parseYaml('{a: 1}'), { a: 1 });
+  assert.deepEqual(readYaml(' {"a": [1, "2"]}').value, { a: [1, '2'] });
+  assert.deepEqual(readYaml('{a: 1}').value, { a: 1 });
   assert.deepEqual(
     ['  \n\r\t{"a":1}', '{a: 1}', 'a: {}', ''].map((text) => jsonOf(Buffer.from(text))),
     [{ a: 1 }, undefined, undefined, undefined],

@@ -62,11 +62,6 @@ export function readYaml(source: string | Buffer): ReadYaml {
   return read;
 }
 
-/** As `readYaml`, for who takes the last of keys that stand twice. */
-export function parseYaml(source: string | Buffer): unknown {
-  return readYaml(source).value;
-}
-
 function readText(text: string): ReadYaml {
   try {
     const lines = new LineCounter();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseYaml } from '../../api/codec/yaml.ts';
+import { readYaml } from '../../api/codec/yaml.ts';
 import { Registry } from '../../api/registry/registry.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { CachedObject } from '../cache/cached-object.ts';
@@ -22,11 +22,11 @@ for (const base of [plainPresentation(row), metadataPresentation(row), tablePres
     assert.equal(yaml.encoding.contentType, 'application/yaml');
     const alone = yaml.one(cached('a')).toString();
     assert.doesNotMatch(alone, /^\{/);
-    assert.deepEqual(parseYaml(alone), JSON.parse(base.one(cached('a')).toString()));
+    assert.deepEqual(readYaml(alone).value, JSON.parse(base.one(cached('a')).toString()));
     for (const names of [[], ['a'], ['a', 'b', 'c']]) {
       const meta = { resourceVersion: '9', continue: 'x' };
       const text = textOf(yaml.list(meta, names.map(cached)));
       assert.match(text, /^apiVersion: .*\n(columnDefinitions:|items:|kind:)/);
-      assert.deepEqual(parseYaml(text), JSON.parse(textOf(base.list(meta, names.map(cached)))));
+      assert.deepEqual(readYaml(text).value, JSON.parse(textOf(base.list(meta, names.map(cached)))));
     }
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseYaml } from '../../api/codec/yaml.ts';
+import { readYaml } from '../../api/codec/yaml.ts';
 import { Registry } from '../../api/registry/registry.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { Discovery } from './discovery.ts';
@@ -66,7 +66,7 @@ for (const [path, accept, type] of [
     assert.deepEqual([answer.code, answer.headers['content-type']], [200, type]);
     assert.match(answer.text, /^[a-zA-Z]+: /);
     const asJson = get(path, { accept: accept.replaceAll('yaml', 'json') });
-    assert.deepEqual(parseYaml(answer.text), JSON.parse(asJson.text));
+    assert.deepEqual(readYaml(answer.text).value, JSON.parse(asJson.text));
   });
 
 test('JSON before YAML is JSON', () => assert.match(get('/api', { accept: 'application/json,application/yaml' }).text, /^\{/));
