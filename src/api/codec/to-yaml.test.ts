@@ -121,6 +121,12 @@ const odd = [
   ],
   ...[
     'a\nb',
+    ' \n',
+    '\n\n \n',
+    'first line of some text, long\n \nsecond\n ',
+    '\n\ta\n',
+    '\ufffe',
+    'a\uffff\nb',
     'a\n',
     '\n',
     '\n\na',
@@ -146,17 +152,45 @@ const odd = [
     '`',
   ],
   ...["it's", '"', '\\', "'a'", 'x'.repeat(300), 'word '.repeat(60), '---', '--- a', '...', 'k: |\n  a\n', '__proto__', 'constructor'],
+  ...['.', 'k:{"type":"Ready"}', 'k:{"a":"b: c"}', 'k:{"containerPort":80,"protocol":"TCP"}', 'v:"a.io/b"', 'k:{"a":[]}', 'v:" #"'],
 ];
 
 test('every text is read again as it was, as value, as key and in lists of lists, by readers of YAML 1.1 and 1.2', () => {
   const random = seededRandom(7);
   const alphabet = ['a', 'B', '0', '1', ' ', '\n', ':', '-', '.', '#', '"', "'", '\\', '{', ',', '_', 'e', '+', '\t', '|', '>', 'é'];
   const made = Array.from({ length: 3000 }, () => Array.from({ length: random(7) }, () => alphabet[random(alphabet.length)]).join(''));
-  for (const text of [...odd.filter((one) => one.isWellFormed()), ...made]) {
+  const parts = [' ', '\n', '\t', 'word', 'long: "words"', '# no'];
+  const long = Array.from({ length: 300 }, () => Array.from({ length: random(61) }, () => parts[random(parts.length)]).join(''));
+  for (const text of [...odd.filter((one) => one.isWellFormed()), ...made, ...long]) {
     const object = { a: { [text]: text }, b: [text, [text, { c: text }]] };
     const yaml = toYaml(object);
     const [v11, v12] = [parse(yaml, { version: '1.1' }), parse(yaml)];
     for (const read of [v11, v12, readYaml(yaml).value]) assert.deepEqual(read, object, yaml);
+  }
+});
+
+test('what libyaml refuses is escaped: a tab at the head of a block, what is no character', () => {
+  assert.equal(toYaml({ a: '\tfoo\nbar\n', b: '\n\tfoo\n' }), 'a: "\\tfoo\\nbar\\n"\nb: "\\n\\tfoo\\n"\n');
+  assert.equal(toYaml({ a: '\ufffe', b: 'x\uffff\n' }), 'a: "\\ufffe"\nb: "x\\uffff\\n"\n');
+});
+
+test('what is undefined is left out, or null in a list, as in JSON', () => {
+  assert.equal(toYaml({ a: { b: undefined }, c: [undefined, { d: undefined }] }), 'a: {}\nc:\n- null\n- {}\n');
+});
+
+test("the keys of managers' fields are written as kubectl writes them, but for the dot, which a reader of YAML 1.1 takes for a number", () => {
+  const keys = ['"."', 'f:type', 'k:{"containerPort":80,"protocol":"TCP"}', 'k:{"type":"Ready"}', 'v:"a.io/b"'];
+  assert.equal(toYaml(Object.fromEntries(keys.map((key) => [key.replace('"."', '.'), {}]))), keys.map((key) => `${key}: {}\n`).join(''));
+});
+
+test('lines that stand deep are not each padded', () => {
+  const nested = (depth: number): object =>
+    Array.from({ length: depth }).reduce<object>((inner) => ({ a: inner }), { text: 'a\n'.repeat(10_000) });
+  const most = 50 * 20_000;
+  for (const depth of [19, 20, 500]) {
+    const yaml = toYaml(nested(depth));
+    assert.ok(yaml.length < most, `${depth} deep: ${yaml.length} characters`);
+    assert.deepEqual(parse(yaml), nested(depth));
   }
 });
 

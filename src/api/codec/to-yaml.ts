@@ -15,7 +15,11 @@ export function yamlItem(value: unknown, pad: string): string {
 }
 
 function isBlock(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && (Array.isArray(value) ? value.length > 0 : Object.keys(value).length > 0);
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    (Array.isArray(value) ? value.length > 0 : Object.values(value).some((inner) => inner !== undefined))
+  );
 }
 
 /** `pad` stands before every line but the first. */
@@ -37,7 +41,7 @@ function below(value: object, pad: string): string {
 /** What is empty, and what holds nothing. `pad` stands before the key or dash that it belongs to. */
 function scalar(value: unknown, pad: string): string {
   if (typeof value === 'string') return text(value, pad);
-  return Array.isArray(value) ? '[]' : typeof value === 'object' && value !== null ? '{}' : String(value);
+  return Array.isArray(value) ? '[]' : typeof value === 'object' && value !== null ? '{}' : String(value ?? null);
 }
 
 /** Begins with a letter, as a flag of a program may, and holds nothing that means something to YAML. */
@@ -45,27 +49,37 @@ const wordLike = /^(--?)?[A-Za-z/][\w./@+-]*([: ][\w./@+-]+)*$/;
 const quantity = /^[1-9]\d*(m|[KMGTPE]i?)$/;
 const address = /^\d+(\.\d+){3}(\/\d+)?$/;
 const uid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
-const plain = [wordLike, quantity, address, uid];
+/** In metadata.managedFields, beside words: an item of a list by its key, and one of a set by its value. */
+const fieldKey = /^(k:\{"[\w./":,-]*\}|v:"[\w./:-]*")$/;
+const plain = [wordLike, quantity, address, uid, fieldKey];
 /** Would be read as something else by some reader of YAML. */
-const otherType = /^(<<|=|0o\d+|y|n|yes|no|on|off|true|false|null|[-+]?e[-+]?\d+|\d+|\d{4}-\d\d-\d\dT[\d:.]+Z)$/i;
+const otherType = /^(<<|=|\.|0o\d+|y|n|yes|no|on|off|true|false|null|[-+]?e[-+]?\d+|\d+|\d{4}-\d\d-\d\dT[\d:.]+Z)$/i;
 
 function text(value: string, pad: string): string {
   if (otherType.test(value)) return `"${value}"`;
-  if (unprintable.test(value)) return escaped(value);
+  if (unprintable.test(value) || (value.includes('\n') && (noBlock.test(value) || pad.length > deepest))) return escaped(value);
   return plain.some((form) => form.test(value)) ? value : byLibrary(value, pad);
 }
 
-const unprintable = /(?![\n\t])[\p{Cc}\u2028\u2029\ufeff]/u;
+const unprintable = /(?![\n\t])[\p{Cc}\u2028\u2029\ufeff\ufffe\uffff]/u;
+/** libyaml takes a tab at the head of a block for indentation; the library forgets the blanks of a block that holds nothing else. */
+const noBlock = /^(\n*\t|\s*$)/;
+/** Each line of a block is padded as far: a megabyte of short lines five hundred objects deep would be half a gigabyte. */
+const deepest = 40;
 
 /** A text of JSON is one of YAML, but for what is not printable there. The library takes a second for a megabyte of it. */
 function escaped(value: string): string {
-  return JSON.stringify(value).replace(/[\p{Cc}\u2028\u2029\ufeff]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return JSON.stringify(value).replace(
+    /[\p{Cc}\u2028\u2029\ufeff\ufffe\uffff]/gu,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** Go quotes twice what is a text only by its quotes. */
 const numberLike = /^(~|[-+.]?\d.*|[-+]?\..*|)$/;
 
-const options = { version: '1.1', indentSeq: false, lineWidth: 0 } as const;
+/** What the library folds in double quotes it does not always read as it was. */
+const options = { version: '1.1', indentSeq: false, lineWidth: 0, doubleQuotedAsJSON: true } as const;
 
 function byLibrary(value: string, pad: string): string {
   const written = stringify({ k: value }, { ...options, singleQuote: !numberLike.test(value) }).slice('k: '.length, -1);
