@@ -15,6 +15,8 @@ export interface ClusterWish extends RangeWish {
   readonly networkBackend?: string | undefined;
   readonly proxyMode?: string | undefined;
   readonly ipvsScheduler?: string | undefined;
+  /** Those of a cluster that is there; each holds where the file does not name it. */
+  readonly nodeMasks?: ClusterPlan['nodeMasks'];
 }
 
 export interface ClusterPlan {
@@ -84,7 +86,7 @@ export function rangeWish(wish: ClusterWish, { networking = {} }: ClusterConfigu
   return { podSubnet: wish.podSubnet ?? networking.podSubnet, serviceSubnet: wish.serviceSubnet ?? networking.serviceSubnet };
 }
 
-const maskFlags = ['node-cidr-mask-size', 'node-cidr-mask-size-ipv4', 'node-cidr-mask-size-ipv6'] as const;
+export const maskFlags = ['node-cidr-mask-size', 'node-cidr-mask-size-ipv4', 'node-cidr-mask-size-ipv6'] as const;
 
 /** `pods`, ranges or addresses, say of which family that without a family is. */
 function masksOf(flags: Readonly<Record<string, string>>, pods: string): NodeMasks {
@@ -112,7 +114,8 @@ export function planCluster(
   const { init = {}, cluster = {} } = documents;
   const { networking = {} } = cluster;
   const ranges = rangeWish(wish, cluster);
-  const nodeMasks = argumentsIn(cluster.controllerManager?.extraArgs ?? {}, 'controllerManager.extraArgs', maskFlags);
+  const said = argumentsIn(cluster.controllerManager?.extraArgs ?? {}, 'controllerManager.extraArgs', maskFlags);
+  const nodeMasks = { ...wish.nodeMasks, ...said };
   const { pods, services } = planRanges(
     ranges,
     addresses,

@@ -6,7 +6,7 @@ import { readDocuments } from '../config/documents.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { envText } from '../service/service.ts';
-import { askStore, type Earlier, isOwnAuthority, refuseChanges, withEarlier } from './earlier.ts';
+import { askStore, type Earlier, isOwnAuthority, planAgain, refuseChanges, withEarlier } from './earlier.ts';
 
 const own = '192.168.56.10';
 const here = { advertiseAddress: own, bindPort: 6443 };
@@ -36,6 +36,27 @@ describe('a second run', () => {
     const wish = withEarlier({}, { cluster }, earlier, here);
     const { store, endpoint } = planCluster(wish, { cluster }, [own]);
     assert.deepEqual([store, endpoint], ['etcd=https://d', 'c:6443']);
+  });
+
+  test("keeps the size of nodes' parts that it does not name", () => {
+    const extraArgs = { 'node-cidr-mask-size-ipv4': '26' };
+    const cluster = { controllerManager: { extraArgs }, networking: { podSubnet: '10.244.0.0/25' } };
+    const server = envText(serverFlags(planCluster({}, { cluster }, [own])));
+    const { networking } = cluster;
+    for (const documents of [{ cluster }, { cluster: { networking } }]) {
+      const plan = planAgain({ networkBackend: 'host-gw' }, documents, [own], { ...fresh, server });
+      assert.deepEqual(plan.nodeMasks, extraArgs);
+      refuseChanges(plan, { ...fresh, server }, undefined);
+    }
+    const other = { networking, controllerManager: { extraArgs: { 'node-cidr-mask-size-ipv4': '27' } } };
+    assert.throws(() => refuseChanges(planAgain({}, { cluster: other }, [own], { ...fresh, server }), { ...fresh, server }, undefined), {
+      message: /with another node-cidr-mask-size-ipv4$/,
+    });
+  });
+
+  test("leaves a size that somebody has written into the server's file where it is", () => {
+    const server = envText(serverFlags(planCluster({}, {}, [own])), 'FAIRLEAD_NODE_CIDR_MASK_SIZE_IPV4="26"\n');
+    assert.deepEqual(planAgain({}, {}, [own], { ...fresh, server }).nodeMasks, {});
   });
 
   const refused = (store: string | undefined, before: Earlier, answer?: StoreFact, podSubnet?: string): unknown => {

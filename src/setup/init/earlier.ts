@@ -1,18 +1,19 @@
 /** What an earlier "fairlead init" has settled on this machine, and what of it may be another now. */
 import { join } from 'node:path';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
+import { environmentName } from '../../cli/command.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { withoutPassword } from '../../errors/without-password.ts';
 import { joinHostPort } from '../../ip/ip.ts';
-import type { ClusterPlan, ClusterWish } from '../config/cluster-plan.ts';
+import { type ClusterPlan, type ClusterWish, maskFlags, planCluster } from '../config/cluster-plan.ts';
 import type { Documents } from '../config/documents.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
 import { reachStore } from '../control-plane/reach-store.ts';
 import { shareKey } from '../discovery/public-key-hash.ts';
 import { layout } from '../layout.ts';
 import type { StoreFact } from '../preflight/facts.ts';
-import { changedFlags, envFile, readEnv } from '../service/service.ts';
+import { changedFlags, envFile, partsOf, readEnv } from '../service/service.ts';
 
 export interface Earlier {
   /** The flags of "fairlead server", as they stand in their file; undefined where nobody was here. */
@@ -61,6 +62,28 @@ export function withEarlier(
     controlPlaneEndpoint:
       wish.controlPlaneEndpoint ?? (cluster.controlPlaneEndpoint || undefined) ?? (isOwn ? undefined : earlier.endpoint),
   };
+}
+
+/** How large nodes' parts are, as far as an earlier run was told; what somebody has written into the file holds by itself. */
+function masksBefore({ server = '' }: Earlier): ClusterPlan['nodeMasks'] {
+  const before = readEnv(partsOf(server).written ?? '');
+  return Object.fromEntries(
+    maskFlags.flatMap((flag) => {
+      const mask = before[environmentName(flag)];
+      return mask === undefined ? [] : [[flag, mask]];
+    }),
+  );
+}
+
+/** The plan of a run that may be a second one. Throws BAD_CONFIG. */
+export function planAgain(
+  wish: ClusterWish,
+  documents: Documents,
+  addresses: readonly [string, ...string[]],
+  earlier: Earlier,
+): ClusterPlan {
+  const known = { ...wish, nodeMasks: masksBefore(earlier) };
+  return planCluster(withEarlier(known, documents, earlier, planCluster(known, documents, addresses)), documents, addresses);
 }
 
 /** What the store answers; undefined for one that is on this machine alone, unless its URL is none, or that the server uses already. */

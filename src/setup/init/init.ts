@@ -6,7 +6,7 @@ import { readIfThere } from '../../bootstrap/secret-file.ts';
 import { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { joinHostPort } from '../../ip/ip.ts';
-import { type ClusterPlan, type ClusterWish, planCluster, rangeWish } from '../config/cluster-plan.ts';
+import { type ClusterPlan, type ClusterWish, rangeWish } from '../config/cluster-plan.ts';
 import { addressIn, type Documents } from '../config/documents.ts';
 import { familiesOf, wishedFamilies } from '../config/ranges.ts';
 import { storeKind } from '../config/shared-store.ts';
@@ -39,7 +39,7 @@ import {
   changeNetworkBackend,
   changeProxySettings,
 } from './cluster-settings.ts';
-import { askStore, readEarlier, readOtherCluster, refuseChanges, withEarlier } from './earlier.ts';
+import { askStore, planAgain, readEarlier, readOtherCluster, refuseChanges } from './earlier.ts';
 import { ensureObjects } from './ensure-objects.ts';
 import { joinRoles } from './roles.ts';
 import { ensureTokens, plannedTokens } from './tokens.ts';
@@ -137,8 +137,7 @@ async function preflight(context: SetupContext, request: InitRequest, runtime: R
   // Without an address the plan cannot be made, and the finding says so first.
   const [ownHost = families[0] === 6 ? '::' : '0.0.0.0', ...more] = addresses;
   const earlier = await readEarlier();
-  const first = planCluster(wish, documents, [ownHost, ...more]);
-  const plan = planCluster(withEarlier(wish, documents, earlier, first), documents, [ownHost, ...more]);
+  const plan = planAgain(wish, documents, [ownHost, ...more], earlier);
   const store = await askStore(context, plan, earlier, running.includes('server'));
   const facts = await gatherFacts({
     role: 'control-plane',
