@@ -1,7 +1,7 @@
 /** A cluster as "fairlead init" makes it: what flags and kubeadm's configuration say, and the presets for what neither does. Pure. */
 import { isDns1123Subdomain } from '../../api/validation/names.ts';
 import { isIp, joinHostPort, nthIp } from '../../ip/ip.ts';
-import { argumentsIn, type ClusterConfiguration, type InitConfiguration, type ProxyConfiguration } from './documents.ts';
+import { argumentPairs, argumentsIn, type ClusterConfiguration, type InitConfiguration, type ProxyConfiguration } from './documents.ts';
 import { bad, familiesOf, type NodeMasks, planRanges, type RangeWish, textOf } from './ranges.ts';
 import { etcdUrl } from './shared-store.ts';
 
@@ -87,6 +87,12 @@ export function rangeWish(wish: ClusterWish, { networking = {} }: ClusterConfigu
 }
 
 export const maskFlags = ['node-cidr-mask-size', 'node-cidr-mask-size-ipv4', 'node-cidr-mask-size-ipv6'] as const;
+
+/** Of a cluster that is there: its other arguments are for the programs of whoever made it. */
+export function masksOfCluster({ controllerManager }: ClusterConfiguration): ClusterPlan['nodeMasks'] {
+  const known: readonly string[] = maskFlags;
+  return Object.fromEntries(argumentPairs(controllerManager?.extraArgs ?? {}).filter(([name]) => known.includes(name)));
+}
 
 /** `pods`, ranges or addresses, say of which family that without a family is. */
 function masksOf(flags: Readonly<Record<string, string>>, pods: string): NodeMasks {

@@ -20,6 +20,17 @@ test('planFor() plans this machine in the cluster as it says of itself', () => {
   assert.equal(planFor({ cluster, store: undefined, kind: 'redis' }, wish, own).bindPort, 6443);
 });
 
+test('planFor() takes how large the parts of nodes are, and passes over what the cluster says to other programs', () => {
+  const mask = { name: 'node-cidr-mask-size-ipv4', value: '26' };
+  const nodeMasks = { 'node-cidr-mask-size-ipv4': '26' };
+  for (const extraArgs of [[{ name: 'bind-address', value: '0.0.0.0' }, mask], { 'bind-address': '0.0.0.0', ...nodeMasks }])
+    assert.deepEqual(
+      planFor({ cluster: { ...cluster, controllerManager: { extraArgs } }, store: undefined, kind: 'etcd' }, wish, own).nodeMasks,
+      nodeMasks,
+    );
+  assert.deepEqual(planFor({ cluster, store: undefined, kind: 'etcd' }, wish, own).nodeMasks, {});
+});
+
 test('planFor() refuses a cluster whose store is on one machine, and says how it comes to another', () => {
   for (const kind of ['sqlite', 'memory'])
     assert.throws(() => planFor({ cluster, store: undefined, kind }, wish, own), {

@@ -7,7 +7,7 @@ import type { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { joinHostPort } from '../../ip/ip.ts';
-import { type ClusterPlan, planCluster } from '../config/cluster-plan.ts';
+import { type ClusterPlan, masksOfCluster, planCluster } from '../config/cluster-plan.ts';
 import type { ClusterConfiguration } from '../config/documents.ts';
 import { etcdUrl, storeKind, withOptions } from '../config/shared-store.ts';
 import { localClient, makeCertificates, startServer, waitForServer } from '../control-plane/control-plane.ts';
@@ -103,7 +103,8 @@ export function planFor(
         hint: 'Lead one to all of them, then on the first: fairlead init --control-plane-endpoint HOST:PORT --upload-certs',
       },
     );
-  return planCluster({ bindPort: wish.bindPort }, { cluster }, [address, ...more]);
+  const { controllerManager: _others, ...others } = cluster;
+  return planCluster({ bindPort: wish.bindPort, nodeMasks: masksOfCluster(cluster) }, { cluster: others }, [address, ...more]);
 }
 
 /** By the token also where the machine is a node already: nodes may not read Secrets that are none of their pods'. */
