@@ -44,6 +44,7 @@ describe('backendConfigOf()', () => {
     ['{"Network":"10.9.0.0/16","Backend":{"Type":"host-gw","MTU":1400}}', { Type: 'host-gw', MTU: 1400 }],
     ['{"Backend":{"VNI":7,"DirectRouting":true}}', { Type: 'vxlan', VNI: 7, DirectRouting: true }],
     ['{"Network":"10.9.0.0/16"}', { Type: 'vxlan' }],
+    ['{"Backend":null}', { Type: 'vxlan' }],
     ['null', { Type: 'vxlan' }],
   ] as const)
     test(`reads ${text}`, () => assert.deepEqual(backendConfigOf(text), wanted));

@@ -28,8 +28,9 @@ export function backendConfigOf(text: string): BackendConfig {
   } catch (err) {
     throw badConfig(`net-conf.json: ${messageOf(err)}`, hint);
   }
-  const { Backend = {} } = (config ?? {}) as { readonly Backend?: object };
-  const { Type = 'vxlan', ...options } = Backend as Partial<BackendConfig>;
+  // YAML that is left empty is null.
+  const { Backend } = (config ?? {}) as { readonly Backend?: object | null };
+  const { Type = 'vxlan', ...options } = (Backend ?? {}) as Partial<BackendConfig>;
   if (typeof Type !== 'string') throw badConfig(`net-conf.json: Backend.Type ${JSON.stringify(Type)}`, hint);
   return { Type, ...options };
 }

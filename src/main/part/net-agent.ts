@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { switchFlag, textFlag } from '../../cli/command.ts';
-import { KnownError, messageOf } from '../../errors/known-error.ts';
+import { isKnownError, KnownError, messageOf } from '../../errors/known-error.ts';
 import { familyOf } from '../../ip/ip.ts';
+import type { NetConf } from '../../net-agent/net-conf.ts';
 import type { UnderlayWish } from '../../net-agent/plan/underlay.ts';
 import type { NetAgent } from '../../net-agent/start.ts';
 import type { FlagReader } from '../flag-reader.ts';
@@ -67,6 +68,21 @@ async function netConfigOf(read: FlagReader<keyof typeof flags>): Promise<{ read
   return { path, text };
 }
 
+/** With the backend of the file; where that is none, what flags say holds, and why: a node keeps its pods and DNS whatever somebody has edited. */
+async function configOf(flagged: NetConf, text: string | undefined): Promise<{ readonly config: NetConf; readonly problem?: string }> {
+  const { backendConfigOf, openNetConf } = await import('../../net-agent/net-conf.ts');
+  openNetConf(flagged);
+  if (text === undefined) return { config: flagged };
+  try {
+    const config = { ...flagged, Backend: backendConfigOf(text) };
+    openNetConf(config);
+    return { config };
+  } catch (err) {
+    if (!isKnownError(err, 'BAD_CONFIG')) throw err;
+    return { config: flagged, problem: messageOf(err) };
+  }
+}
+
 /** Changes over with the file; what is wrong with it is said, and changes nothing. */
 async function followBackend(
   { path, text }: { readonly path: string; readonly text: string },
@@ -91,16 +107,15 @@ export const netAgent: Part = definePart({
   async config(read) {
     const { apiServerOf, nodePartClient } = await import('./part-client.ts');
     const nodeName = nodeNameOf(read);
-    const { backendConfigOf, netConfOf, openNetConf } = await import('../../net-agent/net-conf.ts');
-    const flagged = { Type: read.text('backend'), VNI: read.number('vxlan-vni', 1, 0xff_ff_ff), Port: read.port('vxlan-port') };
+    const { netConfOf } = await import('../../net-agent/net-conf.ts');
+    const backend = { Type: read.text('backend'), VNI: read.number('vxlan-vni', 1, 0xff_ff_ff), Port: read.port('vxlan-port') };
     const file = await netConfigOf(read);
-    const backend = file ? backendConfigOf(file.text) : flagged;
-    const config = netConfOf(read.familyCidrs('cluster-cidr'), backend);
-    openNetConf(config);
+    const { config, problem } = await configOf(netConfOf(read.familyCidrs('cluster-cidr'), backend), file?.text);
     const underlay = underlayOf(read);
     const client = await nodePartClient('net-agent', read, nodeName);
     return {
       file,
+      problem,
       network: {
         client,
         nodeName,
@@ -123,6 +138,7 @@ export const netAgent: Part = definePart({
     const informers = pool.open(config.network.client, { clock, log, signal });
     const cni = await startCniServer({ ...config.cni, log: log.child({ part: 'cni' }), clock, signal });
     const network = startNetAgent({ ...config.network, informers, onNetwork: (n) => cni.setNetwork(n), log, clock, signal });
+    if (config.problem !== undefined) log.error(`${config.problem}; the pod network is as flags say`, { path: config.file?.path });
     const following = config.file && followBackend(config.file, network, { clock, log, signal });
     return {
       stopped: Promise.all([cni.stopped, network.stopped, following, informers.start(signal)]),

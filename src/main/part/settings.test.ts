@@ -195,6 +195,20 @@ describe('settings of a part', () => {
       await assert.rejects(settingsOf(alone(part), part, flags), (err) => isKnownError(err) && !err.message.includes('/nowhere'));
     });
 
+  for (const [what, text, wanted, problem] of [
+    ['the file', '{"Backend":{"Type":"host-gw"}}', { Type: 'host-gw' }, undefined],
+    ['flags where it has no JSON', '{', { Type: 'vxlan', VNI: 7, Port: 8472 }, /net-conf\.json/],
+    ['flags where it has no usable option', '{"Backend":{"MTU":100}}', { Type: 'vxlan', VNI: 7, Port: 8472 }, /MTU 100/],
+    ['flags where it has no backend that is known', '{"Backend":{"Type":"udp"}}', { Type: 'vxlan', VNI: 7, Port: 8472 }, /"udp"/],
+  ] as const)
+    test(`of the pod network are what ${what} says`, async () => {
+      const path = join(dir, 'net-conf.json');
+      writeFileSync(path, text);
+      const settings = await settingsOf(alone(netAgent), netAgent, { ...own, 'net-config-path': path, 'vxlan-vni': '7' });
+      assert.deepEqual((settings.network as { config: { Backend: unknown } }).config.Backend, wanted);
+      assert.match(String(settings.problem), problem ?? /^undefined$/);
+    });
+
   test('are refused before anything starts: a range, a mask that is no part of it, a backend that cannot be', async () => {
     const refused: [Part, Record<string, string>][] = [
       [netAgent, { ...own, 'cluster-cidr': '10.244.0.0' }],
