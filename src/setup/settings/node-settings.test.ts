@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -140,8 +140,13 @@ test('followSettings() writes what is edited of proxy and pod network, and keeps
     client.put(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'kube-system' }, data });
   edit('kube-flannel-cfg', { 'net-conf.json': '{"Backend": {"Type": "vxlan"}}' });
   await has('net-conf.json', /"vxlan"/);
-  edit('kube-flannel-cfg', { 'net-conf.json': '{' });
-  await eventually('it is told', () => told.some((text) => text.includes('kube-flannel-cfg')));
+  for (const [text, said] of [
+    ['{', /net-conf\.json/],
+    ['{"Backend": {"Type": "udp"}}', /Backend\.Type "udp"/],
+  ] as const) {
+    edit('kube-flannel-cfg', { 'net-conf.json': text });
+    await eventually('it is told', () => told.some((one) => one.includes('kube-flannel-cfg') && said.test(one)));
+  }
   edit('kube-proxy', { 'config.conf': 'mode: ipvs' });
   await has('kube-proxy.conf', /^mode: ipvs$/);
   await has('net-conf.json', /"vxlan"/);
@@ -157,4 +162,14 @@ test('keptSettings() are the copy with what was edited since', async () => {
   writeFileSync(join(given.dir, 'kube-proxy.conf'), 'mode: ipvs');
   const kept = await keptSettings(given.dir);
   assert.deepEqual([kept?.backend, kept?.proxyConfiguration], [{ type: 'vxlan', vni: 7, port: 8472 }, 'mode: ipvs']);
+});
+
+test('a node whose copy is of before it followed the pod network follows it, also when its first start finds nobody to ask', async () => {
+  const given = options({ refused: { 'kubeadm-config': 500 } });
+  mkdirSync(given.dir);
+  const backend = { type: 'vxlan', vni: 7, port: 4789 };
+  writeFileSync(join(given.dir, 'settings.json'), JSON.stringify({ podSubnet: '10.200.0.0/16', backend, proxyConfiguration: '' }));
+  const flags = await readNodeSettings(given);
+  assert.equal(flags['vxlan-vni'], '7');
+  assert.deepEqual(JSON.parse(readFileSync(flags['net-config-path'] ?? '', 'utf8')), { Backend: { Type: 'vxlan', VNI: 7, Port: 4789 } });
 });

@@ -19,6 +19,7 @@ import {
   backendOf,
   followedText,
   type NodeSettings,
+  networkText,
   type SettingsSources,
   settingsKeys,
   settingsNames,
@@ -135,6 +136,7 @@ export async function readNodeSettings(options: NodeSettingsOptions): Promise<Re
       const known = await keptSettings(dir);
       if (known !== undefined) {
         log.warn(`Cannot read the settings of the cluster, those of before hold: ${why}`);
+        await writeWhole(filesIn(dir).network, known.networkConfiguration);
         return agentFlags(known, filesIn(dir));
       }
       if (isKnownError(err, 'BAD_CONFIG')) throw err;
@@ -147,23 +149,25 @@ export async function readNodeSettings(options: NodeSettingsOptions): Promise<Re
 
 /** The copy, with what was heard since it was written; undefined where there is none. */
 export async function keptSettings(dir: string): Promise<NodeSettings | undefined> {
-  const { proxy, network } = filesIn(dir);
-  const [text, proxyConfiguration, networkConfiguration] = await Promise.all([join(dir, settingsCopy), proxy, network].map(readIfThere));
+  const files = filesIn(dir);
+  const paths = [join(dir, settingsCopy), files.proxy, files.network];
+  const [text, proxyConfiguration, networkConfiguration] = await Promise.all(paths.map(readIfThere));
   if (text === undefined) return undefined;
   const settings = JSON.parse(text) as NodeSettings;
+  // A copy of before nodes followed it has none.
+  const network = networkConfiguration ?? settings.networkConfiguration ?? networkText(settings.backend);
   return {
     ...settings,
     ...(proxyConfiguration === undefined ? {} : { proxyConfiguration }),
-    ...(networkConfiguration === undefined || settings.networkConfiguration === undefined
-      ? {}
-      : { networkConfiguration, backend: backendOf(JSON.parse(networkConfiguration)) }),
+    networkConfiguration: network,
+    backend: backendOf(JSON.parse(network)),
   };
 }
 
 async function keepCopy(dir: string, settings: NodeSettings): Promise<void> {
   const files = filesIn(dir);
   await writeWhole(files.proxy, settings.proxyConfiguration);
-  if (settings.networkConfiguration !== undefined) await writeWhole(files.network, settings.networkConfiguration);
+  await writeWhole(files.network, settings.networkConfiguration);
   await writeWhole(join(dir, settingsCopy), `${JSON.stringify(settings, undefined, 2)}\n`);
 }
 

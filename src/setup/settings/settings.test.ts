@@ -132,7 +132,7 @@ describe('settingsOf()', () => {
     const { network: _network, proxy: _proxy, ...rest } = all;
     const settings = settingsOf(rest);
     assert.deepEqual(settings.backend, { type: 'vxlan', vni: 1, port: 8472 });
-    assert.equal(agentFlags(settings, { proxy: '/x', network: '/y' })['net-config-path'], undefined);
+    assert.deepEqual(JSON.parse(settings.networkConfiguration), { Backend: { Type: 'vxlan', VNI: 1, Port: 8472 } });
     assert.deepEqual(yaml.parse(settings.proxyConfiguration), {
       apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
       kind: 'KubeProxyConfiguration',
@@ -153,6 +153,13 @@ describe('settingsOf()', () => {
     ],
     ['no range of pods', { cluster: map('ClusterConfiguration', '{}'), network: map('net-conf.json', '{}') }, /networking.podSubnet/],
     ['no DNS', { kubelet: map('kubelet', '{}') }, /"kube-system\/kubelet-config" has no clusterDNS/],
+    [
+      'no backend that is known',
+      { network: map('net-conf.json', '{"Backend":{"Type":"udp"}}') },
+      /Backend.Type "udp" of .*kube-flannel-cfg/,
+    ],
+    ['no VNI', { network: map('net-conf.json', '{"Backend":{"VNI":"x"}}') }, /Backend.VNI x of .*kube-flannel-cfg/],
+    ['no port', { network: map('net-conf.json', '{"Backend":{"Port":65536}}') }, /Backend.Port 65536 of .*kube-flannel-cfg/],
     ['what is no YAML', { kubelet: map('kubelet', 'a: [') }, /Cannot read "kubelet" of ConfigMap "kube-system\/kubelet-config"/],
   ] as const)
     test(`names the ConfigMap that has ${what}`, () =>

@@ -35,8 +35,8 @@ export interface NodeSettings {
   readonly dnsDomain: string;
   readonly dnsAddress: string;
   readonly backend: { readonly type: string; readonly vni: number; readonly port: number };
-  /** The net-conf.json as it stands in the cluster, where it does. */
-  readonly networkConfiguration?: string;
+  /** The net-conf.json as it stands in the cluster; of `backend` where it does not. */
+  readonly networkConfiguration: string;
   /** A KubeProxyConfiguration as it stands in the cluster. */
   readonly proxyConfiguration: string;
 }
@@ -150,24 +150,39 @@ export function settingsOf(sources: SettingsSources): NodeSettings {
     dnsDomain: String(networking.dnsDomain ?? clusterPresets.dnsDomain),
     dnsAddress: dns[0],
     backend: backendOf(network),
-    ...(sources.network ? { networkConfiguration: followedText('network', sources.network) } : {}),
+    networkConfiguration: sources.network ? followedText('network', sources.network) : networkText(backendOf(network)),
     proxyConfiguration: proxyText(proxy, sources.proxy, podSubnet),
   };
 }
 
-/** Of a parsed net-conf.json. */
+/** Of a parsed net-conf.json. Throws BAD_CONFIG for what no flag can say. */
 export function backendOf({ Backend }: Tree): NodeSettings['backend'] {
-  const backend = (Backend ?? {}) as Tree;
-  return {
-    type: String(backend.Type ?? clusterPresets.networkBackend),
-    vni: Number(backend.VNI ?? 1),
-    port: Number(backend.Port ?? 8472),
-  };
+  const { Type = clusterPresets.networkBackend, VNI = 1, Port = 8472 } = (Backend ?? {}) as Tree;
+  const [type, vni, port] = [String(Type), Number(VNI), Number(Port)];
+  if (!networkBackends.includes(type)) throw unusable(`Backend.Type "${type}"`);
+  if (!isWithin(vni, 2 ** 24 - 1)) throw unusable(`Backend.VNI ${VNI}`);
+  if (!isWithin(port, 65_535)) throw unusable(`Backend.Port ${Port}`);
+  return { type, vni, port };
+}
+
+const networkBackends: readonly string[] = ['vxlan', 'host-gw'];
+
+function isWithin(value: number, most: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= most;
+}
+
+/** A net-conf.json that says as much. */
+export function networkText({ type, vni, port }: NodeSettings['backend']): string {
+  return JSON.stringify({ Backend: { Type: type, VNI: vni, Port: port } });
 }
 
 /** What a node's parts follow, as they read it: net-conf.json is JSON, whatever YAML somebody has written. Throws BAD_CONFIG. */
 export function followedText(source: 'proxy' | 'network', map: ConfigMap): string {
-  return source === 'proxy' ? (map.data?.[settingsKeys.proxy] ?? '') : JSON.stringify(treeOf(source, map));
+  if (source === 'proxy') return map.data?.[settingsKeys.proxy] ?? '';
+  const network = treeOf(source, map);
+  // What cannot be started with is not kept for the next start.
+  backendOf(network);
+  return JSON.stringify(network);
 }
 
 /** Without a ConfigMap, which who runs another proxy may not have, the presets. */
@@ -192,6 +207,12 @@ function where(source: Source): string {
   return `${settingsNamespace}/${settingsNames[source]}`;
 }
 
+function unusable(what: string): KnownError {
+  return new KnownError('BAD_CONFIG', `Cannot use ${what} of ConfigMap "${where('network')}"`, {
+    hint: `Backend.Type is ${networkBackends.join(' or ')}: kubectl -n ${settingsNamespace} edit configmap ${settingsNames.network}`,
+  });
+}
+
 function missing(source: Source, field: string): KnownError {
   return new KnownError('BAD_CONFIG', `Cannot tell what this node needs to know: ConfigMap "${where(source)}" has no ${field}`, {
     hint: `Add it: kubectl -n ${settingsNamespace} edit configmap ${settingsNames[source]}`,
@@ -208,7 +229,7 @@ export function agentFlags(settings: NodeSettings, files: Readonly<Record<'proxy
     'network-backend': settings.backend.type,
     'vxlan-vni': String(settings.backend.vni),
     'vxlan-port': String(settings.backend.port),
-    ...(settings.networkConfiguration === undefined ? {} : { 'net-config-path': files.network }),
+    'net-config-path': files.network,
     'proxy-config': files.proxy,
   };
 }
