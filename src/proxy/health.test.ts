@@ -4,21 +4,19 @@ import { createServer, get, type IncomingMessage } from 'node:http';
 import { test } from 'node:test';
 import { silentLog } from '../observability/log.ts';
 import { ServiceHealth } from './health.ts';
-import type { NodeContext } from './plan/node-context.ts';
 import type { HealthCheck } from './plan/service-plan.ts';
 import { freePort } from './testing/running-proxy.ts';
-import { sampleNode } from './testing/sample-node.ts';
 
 interface Family {
-  readonly node: NodeContext;
   readonly healthChecks: ReadonlyMap<string, HealthCheck>;
 }
 
 /** A family whose Service asks for health at `port`, if it is said. */
-function family(port: number | undefined, healthCheckIps: readonly string[] | 'all' = 'all'): Family {
-  const healthChecks = new Map<string, HealthCheck>(port === undefined ? [] : [['n/a', { port, localReady: 1 }]]);
-  return { node: { ...sampleNode, healthCheckIps }, healthChecks };
+function family(port: number | undefined): Family {
+  return { healthChecks: new Map<string, HealthCheck>(port === undefined ? [] : [['n/a', { port, localReady: 1 }]]) };
 }
+
+const everywhere = [''];
 
 /** By a connection of its own; undefined where nobody listens. */
 async function weightAt(host: string, port: number): Promise<string | undefined> {
@@ -37,13 +35,13 @@ test('ServiceHealth tells that it listens on other ports than before, not that i
   const other = createServer().listen(port);
   await once(other, 'listening');
   try {
-    assert.equal(await health.update([family(port)]), false);
+    assert.equal(await health.update([family(port)], everywhere), false);
     other.close();
     await once(other, 'close');
-    assert.equal(await health.update([family(port)]), true);
-    assert.equal(await health.update([family(port)]), false);
-    assert.equal(await health.update([family(undefined)]), true);
-    assert.equal(await health.update([family(undefined)]), false);
+    assert.equal(await health.update([family(port)], everywhere), true);
+    assert.equal(await health.update([family(port)], everywhere), false);
+    assert.equal(await health.update([family(undefined)], everywhere), true);
+    assert.equal(await health.update([family(undefined)], everywhere), false);
   } finally {
     other.close();
     await health.close();
@@ -58,12 +56,12 @@ test('ServiceHealth says once that it cannot listen, and again when it could not
   await once(other, 'listening');
   try {
     const failed: string[][] = [];
-    for (let sync = 0; sync < 3; sync++) await health.update([family(port)], (...failure) => void failed.push(failure));
+    for (let sync = 0; sync < 3; sync++) await health.update([family(port)], everywhere, (...failure) => void failed.push(failure));
     assert.equal(told.length, 1);
     assert.deepEqual(failed, [['n/a', told[0]]]);
     assert.match(told[0] ?? '', /^Cannot answer health checks of Service "n\/a": /);
-    await health.update([family(undefined)]);
-    await health.update([family(port)]);
+    await health.update([family(undefined)], everywhere);
+    await health.update([family(port)], everywhere);
     assert.equal(told.length, 2);
   } finally {
     other.close();
@@ -80,15 +78,15 @@ test('ServiceHealth listens at the addresses of node ports alone, and moves when
     return answers.filter(([, weight]) => weight === '1').map(([host]) => host);
   };
   try {
-    assert.equal(await health.update([family(port, ['127.0.0.1']), family(undefined, ['127.0.0.2'])]), true);
+    assert.equal(await health.update([family(port), family(undefined)], ['127.0.0.1', '127.0.0.2']), true);
     assert.deepEqual(await open(), ['127.0.0.1', '127.0.0.2'], 'those of both families, for the Service of one');
-    assert.equal(await health.update([family(port, ['127.0.0.2', '127.0.0.3'])]), true);
+    assert.equal(await health.update([family(port)], ['127.0.0.2', '127.0.0.3']), true);
     assert.deepEqual(await open(), ['127.0.0.2', '127.0.0.3']);
-    assert.equal(await health.update([family(port)]), true);
+    assert.equal(await health.update([family(port)], everywhere), true);
     assert.deepEqual(await open(), ['127.0.0.1', '127.0.0.2', '127.0.0.3']);
-    assert.equal(await health.update([family(port, ['127.0.0.1'])]), true);
+    assert.equal(await health.update([family(port)], ['127.0.0.1']), true);
     assert.deepEqual(await open(), ['127.0.0.1']);
-    assert.equal(await health.update([family(port, [])]), true);
+    assert.equal(await health.update([family(port)], []), true);
     assert.deepEqual(await open(), []);
   } finally {
     await health.close();
@@ -102,8 +100,9 @@ test('ServiceHealth answers at the other addresses when one cannot be had', asyn
   const other = createServer().listen(port, '127.0.0.1');
   await once(other, 'listening');
   try {
-    const families = [family(port, ['127.0.0.1', '127.0.0.2'])];
-    assert.equal(await health.update(families), true);
+    const families = [family(port)];
+    const hosts = ['127.0.0.1', '127.0.0.2'];
+    assert.equal(await health.update(families, hosts), true);
     assert.equal(await weightAt('127.0.0.2', port), '1');
     assert.deepEqual(
       told.map((text) => text.includes(`127.0.0.1:${port}`)),
@@ -111,7 +110,7 @@ test('ServiceHealth answers at the other addresses when one cannot be had', asyn
     );
     other.close();
     await once(other, 'close');
-    assert.equal(await health.update(families), true);
+    assert.equal(await health.update(families, hosts), true);
     assert.equal(await weightAt('127.0.0.1', port), '1');
   } finally {
     other.close();

@@ -7,7 +7,7 @@ import type { Planner } from './plan/planner.ts';
 import type { HealthCheck } from './plan/service-plan.ts';
 
 /** What a family has of it. */
-type FamilyChecks = Pick<Planner, 'healthChecks' | 'node'>;
+type FamilyChecks = Pick<Planner, 'healthChecks'>;
 
 /** A server for each healthCheckNodePort (KEP-27: externalTrafficPolicy Local), at each address where node ports are. */
 export class ServiceHealth {
@@ -24,10 +24,14 @@ export class ServiceHealth {
     this.#log = log;
   }
 
-  /** Takes those of every family, by Service. True when it listens elsewhere than before; `onFailure` hears of the addresses where it cannot. */
-  async update(families: Iterable<FamilyChecks>, onFailure?: (service: string, message: string) => void): Promise<boolean> {
+  /** Takes those of every family, by Service, at these addresses. True when it listens elsewhere than before; `onFailure` hears of the addresses where it cannot. */
+  async update(
+    families: Iterable<FamilyChecks>,
+    hosts: readonly string[],
+    onFailure?: (service: string, message: string) => void,
+  ): Promise<boolean> {
     this.#checks = healthChecks(families);
-    const wanted = this.#places(hostsOf(families));
+    const wanted = this.#places(hosts);
     let moved = false;
     // First: an address alone and all addresses are in each other's way.
     for (const [place, server] of [...this.#servers]) {
@@ -91,9 +95,4 @@ function healthChecks(families: Iterable<FamilyChecks>): Map<string, HealthCheck
   for (const { healthChecks } of families)
     for (const [key, check] of healthChecks) if (check.localReady >= (checks.get(key)?.localReady ?? 0)) checks.set(key, check);
   return checks;
-}
-
-function hostsOf(families: Iterable<FamilyChecks>): readonly string[] {
-  const hosts = [...families].map(({ node: { healthCheckIps = [] } }) => healthCheckIps);
-  return hosts.includes('all') ? [''] : [...new Set(hosts.flat())];
 }

@@ -108,6 +108,29 @@ describe('a proxy and its node', () => {
     await eventually(() => !('192.168.120.11' in elements(nft, 'nodeport-ips')));
   });
 
+  test('writes no rule because its own address leaves its link for a moment', async () => {
+    const cluster = new HandmadeCluster();
+    const nft = new FakeNftables();
+    const host = new FakeNodeHost(['127.0.0.1']);
+    const port = await freePort();
+    cluster.service('web', '10.96.0.100', { type: 'LoadBalancer', healthCheckNodePort: port, externalTrafficPolicy: 'Local' });
+    cluster.endpoints('web', ['10.244.1.2'], 'TCP', 'node1');
+    const proxy = await start(cluster, nft, { host, nodeIps: ['127.0.0.1'], syncPeriodMs: 3_600_000, metricsAddress: '127.0.0.1:0' });
+    const fullSyncs = async (): Promise<string | undefined> => {
+      const text = await (await fetch(`http://${proxy.metricsAddress}/metrics`)).text();
+      return /sync_full_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} (\S+)/.exec(text)?.[1];
+    };
+    const isAnswering = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined)) !== undefined;
+    await eventually(isAnswering);
+    const before = await fullSyncs();
+    assert.ok(before !== undefined);
+    host.setAddresses([]);
+    await eventually(async () => !(await isAnswering()));
+    host.setAddresses(['127.0.0.1']);
+    await eventually(isAnswering);
+    assert.equal(await fullSyncs(), before);
+  });
+
   test('serves node ports on an address as soon as the Node has it', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Client } from '../client/client.ts';
-import { nodeContext, primaryFamily } from './node-state.ts';
+import { healthCheckHosts, nodeContext, primaryFamily } from './node-state.ts';
 
 const interfaceIps = ['127.0.0.1', '::1', '192.168.120.11', '10.0.0.11', '10.244.1.1', 'fd00::11'];
 
@@ -29,22 +29,25 @@ describe('nodePortAddresses', () => {
 
 describe('addresses for health checks', () => {
   const ofLinks = [...interfaceIps, 'fe80::1'];
-  const cases: readonly [what: string, wanted: string[] | undefined, ip: readonly string[] | 'all', ip6: readonly string[] | 'all'][] = [
-    ['are primary addresses that a link has', undefined, ['192.168.120.11'], []],
-    ['are every address for "all"', ['all'], 'all', 'all'],
-    ['are every address for the ranges of all', ['0.0.0.0/0', '::/0'], 'all', 'all'],
-    ['are every address for the range of all of one family', ['0.0.0.0/0'], 'all', 'all'],
-    ['are loopback, too', ['127.0.0.0/8', '10.0.0.0/16'], ['10.0.0.11', '127.0.0.1'], ['::1', 'fd00::11']],
-    ['are loopback by name', ['localhost'], ['127.0.0.1'], ['::1']],
-    ['never are those of one link alone', ['fe80::/10', '10.0.0.0/16'], ['10.0.0.11'], []],
-    ['are none where no address is in a range', ['172.16.0.0/12', 'fd01::/16'], [], []],
+  const cases: readonly [what: string, wanted: string[] | undefined, hosts: readonly string[]][] = [
+    ['are primary addresses that a link has', undefined, ['192.168.120.11']],
+    ['are every address for "all"', ['all'], ['']],
+    ['are every address for the ranges of all', ['0.0.0.0/0', '::/0'], ['']],
+    ['are every address for the range of all of one family', ['0.0.0.0/0'], ['']],
+    [
+      'are all of one family in order, beside a range of the other',
+      ['0.0.0.0/0', 'fd00::/8'],
+      ['10.0.0.11', '10.244.1.1', '127.0.0.1', '192.168.120.11', 'fd00::11'],
+    ],
+    ['are loopback, too', ['127.0.0.0/8', '10.0.0.0/16'], ['10.0.0.11', '127.0.0.1', '::1', 'fd00::11']],
+    ['are loopback by name', ['localhost'], ['127.0.0.1', '::1']],
+    ['never are those of one link alone', ['fe80::/10', '10.0.0.0/16'], ['10.0.0.11']],
+    ['are none where no address is in a range', ['172.16.0.0/12', 'fd01::/16'], []],
   ];
-  for (const [what, nodePortAddresses, ip, ip6] of cases)
+  for (const [what, nodePortAddresses, hosts] of cases)
     test(what, () => {
-      const options = { client: {} as Client, nodeName: 'node1', nodeIps: ['192.168.120.11', 'fd00::99'] };
-      const of = (family: 'ip' | 'ip6'): readonly string[] | 'all' | undefined =>
-        nodeContext({ ...options, ...(nodePortAddresses ? { nodePortAddresses } : {}) }, undefined, family, ofLinks).healthCheckIps;
-      assert.deepEqual([of('ip'), of('ip6')], [ip, ip6]);
+      const options = { nodeName: 'node1', nodeIps: ['192.168.120.11', 'fd00::99'], ...(nodePortAddresses ? { nodePortAddresses } : {}) };
+      assert.deepEqual(healthCheckHosts(options, undefined, ['ip', 'ip6'], ofLinks), hosts);
     });
 });
 

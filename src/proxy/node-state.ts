@@ -2,7 +2,7 @@
 import type { Node } from '../api/schema/types.ts';
 import { labelTopologyZone } from '../api/well-known.ts';
 import { cidrContains, familyOf, mustCidr, parseCidr, parseIp } from '../ip/ip.ts';
-import type { TableFamily } from '../linux/nftables/table.ts';
+import { type TableFamily, tableFamilies } from '../linux/nftables/table.ts';
 import type { ProxyOptions } from './options.ts';
 import type { LocalDetector, NodeContext } from './plan/node-context.ts';
 
@@ -56,22 +56,50 @@ function selectedIps(
 
 const linkLocal = mustCidr('fe80::/10');
 
-/** Where node ports are served, and where load balancers ask for health. */
-function nodePortPlaces(
+/** Where node ports are served. */
+function nodePortIps(
   options: NodeOptions,
   family: TableFamily,
   nodeIps: readonly string[],
   allIps: readonly string[],
-): Pick<NodeContext, 'nodePortIps' | 'healthCheckIps'> {
-  const interfaceIps = ofFamily(family, allIps);
+): readonly string[] | 'all' {
   const wanted = selection(options, family);
-  const selected = wanted === 'all' ? interfaceIps : selectedIps(wanted, family, nodeIps, interfaceIps);
+  if (wanted === 'all') return 'all';
   // Rules alone cannot serve loopback, but for iptables with route_localnet: the connection would hang and not be refused.
-  const served = selected.filter((ip) => !isLoopback(ip) || options.loopbackNodePorts === 'rules');
-  const isEverywhere = wanted === 'all' && selection(options, family === 'ip' ? 'ip6' : 'ip') === 'all';
-  // At a link's own address (fe80::) a socket would need the link's name, too.
-  const bindable = selected.filter((ip) => interfaceIps.includes(ip) && !cidrContains(linkLocal, ip));
-  return { nodePortIps: wanted === 'all' ? 'all' : served, healthCheckIps: isEverywhere ? 'all' : bindable };
+  const isServed = (ip: string): boolean => !isLoopback(ip) || options.loopbackNodePorts === 'rules';
+  return selectedIps(wanted, family, nodeIps, ofFamily(family, allIps)).filter(isServed);
+}
+
+/**
+ * Where load balancers ask for the health of Services of these families, in order; '' is every address of either. No rule depends on it: an address
+ * that leaves its link for a moment moves sockets alone.
+ */
+export function healthCheckHosts(
+  options: NodeOptions,
+  node: Node | undefined,
+  families: readonly TableFamily[],
+  allIps: readonly string[],
+): readonly string[] {
+  if (tableFamilies.every((family) => selection(options, family) === 'all')) return [''];
+  return families.flatMap((family) => {
+    const interfaceIps = ofFamily(family, allIps);
+    const wanted = selection(options, family);
+    const selected = wanted === 'all' ? interfaceIps : selectedIps(wanted, family, nodeIpsOf(options, node, family), interfaceIps);
+    // At a link's own address (fe80::) a socket would need the link's name, too.
+    return selected.filter((ip) => interfaceIps.includes(ip) && !cidrContains(linkLocal, ip)).sort();
+  });
+}
+
+/** The node's own addresses of one family. */
+function nodeIpsOf(options: NodeOptions, node: Node | undefined, family: TableFamily): readonly string[] {
+  const canonical = (texts: readonly string[]): string[] =>
+    ofFamily(
+      family,
+      texts.map((text) => parseIp(text)).filter((ip) => ip !== undefined),
+    );
+  const given = canonical(options.nodeIps ?? []);
+  // A flag that names an address of one family says nothing about the other.
+  return given.length > 0 ? given : canonical(internalIps(node));
 }
 
 /** The context of one family. */
@@ -81,14 +109,7 @@ export function nodeContext(
   family: TableFamily,
   interfaceIps: readonly string[],
 ): NodeContext {
-  const canonical = (texts: readonly string[]): string[] =>
-    ofFamily(
-      family,
-      texts.map((text) => parseIp(text)).filter((ip) => ip !== undefined),
-    );
-  const given = canonical(options.nodeIps ?? []);
-  // A flag that names an address of one family says nothing about the other.
-  const nodeIps = given.length > 0 ? given : canonical(internalIps(node));
+  const nodeIps = nodeIpsOf(options, node, family);
   const zone = node?.metadata.labels?.[labelTopologyZone];
   return {
     family,
@@ -96,7 +117,7 @@ export function nodeContext(
     ...(zone ? { zone } : {}),
     local: detector(options, node, family),
     masqueradeAll: options.masqueradeAll ?? false,
-    ...nodePortPlaces(options, family, nodeIps, interfaceIps),
+    nodePortIps: nodePortIps(options, family, nodeIps, interfaceIps),
     serviceCidrs: ofFamily(family, options.serviceCidrs ?? []).flatMap((text) => parseCidr(text)?.text ?? []),
     nodeIps,
     ...(options.algorithm ? { algorithm: options.algorithm } : {}),

@@ -9,7 +9,7 @@ import { messageOf } from '../errors/known-error.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
 import type { Log } from '../observability/log.ts';
 import type { NodeHost } from './node-host.ts';
-import { familiesOf, nodeContext, primaryFamily } from './node-state.ts';
+import { familiesOf, healthCheckHosts, nodeContext, primaryFamily } from './node-state.ts';
 import type { ProxyOptions } from './options.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { type LinkAddress, type Listener, nothingReserved, type Reserved, type ReservedSources, reservedOf } from './plan/reserved.ts';
@@ -62,6 +62,12 @@ export class NodeView {
     const ranges = serviceCidrs.list().flatMap(({ spec }) => spec?.cidrs ?? []);
     const all = { ...proxy, serviceCidrs: [...new Set([...(proxy.serviceCidrs ?? []), ...ranges])].sort() };
     return new Map(familiesOf(all, this.node).map((family) => [family, nodeContext(all, this.node, family, ips)] as const));
+  }
+
+  /** Where load balancers ask for the health of Services of these families; '' is every address. */
+  healthCheckHosts(families: readonly TableFamily[]): readonly string[] {
+    const ips = this.#addresses.map(({ ip }) => ip);
+    return healthCheckHosts(this.#options.proxy, this.node, families, ips);
   }
 
   /** That of the node's first address; undefined while none is known. */

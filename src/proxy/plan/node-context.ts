@@ -17,8 +17,6 @@ export interface NodeContext {
   readonly masqueradeAll: boolean;
   /** Addresses at which node ports are served; `all` is every address of the node but loopback. */
   readonly nodePortIps: readonly string[] | 'all';
-  /** Addresses at which load balancers may ask for the health of Services; `all` is every address of either family. Absent: none. */
-  readonly healthCheckIps?: readonly string[] | 'all';
   /** Ranges in which an address that no Service holds is refused. */
   readonly serviceCidrs: readonly string[];
   /** The node's own addresses. */
