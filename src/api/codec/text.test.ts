@@ -16,6 +16,12 @@ test('YAML is read as Go reads it: octal modes and yes, but neither dates nor ba
   assert.deepEqual(readYaml('a: &x {b: 1}\nc: {<<: *x, d: 2}\n').value, { a: { b: 1 }, c: { b: 1, d: 2 } });
 });
 
+test('what has no digit where a number begins is a text, as to Go', () => {
+  const yaml = '.: [., e5, E0, +., -., ._, .e1, +.e1, .5, 5., 1e3, .5e1, 5.e1, 1_0.5, -1.5]\n';
+  const texts = ['.', 'e5', 'E0', '+.', '-.', '._', '.e1', '+.e1'];
+  assert.deepEqual(readYaml(yaml).value, { '.': [...texts, 0.5, 5, 1000, 5, 50, 10.5, -1.5] });
+});
+
 test('broken YAML is refused in one line', () => {
   assert.throws(() => readYaml('a: b: c'), { name: 'YamlError', message: /^error converting YAML to JSON: yaml: [^\n]+$/ });
   assert.throws(() => readYaml('a: 1\n---\nb: 2'), { name: 'YamlError' });

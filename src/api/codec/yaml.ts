@@ -18,7 +18,13 @@ const leftOut: ReadonlySet<string> = new Set([
 
 /** Go's YAML has the octal numbers of 1.1 (`defaultMode: 0644`), but neither dates nor `22:22` as a number. */
 function keepTags(tags: Tags): Tags {
-  return tags.filter((t) => typeof t === 'string' || !(leftOut.has(t.tag) || ('format' in t && t.format === 'TIME')));
+  return tags.filter((t) => typeof t === 'string' || !(leftOut.has(t.tag) || ('format' in t && t.format === 'TIME'))).map(withDigit);
+}
+
+/** `.`, a key of every managedFields, and `e5` are texts to Go, and no number to the library: NaN. */
+function withDigit(tag: Tags[number]): Tags[number] {
+  if (typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:float' || !tag.test || tag.test.test('.nan')) return tag;
+  return { ...tag, test: new RegExp(`(?=[-+]?\\.?\\d)${tag.test.source}`) };
 }
 
 /** More are no file that anybody wrote: each is looked for among all the others. */
