@@ -53,10 +53,13 @@ describe("MetalLB's objects", () => {
     ['says nothing at all does, too', 'null', ['a', 'b']],
     ['names pools tells of those', '{ipAddressPools: [b]}', ['b']],
     ['chooses pools by label tells of those', '{ipAddressPoolSelectors: [{matchLabels: {zone: east}}]}', ['a']],
+    ['chooses them by a label that is a number tells of those', '{ipAddressPoolSelectors: [{matchLabels: {rack: 1}}]}', ['b']],
   ] as const)
     test(`an advertisement that ${what}; the addresses of others nobody tells`, () => {
       const pools = read(
-        pool('a', '{addresses: [192.0.2.1/32]}', '{zone: east}') + pool('b', '{addresses: [192.0.2.2/32]}') + advertisement(spec),
+        pool('a', '{addresses: [192.0.2.1/32]}', '{zone: east}') +
+          pool('b', '{addresses: [192.0.2.2/32]}', '{rack: 1}') +
+          advertisement(spec),
       );
       assert.deepEqual(
         pools.filter(({ protocol }) => protocol === 'layer2').map(({ name }) => name),
@@ -102,6 +105,17 @@ describe("MetalLB's objects", () => {
     ],
   ] as const)
     test(`${what} is refused by name`, () => assert.throws(() => read(text), { code: 'BAD_CONFIG', message: why }));
+
+  for (const [selector, why] of [
+    ['{matchExpressions: [{key: a, operator: Is}]}', /"Is" is not a valid label selector operator/],
+    ['{matchExpressions: {key: a}}', /match-expressions of .*"ad" are no list/],
+    ['{matchLabel: {a: b}}', /a selector of "ad" has a field "matchLabel"/],
+    ['east', /a selector of "ad" has no fields/],
+  ] as const)
+    test(`a choice of pools by ${selector} is refused by name`, () => {
+      const text = advertisement(`{ipAddressPools: [a], ipAddressPoolSelectors: [${selector}]}`) + pool('a', '{addresses: [192.0.2.1/32]}');
+      assert.throws(() => read(text), { code: 'BAD_CONFIG', message: why });
+    });
 
   test('what is no YAML is said', () => assert.throws(() => read('a: [')));
 });

@@ -3,9 +3,7 @@
  * the configuration file, so that one reader knows what is right. Pure.
  */
 
-import type { LabelSelector } from '../../api/schema/types.ts';
-import { labelSelectorOf } from '../../api/selector/label.ts';
-import { type Fields, fieldsOf, listOf, type Pool, readPools, refuseOthers, wrongPools } from './pools.ts';
+import { type Fields, fieldsOf, listOf, type Pool, readPools, refuseOthers, selectorIn, wrongPools } from './pools.ts';
 
 interface MetallbObject {
   readonly kind: string;
@@ -41,10 +39,15 @@ function objectsOf(value: unknown): MetallbObject[] {
     {
       kind,
       name: String(name),
-      labels: (labels ?? {}) as MetallbObject['labels'],
+      labels: labelsIn(labels, `labels of ${kind} "${name}"`),
       spec: fieldsOf(spec ?? {}, `spec of ${kind} "${name}"`),
     },
   ];
+}
+
+/** As text, which is what selectors compare. */
+function labelsIn(labels: unknown, what: string): MetallbObject['labels'] {
+  return Object.fromEntries(Object.entries(fieldsOf(labels ?? {}, what)).map(([key, value]) => [key, String(value)]));
 }
 
 /** Without an advertisement a pool gives addresses that nobody tells of, as in MetalLB. */
@@ -99,9 +102,9 @@ function selectorsFields(value: unknown, of: string): Fields[] {
 /** One that names no pools and chooses none concerns all. */
 function concerns({ name, spec }: MetallbObject, pool: MetallbObject): boolean {
   const named = listOf(spec.ipAddressPools, `ipAddressPools of "${name}"`) ?? [];
-  const selectors = listOf(spec.ipAddressPoolSelectors, `ipAddressPoolSelectors of "${name}"`) ?? [];
+  const selectors = selectorsFields(spec.ipAddressPoolSelectors, name).map((one) => selectorIn(one, `L2Advertisement "${name}"`));
   if (named.length === 0 && selectors.length === 0) return true;
-  return named.includes(pool.name) || selectors.some((one) => labelSelectorOf(one as LabelSelector).matches(pool.labels));
+  return named.includes(pool.name) || selectors.some((one) => one.matches(pool.labels));
 }
 
 function refuseUnknownPools(advertisements: readonly MetallbObject[], pools: readonly Fields[]): void {

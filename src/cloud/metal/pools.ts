@@ -163,7 +163,7 @@ export function listOf(value: unknown, what: string): readonly unknown[] | undef
 }
 
 /** As a LabelSelector, in the file's spelling. */
-function selectorIn(value: unknown, called: string): Selector {
+export function selectorIn(value: unknown, called: string): Selector {
   const what = `a selector of ${called}`;
   const { 'match-labels': labels = {}, 'match-expressions': expressions, ...others } = fieldsOf(value, what);
   refuseOthers(others, what);
