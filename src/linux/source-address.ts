@@ -25,8 +25,8 @@ export async function addressForOthers(
 }
 
 /** From which of its addresses this machine speaks by the default route of a family, if it has one. */
-export async function defaultSource(family: Family): Promise<string | undefined> {
-  return await sourceAddressTo(somewhere[family]);
+export async function defaultSource(family: Family, sourceTo: typeof sourceAddressTo = sourceAddressTo): Promise<string | undefined> {
+  return await sourceTo(somewhere[family]);
 }
 
 /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { addressesBeside, wishedAddresses } from './node-address.ts';
+import { describe, test } from 'node:test';
+import { addressesBeside, chooseAddresses, type MachineAddresses, wishedAddresses } from './node-address.ts';
 
 const own = ['10.0.2.15', '192.168.56.11', '192.168.57.11', 'fd00:56::11', 'fd00:57::11'];
 
@@ -41,3 +41,31 @@ for (const [first, family, wanted] of [
 ] as const)
   test(`addressesBeside() of ${first} has those of IPv${family} on its link first`, () =>
     assert.deepEqual(addressesBeside(first, family, links), wanted));
+
+describe('a machine that speaks IPv6 from a temporary address', () => {
+  const machine: MachineAddresses = {
+    // As a router gives them: of two networks, and for each another for privacy.
+    links: [
+      ['10.0.2.15', 'fd00:2::15'],
+      ['192.168.56.11', 'fd00:56::11', 'fd00:56::99', 'fd00:57::11', 'fd00:57::99'],
+    ],
+    temporary: new Set(['fd00:56::99', 'fd00:57::99']),
+    sourceTo: async (host) => (host.includes(':') ? 'fd00:57::99' : '192.168.56.11'),
+  };
+
+  for (const [what, wish, families, host, wanted] of [
+    ['beside one of IPv4', {}, [4, 6], undefined, ['192.168.56.11', 'fd00:57::11']],
+    ['as the first, by the way to the control plane', {}, [6], 'fd00:57::1', ['fd00:57::11']],
+    ['in a network that was named', { cidr: 'fd00:56::/64' }, [6], undefined, ['fd00:56::11']],
+    ['beside one that was named', { address: '192.168.56.11' }, [4, 6], undefined, ['192.168.56.11', 'fd00:57::11']],
+  ] as const)
+    test(`is known by one that stays ${what}`, async () => assert.deepEqual(await chooseAddresses(machine, wish, families, host), wanted));
+
+  test('is known by that where somebody says so', async () =>
+    assert.deepEqual(await chooseAddresses(machine, { address: 'fd00:56::99' }, [6]), ['fd00:56::99']));
+
+  test('and has no other is known by that', async () => {
+    const temporary = new Set(machine.links.flat().filter((ip) => ip.includes(':')));
+    assert.deepEqual(await chooseAddresses({ ...machine, temporary }, {}, [], 'fd00:57::1'), ['fd00:57::99']);
+  });
+});

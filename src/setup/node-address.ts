@@ -1,8 +1,10 @@
 /** The addresses under which the other nodes reach this machine, one of each family: by its routes or its networks, never by the name of a link. */
 import { networkInterfaces } from 'node:os';
+import { readIfThere } from '../bootstrap/secret-file.ts';
 import { KnownError } from '../errors/known-error.ts';
-import { type Cidr, cidrContains, type Family, familyOf, parseCidr, parseIp } from '../ip/ip.ts';
-import { addressForOthers, defaultSource } from '../linux/source-address.ts';
+import { type Cidr, cidrContains, type Family, familyOf, mustCidr, parseCidr, parseIp } from '../ip/ip.ts';
+import { addressForOthers, defaultSource, sourceAddressTo } from '../linux/source-address.ts';
+import { addressTable, parseTemporary } from '../linux/temporary-addresses.ts';
 
 /** Each is one, or one of each family with a comma between them. */
 export interface AddressWish {
@@ -20,14 +22,19 @@ function addressesByLink(): string[][] {
   });
 }
 
-export function ownAddresses(): string[] {
-  return addressesByLink()
-    .flat()
-    .toSorted((one, other) => familyOf(one) - familyOf(other));
+function inOrder(links: MachineAddresses['links']): string[] {
+  return links.flat().toSorted((one, other) => familyOf(one) - familyOf(other));
 }
 
-/** Which of `own` were asked for; a network counts where no address of its family was named. Pure. Throws BAD_CONFIG. */
-export function wishedAddresses({ address, cidr }: AddressWish, own: readonly string[]): string[] {
+export function ownAddresses(): string[] {
+  return inOrder(addressesByLink());
+}
+
+/**
+ * Which of `own` were asked for; a network counts where no address of its family was named, and of its addresses only `lasting` ones. Pure.
+ * Throws BAD_CONFIG.
+ */
+export function wishedAddresses({ address, cidr }: AddressWish, own: readonly string[], lasting: readonly string[] = own): string[] {
   const named = listOf(address, 'the address of this node').map((text) => {
     const ip = parseIp(text) ?? text;
     if (own.includes(ip)) return ip;
@@ -37,7 +44,7 @@ export function wishedAddresses({ address, cidr }: AddressWish, own: readonly st
   });
   const isNamed = (text: string): boolean => named.some((ip) => familyOf(ip) === familyOf(text));
   const networks = listOf(cidr, '--node-cidr').filter((text) => !isNamed(text));
-  return [...named, ...networks.map((text) => addressIn(networkOf(text), own))];
+  return [...named, ...networks.map((text) => addressIn(networkOf(text), lasting))];
 }
 
 function hintOf(own: readonly string[]): string {
@@ -82,19 +89,50 @@ export function addressesBeside(first: string | undefined, family: Family, links
   return near.some(isOf) ? near.filter(isOf) : links.flat().filter(isOf);
 }
 
+/** What is asked of a machine. */
+export interface MachineAddresses {
+  /** Of each link. */
+  readonly links: readonly (readonly string[])[];
+  /** Those that end by themselves, from which the kernel likes best to speak: the day after nobody would find the node there. */
+  readonly temporary: ReadonlySet<string>;
+  readonly sourceTo: typeof sourceAddressTo;
+}
+
+/** In place of one that ends: of those that stay on its link one of the same network, else any. Pure. */
+function lastingFor(ip: string, lasting: readonly string[]): string | undefined {
+  const network = mustCidr(`${ip}/64`);
+  return lasting.find((other) => cidrContains(network, other)) ?? lasting[0];
+}
+
 /**
  * `families`: of the cluster, as far as they are known; one that this machine has no address of is left out. Addresses that were asked for stay first,
  * others come in the order of the families. `host`: of the control plane, to which the route is asked; without, the default route counts, and then
  * the first address there is.
  */
 export async function nodeAddresses(wish: AddressWish, families: readonly Family[], host?: string): Promise<string[]> {
-  const own = ownAddresses();
-  const wished = wishedAddresses(wish, own);
-  const [first = await addressForOthers(host === undefined ? [] : [host], own), second] = wished;
+  const temporary = parseTemporary((await readIfThere(addressTable)) ?? '');
+  return await chooseAddresses({ links: addressesByLink(), temporary, sourceTo: sourceAddressTo }, wish, families, host);
+}
+
+export async function chooseAddresses(
+  machine: MachineAddresses,
+  wish: AddressWish,
+  families: readonly Family[],
+  host?: string,
+): Promise<string[]> {
+  const { links, temporary } = machine;
+  const lasting = (all: readonly string[]): string[] => all.filter((ip) => !temporary.has(ip));
+  const sourceTo = async (to: string): Promise<string | undefined> => {
+    const ip = await machine.sourceTo(to);
+    return ip !== undefined && temporary.has(ip) ? (lastingFor(ip, lasting(addressesBeside(ip, 6, links))) ?? ip) : ip;
+  };
+  const own = inOrder(links);
+  const wished = wishedAddresses(wish, own, lasting(own));
+  const [first = await addressForOthers(host === undefined ? [] : [host], lasting(own), sourceTo), second] = wished;
   const has = new Map([first, second].flatMap((ip) => (ip === undefined ? [] : [[familyOf(ip), ip] as const])));
   for (const family of families) {
     if (has.has(family)) continue;
-    const [beside, byRoute] = [addressesBeside(first, family, addressesByLink()), await defaultSource(family)];
+    const [beside, byRoute] = [lasting(addressesBeside(first, family, links)), await defaultSource(family, sourceTo)];
     const found = beside.find((ip) => ip === byRoute) ?? beside[0];
     if (found !== undefined) has.set(family, found);
   }
