@@ -151,7 +151,22 @@ const odd = [
     '@',
     '`',
   ],
-  ...["it's", '"', '\\', "'a'", 'x'.repeat(300), 'word '.repeat(60), '---', '--- a', '...', 'k: |\n  a\n', '__proto__', 'constructor'],
+  ...[
+    "it's",
+    '"',
+    '\\',
+    "'a'",
+    'x'.repeat(300),
+    'x'.repeat(1100),
+    'word '.repeat(60),
+    'two\nlines\n'.repeat(100),
+    '---',
+    '--- a',
+    '...',
+    'k: |\n  a\n',
+    '__proto__',
+    'constructor',
+  ],
   ...['.', 'k:{"type":"Ready"}', 'k:{"a":"b: c"}', 'k:{"containerPort":80,"protocol":"TCP"}', 'v:"a.io/b"', 'k:{"a":[]}', 'v:" #"'],
 ];
 

@@ -29,7 +29,7 @@ function block(value: object, pad: string): string {
     : Object.entries(value)
         .filter(([, inner]) => inner !== undefined)
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
-        .map(([key, inner]) => `${keyText(key)}:${isBlock(inner) ? below(inner, pad) : ` ${scalar(inner, pad)}`}`);
+        .map(([key, inner]) => `${keyText(key, pad)}:${isBlock(inner) ? below(inner, pad) : ` ${scalar(inner, pad)}`}`);
   return lines.join(`\n${pad}`);
 }
 
@@ -86,8 +86,12 @@ function byLibrary(value: string, pad: string): string {
   return pad === '' ? written : written.replace(/\n(?!\n|$)/g, `\n${pad}`);
 }
 
+/** Readers look for the colon of a key no further than 1024 characters; Go marks as a key what is longer than this. */
+const longKey = 128;
+
 /** A key is one line, whatever it holds. */
-function keyText(key: string): string {
+function keyText(key: string, pad: string): string {
   const written = text(key, '');
-  return written.includes('\n') ? JSON.stringify(key) : written;
+  const line = written.includes('\n') ? JSON.stringify(key) : written;
+  return line.length > longKey ? `? ${line}\n${pad}` : line;
 }
