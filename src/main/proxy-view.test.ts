@@ -23,7 +23,14 @@ test('the mode is that of the proxy that runs here', async (t) => {
 
 test('a proxy that listens and does not answer is no missing one, whose mode would be the preset', async (t) => {
   const read = await proxyThat(t, () => {});
-  await assert.rejects(viewedConfiguration(read, true, 100), { code: 'PROXY_UNREACHABLE', message: /it listens, and has not answered$/ });
+  await assert.rejects(viewedConfiguration(read, true, 100), { code: 'PROXY_UNREACHABLE', message: /it has not answered$/ });
+});
+
+test('nor is one whose machine is too busy to take a connection before fetch gives up', async (t) => {
+  const cause = Object.assign(new Error('Connect Timeout Error'), { code: 'UND_ERR_CONNECT_TIMEOUT' });
+  t.mock.method(globalThis, 'fetch', () => Promise.reject(new TypeError('fetch failed', { cause })));
+  const read = new FlagReader({ 'proxy-metrics-address': '127.0.0.1:10249' });
+  await assert.rejects(viewedConfiguration(read, true), { code: 'PROXY_UNREACHABLE' });
 });
 
 test('where nothing listens the preset holds', async () => {

@@ -16,21 +16,24 @@ import type { FlagReader } from './flag-reader.ts';
 /** One that does not listen is known at once; a busy machine answers late. */
 const defaultPatienceMs = 20_000;
 
+/** Whether nothing came in time, be it of us or of `fetch`, whose patience to connect is shorter. */
+function isLate(err: unknown): boolean {
+  if (err instanceof DOMException && err.name === 'TimeoutError') return true;
+  const { code } = ((err as Error).cause ?? {}) as { readonly code?: string };
+  return code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT';
+}
+
 /** What is no proxy tells nothing. One that is late is not passed over: what it runs would be shown as another mode's. Throws PROXY_UNREACHABLE. */
 async function page(address: string, path: string, patienceMs: number): Promise<string | undefined> {
   try {
     const answer = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(patienceMs) });
     return answer.ok ? await answer.text() : undefined;
   } catch (err) {
-    if (!(err instanceof DOMException && err.name === 'TimeoutError')) return undefined;
-    throw new KnownError(
-      'PROXY_UNREACHABLE',
-      `Cannot ask the service proxy at "${address}" for its mode: it listens, and has not answered`,
-      {
-        hint: `Try again; what it does stands in its log, and curl http://${address}/healthz tells whether it is stuck`,
-        cause: err,
-      },
-    );
+    if (!isLate(err)) return undefined;
+    throw new KnownError('PROXY_UNREACHABLE', `Cannot ask the service proxy at "${address}" for its mode: it has not answered`, {
+      hint: `Try again; what it does stands in its log, and curl http://${address}/healthz tells whether it is stuck`,
+      cause: err,
+    });
   }
 }
 
