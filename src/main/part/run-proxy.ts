@@ -39,15 +39,15 @@ function idleFlags({ given }: ProxyConfig): string[] {
 }
 
 /** What of a changed configuration is not as it says, as far as that was not told before. */
-function newNotices(before: KubeProxyConfiguration, now: KubeProxyConfiguration): string[] {
-  const told = new Set(idleFields(before));
-  return [...idleFields(now).filter((notice) => !told.has(notice)), ...lateFields(before, now)];
+function newNotices(before: KubeProxyConfiguration, now: KubeProxyConfiguration, isAlone: boolean): string[] {
+  const told = new Set(idleFields(before, isAlone));
+  return [...idleFields(now, isAlone).filter((notice) => !told.has(notice)), ...lateFields(before, now, isAlone)];
 }
 
 export async function runProxy(config: ProxyConfig, { informers: pool, clock, log, logThreshold, signal }: PartContext): Promise<Running> {
   const { client, nodeName, serviceCidrs, given, file, isAlone } = config;
   let { configuration } = config;
-  for (const notice of [...idleFlags(config), ...idleFields(configuration)]) log.warn(notice);
+  for (const notice of [...idleFlags(config), ...idleFields(configuration, isAlone)]) log.warn(notice);
   const applyToHost = ({ conntrack, oomScoreAdj }: KubeProxyConfiguration): void => {
     applyConntrack(conntrack, log);
     if (isAlone) applyOomScore(oomScoreAdj, log);
@@ -67,7 +67,7 @@ export async function runProxy(config: ProxyConfig, { informers: pool, clock, lo
   const onChange = async (text: string): Promise<void> => {
     try {
       const changed = configurationOf(given, text);
-      for (const notice of newNotices(configuration, changed)) log.warn(notice);
+      for (const notice of newNotices(configuration, changed, isAlone)) log.warn(notice);
       if (changed.logging.verbosity !== configuration.logging.verbosity) ofProcess.setVerbosity?.(changed.logging.verbosity);
       configuration = changed;
       applyToHost(changed);

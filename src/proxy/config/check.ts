@@ -138,6 +138,14 @@ export const withoutEffect: Readonly<Record<string, string>> = {
   portRange: 'it is unused upstream, too',
 };
 
+/** The same where the proxy is one of several parts of its process. */
+export const withoutEffectAmong: Readonly<Record<string, string>> = {
+  enableProfiling: 'the log is that of other parts, too',
+  'logging.format': 'the log is that of other parts, too; --log-format holds',
+  'logging.verbosity': 'the log is that of other parts, too; --log-level holds',
+  oomScoreAdj: 'the process is that of other parts, too',
+};
+
 /** Sections that a proxy reads once, when it starts, but for the verbosity of its log. */
 export const readOnce = ['clientConnection', 'logging'] as const;
 

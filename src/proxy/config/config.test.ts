@@ -136,6 +136,7 @@ test('lateFields() tells of sections that are read once, and not of a verbosity,
   const late = (logging: { verbosity?: number; format?: string }): string[] => lateFields(completed(), completed({ logging }));
   assert.deepEqual(late({ verbosity: 5 }), []);
   assert.deepEqual(late({ verbosity: 5, format: 'json' }), ["The changed logging holds from the proxy's next start on"]);
+  assert.deepEqual(lateFields(completed(), completed({ logging: { format: 'json' } }), false), [], 'it holds never');
 });
 
 describe('a field that changes nothing', () => {
@@ -145,6 +146,17 @@ describe('a field that changes nothing', () => {
       'clientConnection.qps has no effect: a proxy sends a handful of requests, which nothing holds back',
       'showHiddenMetricsForVersion has no effect: no metric is hidden',
     ]);
+  });
+  test('is told of what is of the process where that is not the proxy alone', () => {
+    const config = completed(readProxyConfig(`${head}enableProfiling: true\noomScoreAdj: -500\nlogging: { verbosity: 4, format: json }`));
+    assert.deepEqual(idleFields(config), []);
+    assert.deepEqual(idleFields(config, false), [
+      'enableProfiling has no effect: the log is that of other parts, too',
+      'logging.format has no effect: the log is that of other parts, too; --log-format holds',
+      'logging.verbosity has no effect: the log is that of other parts, too; --log-level holds',
+      'oomScoreAdj has no effect: the process is that of other parts, too',
+    ]);
+    assert.deepEqual(idleFields(completed(), false), []);
   });
   test('is told of a way to know pods that lacks their range', () => {
     assert.deepEqual(said('detectLocalMode: ClusterCIDR'), [

@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net';
 import { parse } from 'yaml';
 import { KnownError } from '../../errors/known-error.ts';
-import { checks, ofOtherSystems, readOnce, togetherWrong, withoutEffect } from './check.ts';
+import { checks, ofOtherSystems, readOnce, togetherWrong, withoutEffect, withoutEffectAmong } from './check.ts';
 import { configApiVersion, configDefaults, configKind, type Given, type KubeProxyConfiguration } from './kube-proxy-configuration.ts';
 
 type Tree = { [name: string]: unknown };
@@ -146,9 +146,10 @@ export function checkTogether(config: KubeProxyConfiguration): void {
   if (wrong !== undefined) throw bad(wrong);
 }
 
-/** One line for each field that says something, and changes nothing. */
-export function idleFields(config: KubeProxyConfiguration): string[] {
-  const fields = Object.entries(withoutEffect).flatMap(([path, why]) => {
+/** One line for each field that says something, and changes nothing. `isAlone`: whether the process is the proxy's own. */
+export function idleFields(config: KubeProxyConfiguration, isAlone = true): string[] {
+  const idle = { ...withoutEffect, ...(isAlone ? {} : withoutEffectAmong) };
+  const fields = Object.entries(idle).flatMap(([path, why]) => {
     return JSON.stringify(at(config, path)) === JSON.stringify(at(configDefaults, path)) ? [] : [`${path} has no effect: ${why}`];
   });
   const gates = Object.keys(config.featureGates).map((gate) => `The feature gate ${gate} has no effect: nothing here waits for it`);
@@ -157,10 +158,11 @@ export function idleFields(config: KubeProxyConfiguration): string[] {
 }
 
 /** One line for each section in which a proxy at work does not heed that it says something else now. */
-export function lateFields(before: KubeProxyConfiguration, now: KubeProxyConfiguration): string[] {
+export function lateFields(before: KubeProxyConfiguration, now: KubeProxyConfiguration, isAlone = true): string[] {
   const told = ({ clientConnection, logging }: KubeProxyConfiguration) => ({ clientConnection, logging: { ...logging, verbosity: 0 } });
   const [had, has] = [told(before), told(now)];
-  const changed = readOnce.filter((section) => JSON.stringify(had[section]) !== JSON.stringify(has[section]));
+  const isHeeded = (section: string): boolean => isAlone || section !== 'logging';
+  const changed = readOnce.filter((section) => isHeeded(section) && JSON.stringify(had[section]) !== JSON.stringify(has[section]));
   return changed.map((section) => `The changed ${section} holds from the proxy's next start on`);
 }
 
