@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { addressesBeside, chooseAddresses, type MachineAddresses, wishedAddresses } from './node-address.ts';
+import { addressesBeside, chooseAddresses, type MachineAddresses, networksOf, wishedAddresses } from './node-address.ts';
 
 const own = ['10.0.2.15', '192.168.56.11', '192.168.57.11', 'fd00:56::11', 'fd00:57::11'];
 
@@ -29,6 +29,11 @@ for (const [what, wish, message] of [
   ['what is no network', { cidr: '192.168.56.11' }, /it is no range/],
 ] as const)
   test(`wishedAddresses() refuses ${what}`, () => assert.throws(() => wishedAddresses(wish, own), { message }));
+
+test('networksOf() are those of the links that have the addresses', () => {
+  // Loopback is on every machine.
+  assert.deepEqual(networksOf(['127.0.0.1', '192.0.2.1']), ['127.0.0.0/8']);
+});
 
 const links = [['10.0.2.15', 'fd00:2::15'], ['192.168.56.11', 'fd00:56::11', 'fd00:56::12'], ['192.168.57.11']];
 

@@ -30,6 +30,12 @@ export function ownAddresses(): string[] {
   return inOrder(addressesByLink());
 }
 
+/** The networks, with their prefixes, on the links that have these addresses of this machine. */
+export function networksOf(addresses: readonly string[]): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((ofOne = []) => ofOne);
+  return all.flatMap(({ address, cidr }) => (cidr && addresses.includes(address) ? [mustCidr(cidr).text] : []));
+}
+
 /**
  * Which of `own` were asked for; a network counts where no address of its family was named, and of its addresses only `lasting` ones. Pure.
  * Throws BAD_CONFIG.

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
-import { configMaps } from '../../api/resource-types.ts';
-import type { ConfigMap } from '../../api/schema/types.ts';
+import { configMaps, nodes } from '../../api/resource-types.ts';
+import type { ConfigMap, Node } from '../../api/schema/types.ts';
 import { FakeClient } from '../../client/testing/fake-client.ts';
 import { systemClock } from '../../clock/clock.ts';
 import { type ClusterWish, planCluster } from '../config/cluster-plan.ts';
 import { settingsKeys, settingsNames, settingsNamespace, settingsObjects } from '../settings/settings.ts';
-import { changedBackend, changedClusterSettings, changeNetworkBackend } from './cluster-settings.ts';
+import { changedBackend, changedClusterSettings, changeNetworkBackend, refuseFarNodes } from './cluster-settings.ts';
 
 const plan = (wish: ClusterWish): ReturnType<typeof planCluster> => planCluster(wish, {}, ['192.168.56.10']);
 const textOf = (wish: ClusterWish): string =>
@@ -45,6 +45,36 @@ test('changedBackend() changes the type alone, also in what somebody has written
   assert.deepEqual(JSON.parse(changedBackend('', 'host-gw') ?? ''), { Backend: { Type: 'host-gw' } });
 });
 
+const near = ['192.168.56.0/24', 'fd00:192:168:56::/64'];
+const nodeAt = (name: string, ips: Record<string, string>): Node => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name, annotations: Object.fromEntries(Object.entries(ips).map(([key, ip]) => [`flannel.alpha.coreos.com/${key}`, ip])) },
+});
+
+test('refuseFarNodes() names the nodes that are not on the link of this one', () => {
+  const there = [nodeAt('a', { 'public-ip': '192.168.56.11', 'public-ipv6': 'fd00:192:168:56::11' }), nodeAt('new', {})];
+  refuseFarNodes(there, near);
+  const far = [nodeAt('b', { 'public-ip': '192.168.57.12' }), nodeAt('c', { 'public-ip': '192.168.56.13', 'public-ipv6': 'fd01::13' })];
+  assert.throws(() => refuseFarNodes([...there, ...far], near), {
+    code: 'BAD_CONFIG',
+    message: /are "b" \(192\.168\.57\.12\), "c" \(fd01::13\)$/,
+  });
+  // Without a network of that family on this node it is not the pods'.
+  refuseFarNodes([nodeAt('c', { 'public-ip': '192.168.56.13', 'public-ipv6': 'fd01::13' })], near.slice(0, 1));
+});
+
+test('changeNetworkBackend() refuses host-gw for nodes on several links, and leaves all as it was', async () => {
+  const client = new FakeClient(systemClock);
+  for (const object of settingsObjects(plan({}))) client.put(configMaps, object);
+  client.put(nodes, nodeAt('far', { 'public-ip': '192.168.57.12' }));
+  const text = async (): Promise<unknown> =>
+    (await client.get<ConfigMap>(configMaps, settingsNames.network, { namespace: settingsNamespace })).data;
+  const before = await text();
+  await assert.rejects(changeNetworkBackend(client, 'host-gw', near), { code: 'BAD_CONFIG', message: /"far"/ });
+  assert.deepEqual(await text(), before);
+});
+
 test('changeNetworkBackend() changes it in a living cluster, and nothing where nobody asks for one', async () => {
   const client = new FakeClient(systemClock);
   for (const object of settingsObjects(plan({ networkBackend: 'host-gw' }))) client.put(configMaps, object);
@@ -52,9 +82,9 @@ test('changeNetworkBackend() changes it in a living cluster, and nothing where n
     const { data } = await client.get<ConfigMap>(configMaps, settingsNames.network, { namespace: settingsNamespace });
     return JSON.parse(data?.[settingsKeys.network] ?? '').Backend.Type;
   };
-  assert.equal(await changeNetworkBackend(client, undefined), false);
-  assert.equal(await changeNetworkBackend(client, 'host-gw'), false);
+  assert.equal(await changeNetworkBackend(client, undefined, near), false);
+  assert.equal(await changeNetworkBackend(client, 'host-gw', near), false);
   assert.equal(await backend(), 'host-gw');
-  assert.equal(await changeNetworkBackend(client, 'vxlan'), true);
+  assert.equal(await changeNetworkBackend(client, 'vxlan', near), true);
   assert.equal(await backend(), 'vxlan');
 });

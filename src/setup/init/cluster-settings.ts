@@ -1,8 +1,10 @@
 /** What of a cluster that is there a second "fairlead init" changes: the endpoint of its control plane, where its store is, the service proxy, address pools. */
 import { parse } from 'yaml';
-import { configMaps } from '../../api/resource-types.ts';
-import type { ConfigMap } from '../../api/schema/types.ts';
+import { configMaps, nodes as nodesResource } from '../../api/resource-types.ts';
+import type { ConfigMap, Node } from '../../api/schema/types.ts';
 import type { Client } from '../../client/client.ts';
+import { KnownError } from '../../errors/known-error.ts';
+import { cidrContains, familyOf, mustCidr, parseIp } from '../../ip/ip.ts';
 import type { ClusterPlan, ClusterWish } from '../config/cluster-plan.ts';
 import type { ProxyConfiguration } from '../config/documents.ts';
 import { externalEtcd } from '../config/shared-store.ts';
@@ -22,10 +24,15 @@ export function changedClusterSettings(text: string, { hasEndpoint, endpoint, st
 }
 
 /** Whether a text of a ConfigMap was changed. */
-async function changeMap(client: Client, name: string, key: string, change: (text: string) => string | undefined): Promise<boolean> {
+async function changeMap(
+  client: Client,
+  name: string,
+  key: string,
+  change: (text: string) => Promise<string | undefined> | string | undefined,
+): Promise<boolean> {
   const where = { namespace: settingsNamespace };
   const { data } = await client.get<ConfigMap>(configMaps, name, where);
-  const text = change(data?.[key] ?? '');
+  const text = await change(data?.[key] ?? '');
   if (text === undefined) return false;
   await client.patch<ConfigMap>(configMaps, name, { data: { [key]: text } }, where);
   return true;
@@ -40,10 +47,35 @@ export async function changeAddressPools(client: Client, addresses: readonly str
   return await changeMap(client, poolsName, 'config', (text) => changedAddressPools(text, addresses));
 }
 
-/** How pods cross nodes; the nodes change over one after the other, as each hears of it. */
-export async function changeNetworkBackend(client: Client, wished: string | undefined): Promise<boolean> {
+/** How pods cross nodes; the nodes change over one after the other, as each hears of it. `networks`: of this node's link. Throws BAD_CONFIG. */
+export async function changeNetworkBackend(client: Client, wished: string | undefined, networks: readonly string[]): Promise<boolean> {
   if (wished === undefined) return false;
-  return await changeMap(client, settingsNames.network, settingsKeys.network, (text) => changedBackend(text, wished));
+  return await changeMap(client, settingsNames.network, settingsKeys.network, async (text) => {
+    const changed = changedBackend(text, wished);
+    if (changed !== undefined && wished === 'host-gw') refuseFarNodes((await client.list<Node>(nodesResource)).items, networks);
+    return changed;
+  });
+}
+
+const flannel = 'flannel.alpha.coreos.com/';
+
+/** Nodes to which host-gw has no route: their pods would be cut off for good. Throws BAD_CONFIG, with their names. Pure. */
+export function refuseFarNodes(nodes: readonly Node[], networks: readonly string[]): void {
+  const ranges = networks.map(mustCidr);
+  const isFar = (ip: string): boolean => {
+    const own = ranges.filter(({ family }) => family === familyOf(ip));
+    return own.length > 0 && !own.some((range) => cidrContains(range, ip));
+  };
+  const far = nodes.flatMap(({ metadata: { name, annotations = {} } }) => {
+    const told = ['public-ip', 'public-ipv6'].flatMap((key) => parseIp(annotations[flannel + key] ?? '') ?? []);
+    return told.filter(isFar).map((ip) => `"${name}" (${ip})`);
+  });
+  if (far.length === 0) return;
+  throw new KnownError(
+    'BAD_CONFIG',
+    `Cannot change the pod network to host-gw: not on the link of this node (${networks.join(', ')}) are ${far.join(', ')}`,
+    { hint: 'host-gw takes nodes on one link; vxlan with DirectRouting wraps only what crosses links' },
+  );
 }
 
 /** A net-conf.json with another backend, and with everything else of it; undefined when it has that one. Pure. */

@@ -23,7 +23,7 @@ import { clusterInfoObject } from '../discovery/cluster-info.ts';
 import { publicKeyHash } from '../discovery/public-key-hash.ts';
 import { layout } from '../layout.ts';
 import { startAgent, waitForNode } from '../node/agent.ts';
-import { type AddressWish, nodeAddresses } from '../node-address.ts';
+import { type AddressWish, networksOf, nodeAddresses } from '../node-address.ts';
 import { gatherFacts, type RuntimeFacts } from '../preflight/gather.ts';
 import { refuseObstacles } from '../preflight/preflight.ts';
 import { runningServices } from '../service/service.ts';
@@ -189,9 +189,10 @@ async function ensureSettings(client: Client, plan: ClusterPlan, request: InitRe
   const pools = request.addressPools.length > 0 ? [addressPoolsObject(request.addressPools)] : [];
   const isNew = await ensureObjects(client, [...settingsObjects(plan), ...pools, ...joinRoles(), ...request.nodeRoles]);
   const changes = [
+    // It may be refused: before anything else is another.
+    await changeNetworkBackend(client, request.wish.networkBackend, networksOf(plan.addresses)),
     await changeClusterSettings(client, plan),
     await changeProxySettings(client, request.wish, request.documents.proxy),
-    await changeNetworkBackend(client, request.wish.networkBackend),
     await changeAddressPools(client, request.addressPools),
   ];
   return isNew || changes.includes(true);
