@@ -30,12 +30,13 @@ export class KernelPacketAccounts implements PacketAccounts {
 
   /** Undefined where the kernel keeps none. */
   static async open(): Promise<KernelPacketAccounts | undefined> {
-    const accounts = new KernelPacketAccounts();
+    let accounts: KernelPacketAccounts | undefined;
     try {
+      accounts = new KernelPacketAccounts();
       await accounts.packets('any');
       return accounts;
     } catch {
-      accounts.close();
+      accounts?.close();
       return undefined;
     }
   }
