@@ -26,9 +26,11 @@ const trialChain = 'KUBE-PROXY-TRIAL';
 const routeLocalnet = 'net/ipv4/conf/all/route_localnet';
 const beLiberal = 'net/netfilter/nf_conntrack_tcp_be_liberal';
 
-/** Of packets, which kube-proxy makes. */
-const proxyAccounts = [localhostAccount, 'ct_state_invalid_dropped_pkts'];
-const [attempts, pauseMs] = [40, 50];
+/** kube-proxy's, to which rules of both families add. */
+const invalidAccount = 'ct_state_invalid_dropped_pkts';
+const pauseMs = 50;
+/** As many as make two seconds; few where rules of a family that stays may be what holds on. */
+const attempts = { patient: 40, brief: 2 };
 
 const kernelSettings: Settings = { read: readSysctl, set: ensureSysctl };
 
@@ -175,18 +177,17 @@ export class IptablesMode implements Mode {
   async cleanUp(families: readonly TableFamily[] = tableFamilies): Promise<void> {
     await this.#cleanUpOf(this.#iptables, families);
     await this.cleanUpElsewhere(families);
-    if (families.includes('ip')) await this.#removeAccounts();
+    const isWhole = tableFamilies.every((family) => families.includes(family));
+    await Promise.all([
+      families.includes('ip') ? this.#removeAccount(localhostAccount, attempts.patient) : undefined,
+      this.#removeAccount(invalidAccount, isWhole ? attempts.patient : attempts.brief),
+    ]);
   }
 
   /** The kernel lets go of an account a moment after the last rule that added to it is gone. */
-  async #removeAccounts(): Promise<void> {
-    const { accounts } = this.#options;
-    let left: readonly string[] = accounts ? proxyAccounts : [];
-    for (let attempt = 0; left.length > 0 && attempt < attempts; attempt++) {
-      if (attempt > 0) await this.#clock.sleep(pauseMs);
-      const removed = await Promise.all(left.map((name) => accounts?.remove(name)));
-      left = left.filter((_, i) => removed[i] === false);
-    }
+  async #removeAccount(name: string, most: number): Promise<void> {
+    for (let attempt = 1; (await this.#options.accounts?.remove(name)) === false && attempt < most; attempt++)
+      await this.#clock.sleep(pauseMs);
   }
 
   /** In the backend that the tools of this machine do not use, as a proxy in an image may have used it. */

@@ -138,6 +138,25 @@ describe('packets to node ports at 127.0.0.1', () => {
     assert.equal(await toldBy(new IptablesMode({ iptables: new FakeIptables(), settings })), undefined);
   });
 
+  test('leave the account of both families for the last of them, without a long wait', async () => {
+    const { accounts, mode } = await at(bareNode);
+    const invalid = 'ct_state_invalid_dropped_pkts';
+    accounts.held.set(invalid, 0);
+    const remove = accounts.remove.bind(accounts);
+    let asked = 0;
+    let isUsed = true;
+    accounts.remove = async (name) => {
+      if (name === invalid) asked++;
+      return name === invalid && isUsed ? false : await remove(name);
+    };
+    await mode.cleanUp(['ip']);
+    assert.deepEqual([...accounts.held.keys()], [invalid]);
+    assert.ok(asked <= 2, `asked ${asked} times`);
+    isUsed = false;
+    await mode.cleanUp(['ip6']);
+    assert.deepEqual([...accounts.held], []);
+  });
+
   test('are served uncounted where the kernel lacks the match, which takes nothing else away', async () => {
     const iptables = new FakeIptables();
     const restore = iptables.restore.bind(iptables);
