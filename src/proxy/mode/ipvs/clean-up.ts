@@ -12,7 +12,7 @@ import {
   type VirtualAddress,
 } from '../../../linux/ipvs/ipvs.ts';
 import { asFarAsAble } from '../../../linux/lack.ts';
-import type { TableFamily } from '../../../linux/nftables/table.ts';
+import { type TableFamily, tableFamilies } from '../../../linux/nftables/table.ts';
 import { ownPrefix } from '../iptables/backend.ts';
 import { detourChains } from './glue.ts';
 import { isOfIptables, removeGlue } from './glue-sections.ts';
@@ -125,18 +125,25 @@ function deletionOf({ address }: HeldVirtualServer): IpvsOp {
   return { op: 'delete-server', address };
 }
 
-/** Takes addresses off the device, but for those of virtual servers that stay, and the device itself, which tells that this mode was here, when none is left. */
-async function emptyDevice({ device }: IpvsKernel, families: readonly TableFamily[], kept: ReadonlySet<string>): Promise<void> {
+/**
+ * Takes addresses off the device, but for those of virtual servers that stay, and the device itself when none is left. It tells that this mode was here
+ * for as long as virtual servers of a family that stays are, which may be at addresses of other links alone.
+ */
+async function emptyDevice(kernel: IpvsKernel, { families, excluded }: Leaving, kept: ReadonlySet<string>): Promise<void> {
+  const { device } = kernel;
   const { hasDevice, bound } = await device.read();
   const leaving = [...bound].filter((ip) => isOfFamilies(ip, families) && !kept.has(ip));
-  if (kept.size > 0 || leaving.length < bound.size) await device.unbind(leaving);
+  const staying = tableFamilies.filter((family) => !families.includes(family));
+  const isLast =
+    kept.size === 0 && leaving.length === bound.size && (await serversOf(kernel, { families: staying, excluded })).length === 0;
+  if (!isLast) await device.unbind(leaving);
   else if (hasDevice) await device.remove();
 }
 
 export async function cleanUpIpvs(kernel: IpvsKernel, leaving: Leaving, clock: Clock): Promise<void> {
   if (!(await wasHere(kernel))) return;
   await kernel.ipvs.apply((await serversOf(kernel, leaving)).map(deletionOf));
-  await emptyDevice(kernel, leaving.families, new Set());
+  await emptyDevice(kernel, leaving, new Set());
   await cleanGlue(kernel, leaving.families, clock);
 }
 
@@ -183,6 +190,6 @@ export async function drainIpvs(kernel: IpvsKernel, leaving: Leaving, clock: Clo
   const kept = servers.filter(isCarrying);
   await ipvs.apply(servers.filter((server) => !isCarrying(server)).map(deletionOf));
   await cleanGlue(kernel, leaving.families, clock);
-  await emptyDevice(kernel, leaving.families, new Set(kept.map(({ address }) => (address.kind === 'address' ? address.ip : ''))));
+  await emptyDevice(kernel, leaving, new Set(kept.map(({ address }) => (address.kind === 'address' ? address.ip : ''))));
   return kept.length === 0;
 }

@@ -674,6 +674,16 @@ describe('IpvsMode', () => {
     assert.equal(await mode.drain(), true);
   });
 
+  test('finds the virtual servers at addresses of other links when the other family went before', async () => {
+    const kernel = new FakeIpvsKernel();
+    kernel.ipvs.load('-A -t 192.168.120.11:30001 -s rr\n-a -t 192.168.120.11:30001 -r 10.244.1.2:80 -m -w 1\n');
+    await kernel.device.ensure();
+    const mode = new IpvsMode(kernel);
+    assert.equal(await mode.drain(['ip6']), true);
+    assert.equal(await mode.drain(['ip']), true);
+    assert.deepEqual([kernel.ipvs.dump(), (await kernel.device.read()).hasDevice], ['', false]);
+  });
+
   test('lets a relay serve again at a virtual server that it served before this mode came back', async () => {
     const kernel = new FakeIpvsKernel();
     kernel.ipvs.load('-A -t 10.96.0.1:80 -s rr\n-a -t 10.96.0.1:80 -r 10.244.1.2:80 -m -w 1\n-a -t 10.96.0.1:80 -r 10.96.0.1:80 -m -w 0\n');
