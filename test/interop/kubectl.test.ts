@@ -22,8 +22,9 @@ const own: readonly (readonly [RegExp, string])[] = [
   [/127\.0\.0\.1:\d+/g, 'SERVER'],
   [/10\.96\.\d+\.\d+/g, 'CLUSTER-IP'],
   [/\b3[0-2]\d{3}\b/g, 'NODE-PORT'],
-  [/\b\d+(s|m|m\d+s)\b/g, 'AGE'],
-  [/ +/g, ' '],
+  [/\b(\d+m)?\d+s\b/g, 'AGE'],
+  // How wide a column is goes by what is masked in it; how deep a line of YAML stands does not.
+  [/(?<=\S) +/g, ' '],
 ];
 
 /** What ours says more of: parts that are not there (src/apiserver/admission/unserved-table.ts), why a patch does not fit, and the kind of a refusal. */
@@ -34,7 +35,7 @@ const more: readonly (readonly [RegExp, string])[] = [
 
 /** What theirs shows that has no meaning: empty lists and structs that Go cannot leave out. */
 const less: readonly (readonly [RegExp, string])[] = [
-  [/^ ?currentMetrics: null\n/gm, ''],
+  [/^ *currentMetrics: null\n/gm, ''],
   // The object that a patch has made stands in the message; here it is the patch.
   [/(patch: Invalid value: )"(?:[^"\\]|\\.)*"/g, '$1…'],
   [/&value\.valueUnstructured\{Value:(\d+)\}/g, '$1'],
