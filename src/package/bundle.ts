@@ -23,6 +23,8 @@ export interface Bundle {
 }
 
 const entry = 'src/main/fairlead.ts';
+/** Where `import()` stands of every command. */
+const commandLists = ['src/main/commands.ts', 'src/main/part-commands.ts'];
 /** What each process loads before it is ready that runs for long. A command that is not here works as well, with more in its files than it needs. */
 const processes: readonly (readonly string[])[] = [
   ['main/part/proxy', 'main/part/proxy-tasks', 'main/part/proxy-configuration', 'main/part/run-proxy', 'proxy/mode/nftables/nftables-mode'],
@@ -101,6 +103,13 @@ function packagesOf(metafile: Metafile): string[] {
   return [...new Set(folders.filter((folder) => folder !== undefined))].toSorted();
 }
 
+/** What `--help`, `--version` and completion load: of every command its flags. */
+function flagsOfAll({ inputs }: Metafile): string[] {
+  const imports = commandLists.flatMap((file) => inputs[file]?.imports ?? []);
+  const flags = imports.flatMap(({ kind, path }) => (kind === 'dynamic-import' ? [path] : []));
+  return [...new Set(['src/cli/cli.ts', 'src/main/commands.ts', ...flags])];
+}
+
 /** `import()` of CommonJS gives no names once it is a module of a bundle. Throws where one would be missed. */
 function refuseNamesOfCommonJs({ inputs }: Metafile): void {
   for (const [file, { imports }] of Object.entries(inputs))
@@ -133,7 +142,8 @@ export async function bundle(root: string): Promise<Bundle> {
     refuseNamesOfCommonJs(result.metafile);
     const split = new Map(result.outputFiles.map(({ path, text }) => [basename(path), text]));
     const ways = [...found.entries].toSorted();
-    const modules = await merge({ contents: split, outputs: result.metafile.outputs }, ways, processes, {
+    const listed = [...processes, flagsOfAll(result.metafile)];
+    const modules = await merge({ contents: split, outputs: result.metafile.outputs }, ways, listed, {
       ...common,
       // What older packages are written for, where no module of theirs is.
       banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
