@@ -157,7 +157,7 @@ export async function showRules(asked: Asked): Promise<number> {
   const explained: { family: TableFamily; rules: readonly Explained[] }[] = [];
   for (const { plans, node } of planned(inspected)) {
     const plan = plans.get(key);
-    const held = plan && asksKernel ? view.explainHeld?.(plan, node) : undefined;
+    const held = plan && asksKernel ? view.explainHeld?.(plan, node, options) : undefined;
     if (plan) explained.push({ family: node.family, rules: (await held) ?? view.explain(plan, node, options) });
   }
   if (isJson(asked)) printJson(explained.map(({ family, rules }) => ({ mode: view.name, family, service: key, rules })));

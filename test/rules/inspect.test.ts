@@ -151,3 +151,21 @@ describe('fairlead rules show in mode nftables', { skip: cannotMakeNamespaces ||
     assert.equal(code, 0, stdout);
   });
 });
+
+describe('fairlead rules show in mode iptables', { skip: cannotMakeNamespaces || lacking.iptables, concurrency: false }, () => {
+  test('has every rule of the Service that the kernel has, those that count among them, and no other', async () => {
+    await using node = await ProxyNode.create();
+    node.endpoints(['10.244.1.2']);
+    node.run('--kubeconfig', join(node.dir, 'kubeconfig.conf'), '--hostname-override', 'node1', '--proxy-mode', 'iptables');
+    await node.until(async () => node.said.includes('Services are programmed'));
+    const { stdout: saved } = await node.net.run('node', 'iptables-save', []);
+    const held = saved.split('\n').filter((line) => line.startsWith('-A ') && line.includes('default/web:http'));
+    assert.ok(
+      held.some((rule) => rule.includes('10.244.1.2:8080')),
+      saved,
+    );
+    const { stdout: shown } = await node.fairlead('rules', 'show', 'svc/web', '--family', 'ipv4');
+    const rules = shown.split('\n').flatMap((line) => /^iptables -t \w+ (-A .*)$/.exec(line)?.[1] ?? []);
+    assert.deepEqual(rules.filter((rule) => rule.includes('default/web:http')).sort(), held.sort());
+  });
+});

@@ -92,6 +92,8 @@ export interface DryRun {
 export interface ViewOptions extends ModeOptions {
   /** ipvs: addresses on the node's links. */
   readonly hostIps?: readonly string[];
+  /** iptables: whether the kernel has accounts of packets, to which a rule may add. Default true, as in a kernel that lacks nothing. */
+  readonly keepsAccounts?: boolean;
 }
 
 /** What a kernel holds of a mode. */
@@ -114,8 +116,8 @@ export interface ModeView {
   render(plans: Iterable<ServicePlan>, node: NodeContext, options?: ViewOptions): Rendered;
   /** Only what is one Service's. Pure. */
   explain(plan: ServicePlan, node: NodeContext, options?: ViewOptions): Explained[];
-  /** The same with what the kernel of this network namespace was free to choose, such as slots. Absent: nothing is. */
-  explainHeld?(plan: ServicePlan, node: NodeContext): Promise<Explained[]>;
+  /** The same with what the kernel of this network namespace was free to choose, such as slots, or lacks. Absent: nothing is. */
+  explainHeld?(plan: ServicePlan, node: NodeContext, options?: ViewOptions): Promise<Explained[]>;
   /** In the network namespace of this process. Whoever asks closes the mode. */
   dryRun(options?: ModeOptions): DryRun;
   /** What the kernel of this network namespace holds; undefined when nothing of this mode. */

@@ -1,7 +1,7 @@
 /** A Service's rules, each with what it is for. Pure. */
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import type { Explained } from '../view.ts';
-import { type SharedChain, splitName } from './layout.ts';
+import { addsToLocalhost, type SharedChain, splitName } from './layout.ts';
 import type { ServiceRules } from './render-service.ts';
 
 /** By the chain that a rule stands in. */
@@ -26,13 +26,17 @@ function whyOwn(chain: string, rule: string): string {
   return chain.startsWith('KUBE-FW-') ? 'others go no further' : 'a step on the way to the endpoints';
 }
 
+const whyCounted = 'the same for packets to 127.0.0.0/8, which kubeproxy_iptables_localhost_nodeports_accepted_packets_total counts';
+
 export function explainRules({ chains, shared }: ServiceRules, family: TableFamily): Explained[] {
   const one = (table: string, chain: string, rule: string, why: string): Explained => ({
     text: `${family}tables -t ${table} -A ${chain} ${rule}`,
     why,
   });
   return [
-    ...[...shared].flatMap(([name, rules]) => rules.map((rule) => one(...splitName(name), rule, whyShared[name]))),
+    ...[...shared].flatMap(([name, rules]) =>
+      rules.map((rule) => one(...splitName(name), rule, rule.includes(addsToLocalhost) ? whyCounted : whyShared[name])),
+    ),
     ...[...chains].flatMap(([chain, rules]) => rules.map((rule) => one('nat', chain, rule, whyOwn(chain, rule)))),
   ];
 }

@@ -14,6 +14,7 @@ import type { ServicePlan } from '../../plan/service-plan.ts';
 import { bareNode, sampleNode } from '../../testing/sample-node.ts';
 import { settingsIn } from '../testing/settings-in.ts';
 import { IptablesMode } from './iptables-mode.ts';
+import { view } from './view.ts';
 
 const account = 'localhost_nps_accepted_pkts';
 
@@ -136,6 +137,24 @@ describe('packets to node ports at 127.0.0.1', () => {
     await mode.cleanUp();
     assert.deepEqual([...accounts.held], []);
     assert.equal(await toldBy(new IptablesMode({ iptables: new FakeIptables(), settings })), undefined);
+  });
+
+  test('have their rule among those that are shown, as they are programmed', async () => {
+    const { nodePorts } = await at(bareNode);
+    const plan = planOf('a', 30_001);
+    const rendered = view.render([plan], bareNode).text.split('\n');
+    assert.deepEqual(
+      rendered.filter((line) => line.startsWith('-A KUBE-NODEPORTS')),
+      nodePorts(),
+    );
+    const shown = view.explain(plan, bareNode).filter(({ text }) => text.includes(counting));
+    assert.deepEqual(
+      shown.map(({ text }) => text),
+      nodePorts().flatMap((rule) => (rule.includes(counting) ? `iptables -t nat ${rule}` : [])),
+    );
+    assert.match(shown[0]?.why ?? '', /127\.0\.0\.0\/8, which kubeproxy_iptables_localhost_nodeports_accepted_packets_total counts$/);
+    for (const [node, options] of [[bareNode, { keepsAccounts: false }], [bareNode, { localhostNodePorts: false }], [sampleNode]] as const)
+      assert.doesNotMatch(view.render([plan], node, options).text, /nfacct/);
   });
 
   test('leave the account of both families for the last of them, without a long wait', async () => {

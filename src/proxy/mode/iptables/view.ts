@@ -7,13 +7,14 @@ import { trace } from '../../../linux/iptables/trace.ts';
 import { KernelPacketAccounts, type PacketAccounts } from '../../../linux/netlink/packet-accounts.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { readSysctl } from '../../../linux/sysctl.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { liveRules } from '../live-rules.ts';
-import type { Change, ModeView, Tracer } from '../view.ts';
+import type { Change, Explained, ModeView, Tracer, ViewOptions } from '../view.ts';
 import { addressOf, chainsOf, portName } from './chain-names.ts';
 import { explainRules } from './explain.ts';
 import { IptablesMode, iptablesAlgorithms } from './iptables-mode.ts';
-import { layoutOf } from './layout.ts';
+import { type Layout, layoutOf, localhostAccount } from './layout.ts';
 import { isOfWeights, movingChains } from './moving-weights.ts';
 import { nothingKnown, place } from './placement.ts';
 import { areCommented, renderRules } from './render-rules.ts';
@@ -60,6 +61,16 @@ export function namedChanges(family: TableFamily, commands: Iterable<RuleCommand
   });
 }
 
+/** As a kernel has it that lacks nothing, unless `options` say what it lacks. */
+function layoutIn(node: NodeContext, { keepsAccounts = true, ...options }: ViewOptions): Layout {
+  const layout = layoutOf(node, options, true);
+  return { ...layout, countsLocalhost: layout.localhostNodePorts && keepsAccounts };
+}
+
+function explain(plan: ServicePlan, node: NodeContext, options: ViewOptions = {}): Explained[] {
+  return explainRules(renderService(place(plan, nothingKnown), layoutIn(node, options), areCommented([plan])), node.family);
+}
+
 /** The kernel's, to which nothing is done: where there is no account yet, no rule adds to it. */
 function accountsToRead(): PacketAccounts {
   const opening = KernelPacketAccounts.open();
@@ -76,12 +87,23 @@ export const view: ModeView = {
   name: 'iptables',
   algorithms: iptablesAlgorithms,
   render(plans, node, options = {}) {
-    const rules = renderRules(plans, layoutOf(node, options, true));
+    const rules = renderRules(plans, layoutIn(node, options));
     const document = (): object => Object.fromEntries([...rules].map(([table, chains]) => [table, Object.fromEntries(chains)]));
     return { text: printRuleset(rules), document, tracer: (nodeIps) => tracerOf(rules, nodeIps) };
   },
-  explain: (plan, node, options = {}) =>
-    explainRules(renderService(place(plan, nothingKnown), layoutOf(node, options, true), areCommented([plan])), node.family),
+  explain,
+  async explainHeld(plan, node, options) {
+    const accounts = accountsToRead();
+    const iptables = new KernelIptables();
+    try {
+      // A proxy that programs this mode has made the account, unless the kernel lacks a part.
+      const keepsAccounts = !(await iptables.mayHold('KUBE-SVC-', node.family)) || (await accounts.ensure(localhostAccount));
+      return explain(plan, node, { ...options, keepsAccounts });
+    } finally {
+      iptables.close();
+      accounts.close();
+    }
+  },
   dryRun(options = {}) {
     const told: ((plans: readonly ServicePlan[]) => Change[])[] = [];
     const iptables = dryRun(new KernelIptables(), (family, sections, held) =>
