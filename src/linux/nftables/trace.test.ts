@@ -174,6 +174,12 @@ describe('trace()', () => {
     assert.equal(show(trace(parseTable(table(['accept'], [], last)), packet, { nodeIps })), 'refused with icmp');
   });
 
+  test('learns what rules count, and finds it again', () => {
+    const fateOf = (rules: readonly string[]): string => show(trace(parseTable(table(rules)), packet, { nodeIps, learnt: new Map() }));
+    const [count, ask] = ['update @seen { ip daddr counter }', 'ip daddr @seen drop'] as const;
+    assert.deepEqual([fateOf([count, ask]), fateOf([ask, count])], ['dropped', passed]);
+  });
+
   test('learns what rules write into dynamic maps, once, and finds it again', () => {
     const rules = ['dnat ip to ip saddr map @sticky', 'update @sticky { ip saddr timeout 3h : ip daddr . th dport }'];
     const learnt = new Map<string, Map<string, string>>();

@@ -35,7 +35,7 @@ export interface TraceOptions {
   readonly onStep?: (step: RuleStep) => void;
   /** Told of every way through the rules that the packet may take: one, where they choose nothing. */
   readonly onWay?: (steps: readonly RuleStep[]) => void;
-  /** What rules have put into dynamic maps so far; rules that learn add to it. */
+  /** What rules have put into dynamic sets and maps so far; rules that learn add to it. */
   readonly learnt?: Map<string, Map<string, string>>;
 }
 
@@ -215,7 +215,10 @@ class Trace {
       case 'dnat':
         return leaves(...this.#found(statement, flow).map((data): Step => [translated(flow, data), { kind: 'accept' }]));
       case 'update':
-        this.#learn(statement, flow);
+        this.#learn(statement.map, statement, flow);
+        return undefined;
+      case 'count':
+        this.#learn(statement.set, { key: statement.key, data: [] }, flow);
         return undefined;
       case 'masquerade':
         return leaves([{ ...flow, masqueraded: true }, { kind: 'accept' }]);
@@ -234,12 +237,12 @@ class Trace {
   }
 
   /** The kernel's `update` renews an element's time and leaves its value. */
-  #learn({ map, key, data }: Statement & { kind: 'update' }, flow: Flow): void {
+  #learn(set: string, { key, data }: { readonly key: readonly Term[]; readonly data: readonly Term[] }, flow: Flow): void {
     const { learnt } = this.#options;
-    const elements = learnt?.get(map) ?? new Map<string, string>();
+    const elements = learnt?.get(set) ?? new Map<string, string>();
     const text = this.#keys(key, flow)[0] ?? '';
     if (!elements.has(text)) elements.set(text, this.#keys(data, flow)[0] ?? '');
-    learnt?.set(map, elements);
+    learnt?.set(set, elements);
   }
 
   #chain(name: string, flow: Flow): Step[] {

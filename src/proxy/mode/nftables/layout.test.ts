@@ -23,7 +23,10 @@ describe('the table of IPv6', () => {
     );
   const family = 'ip6';
 
-  test('has the sets of IPv4, with other addresses', () => assert.deepEqual(setsOf({ family }), inIpv6(setsOf({ family: 'ip' }))));
+  test('has the sets of IPv4, with other addresses', () => {
+    for (const nodePortIps of ['all', []] as const)
+      assert.deepEqual(setsOf({ family, nodePortIps }), inIpv6(setsOf({ family: 'ip', nodePortIps })));
+  });
 
   for (const nodePortIps of ['all', []] as const)
     test(`has the chains of IPv4, with node ports at ${JSON.stringify(nodePortIps)}`, () =>
@@ -50,6 +53,34 @@ describe('the packets of pods', () => {
       const all = rulesOf('masquerading', { local, masqueradeAll: true }).filter((rule) => rule.endsWith('@cluster-ips goto masq'));
       assert.deepEqual(all, ['ct original ip daddr @cluster-ips goto masq'], 'all are masqueraded');
     });
+});
+
+describe('who came to a node port', () => {
+  const asked = (fields: Partial<NodeContext>): readonly (string | undefined)[] => [
+    rulesOf('nodeports', fields)[0],
+    rulesOf('masquerading', fields).at(-1),
+    rulesOf('learning-tcp', fields).at(-1),
+  ];
+
+  test('is known by the address that was asked for, which is noted where all addresses serve node ports', () => {
+    assert.deepEqual(asked({}), [
+      'update @asked-node-ips { ip daddr counter }',
+      'meta l4proto sctp ct original ip daddr @asked-node-ips meta l4proto . ct original proto-dst vmap @masquerade-nodeports',
+      'meta l4proto tcp ct original ip daddr @asked-node-ips meta l4proto . ct original proto-dst vmap @affinity-nodeports',
+    ]);
+    const { dynamic } = setsOf(node()).find(({ name }) => name === 'asked-node-ips') ?? {};
+    assert.ok(dynamic && dynamicSets.has('asked-node-ips'), 'what is in it is no drift');
+  });
+
+  test('is known by the addresses that serve them, where some do', () => {
+    const nodePortIps = ['192.168.120.11'];
+    assert.deepEqual(asked({ nodePortIps }), [
+      'meta l4proto . th dport vmap @recall-nodeports',
+      'meta l4proto sctp ct original ip daddr @nodeport-ips meta l4proto . ct original proto-dst vmap @masquerade-nodeports',
+      'meta l4proto tcp ct original ip daddr @nodeport-ips meta l4proto . ct original proto-dst vmap @affinity-nodeports',
+    ]);
+    assert.ok(!setsOf(node({ nodePortIps })).some(({ name }) => name === 'asked-node-ips'));
+  });
 });
 
 test('an address of the Service ranges that nobody has is refused, last', () => {

@@ -19,6 +19,16 @@ export const localOffset = 65_536;
  */
 const affinitySize = 65_535;
 
+/**
+ * Addresses of this node that were asked for a node port, where all serve them. The routing table tells which are its own only of the packet that
+ * is there, and after DNAT that is the endpoint's.
+ */
+const askedIps = 'asked-node-ips';
+
+function askedIpsOf({ nodePortIps }: Partial<Pick<NodeContext, 'nodePortIps'>>, address: string): SetDeclaration[] {
+  return nodePortIps === 'all' ? [{ name: askedIps, key: [address], dynamic: { size: 65_535 } }] : [];
+}
+
 /** Looked up by number, after another set has said how many there are. */
 export type SlotSet = 'endpoints' | 'nodeport-endpoints';
 
@@ -55,7 +65,9 @@ function onceReached(name: string, hook: 'postrouting' | 'input'): Chain {
   return { name, hook: { type: 'nat', hook, priority: 99 }, rules: ['ct status dnat jump reached'] };
 }
 
-export function setsOf(node: Pick<NodeContext, 'family' | 'countsConnections'>): SetDeclaration[] {
+export function setsOf(
+  node: Pick<NodeContext, 'family' | 'countsConnections'> & Partial<Pick<NodeContext, 'nodePortIps'>>,
+): SetDeclaration[] {
   const { family } = node;
   const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
   const frontend = [address, 'inet_proto', 'inet_service'];
@@ -66,6 +78,7 @@ export function setsOf(node: Pick<NodeContext, 'family' | 'countsConnections'>):
   return [
     { name: 'cluster-ips', key: [address] },
     { name: 'nodeport-ips', key: [address] },
+    ...askedIpsOf(node, address),
     verdicts('services', frontend),
     verdicts('local-services', frontend),
     verdicts('nodeports', nodePort),
@@ -103,7 +116,9 @@ export function affinitySet(service: string, { family }: Pick<NodeContext, 'fami
 }
 
 /** Names of sets whose elements are the traffic's. */
-export const dynamicSets: { has(name: string): boolean } = { has: (name) => name.startsWith(affinityPrefix) || countingSets.has(name) };
+export const dynamicSets: { has(name: string): boolean } = {
+  has: (name) => name.startsWith(affinityPrefix) || name === askedIps || countingSets.has(name),
+};
 
 /** The match for a packet that is not a pod's; undefined when pods cannot be told from others. */
 function notPod(local: LocalDetector, family: string): string | undefined {
@@ -120,6 +135,27 @@ function notPod(local: LocalDetector, family: string): string | undefined {
   }
 }
 
+/** Where packets come in. */
+const baseChains: readonly Chain[] = [
+  // Before DNAT, while the packet still shows the address that was asked for.
+  { name: 'filter-prerouting', hook: { type: 'filter', hook: 'prerouting', priority: -110 }, rules: ['ct state new jump sources'] },
+  { name: 'filter-output', hook: { type: 'filter', hook: 'output', priority: -110 }, rules: ['ct state new jump sources'] },
+  { name: 'nat-prerouting', hook: { type: 'nat', hook: 'prerouting', priority: -100 }, rules: ['jump services'] },
+  { name: 'nat-output', hook: { type: 'nat', hook: 'output', priority: -100 }, rules: ['jump services'] },
+  onceReached('nat-reached', 'postrouting'),
+  // What ends on this node itself never gets to postrouting, unless it began here.
+  onceReached('nat-reached-input', 'input'),
+  { name: 'nat-postrouting', hook: { type: 'nat', hook: 'postrouting', priority: 100 }, rules: ['ct status dnat jump masquerading'] },
+  // After DNAT: what still bears a Service's address has no endpoint. In prerouting and not only in forward, since a node
+  // without a route to the Service range never gets that far. Last, as they are made last (`diffPhases`).
+  {
+    name: 'filter-prerouting-post-dnat',
+    hook: { type: 'filter', hook: 'prerouting', priority: -90 },
+    rules: ['ct state new jump unserved'],
+  },
+  { name: 'filter-output-post-dnat', hook: { type: 'filter', hook: 'output', priority: -90 }, rules: ['ct state new jump unserved'] },
+];
+
 export function chainsOf(node: NodeContext): Chain[] {
   const { family } = node;
   const frontend = `${family} daddr . meta l4proto . th dport`;
@@ -130,8 +166,8 @@ export function chainsOf(node: NodeContext): Chain[] {
   const fromOutside = `${outsider ? `${outsider} ` : ''}fib saddr type != local`;
   const loopback = family === 'ip' ? '127.0.0.0/8' : '::1';
   const toNode = node.nodePortIps === 'all' ? `fib daddr type local ${family} daddr != ${loopback}` : `${family} daddr @nodeport-ips`;
-  // The original destination can be looked up but not asked for in the routing table. A cluster IP's port may have a node port's number.
-  const wasToNode = node.nodePortIps === 'all' ? `${original} != @cluster-ips ` : `${original} @nodeport-ips `;
+  // A port of a cluster IP, or of what somebody else's rules translate, may have a node port's number.
+  const wasToNode = `${original} @${node.nodePortIps === 'all' ? askedIps : 'nodeport-ips'} `;
   // nft 1.0.6 knows the width of a connection's port only behind a match on the protocol.
   const perTransport = (rule: (match: string) => string): string[] => transports.map((t) => rule(`meta l4proto ${t}`));
   const clusterIpMasquerade = node.masqueradeAll
@@ -155,7 +191,12 @@ export function chainsOf(node: NodeContext): Chain[] {
     },
     {
       name: 'nodeports',
-      rules: [`${nodePort} vmap @recall-nodeports`, `${fromOutside} ${nodePort} vmap @local-nodeports`, `${nodePort} vmap @nodeports`],
+      rules: [
+        ...(node.nodePortIps === 'all' ? [`update @${askedIps} { ${family} daddr counter }`] : []),
+        `${nodePort} vmap @recall-nodeports`,
+        `${fromOutside} ${nodePort} vmap @local-nodeports`,
+        `${nodePort} vmap @nodeports`,
+      ],
     },
     { name: 'sources', rules: [`${frontend} @guarded-services ${frontend} . ${family} saddr != @allowed-sources ${dropVerdict(node)}`] },
     {
@@ -192,23 +233,7 @@ export function chainsOf(node: NodeContext): Chain[] {
       ],
     })),
     ...countingChains(node),
-    // Before DNAT, while the packet still shows the address that was asked for.
-    { name: 'filter-prerouting', hook: { type: 'filter', hook: 'prerouting', priority: -110 }, rules: ['ct state new jump sources'] },
-    { name: 'filter-output', hook: { type: 'filter', hook: 'output', priority: -110 }, rules: ['ct state new jump sources'] },
-    { name: 'nat-prerouting', hook: { type: 'nat', hook: 'prerouting', priority: -100 }, rules: ['jump services'] },
-    { name: 'nat-output', hook: { type: 'nat', hook: 'output', priority: -100 }, rules: ['jump services'] },
-    onceReached('nat-reached', 'postrouting'),
-    // What ends on this node itself never gets to postrouting, unless it began here.
-    onceReached('nat-reached-input', 'input'),
-    { name: 'nat-postrouting', hook: { type: 'nat', hook: 'postrouting', priority: 100 }, rules: ['ct status dnat jump masquerading'] },
-    // After DNAT: what still bears a Service's address has no endpoint. In prerouting and not only in forward, since a node
-    // without a route to the Service range never gets that far. Last, as they are made last (`diffPhases`).
-    {
-      name: 'filter-prerouting-post-dnat',
-      hook: { type: 'filter', hook: 'prerouting', priority: -90 },
-      rules: ['ct state new jump unserved'],
-    },
-    { name: 'filter-output-post-dnat', hook: { type: 'filter', hook: 'output', priority: -90 }, rules: ['ct state new jump unserved'] },
+    ...baseChains,
   ];
 }
 
