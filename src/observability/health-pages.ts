@@ -10,7 +10,7 @@ import { http } from './plain-http.ts';
 
 export interface Page {
   readonly code: number;
-  readonly body: string;
+  readonly body: string | Uint8Array;
   /** Default `text/plain; charset=utf-8`. */
   readonly type?: string;
   readonly headers?: Readonly<Record<string, string>>;

@@ -43,7 +43,7 @@ describe('Liveness', () => {
     assert.equal(liveness.answer(false, node).code, 200);
     await clock.advance(1);
     const { code, body } = liveness.answer(false, node);
-    const { lastUpdated, healthy, status } = JSON.parse(body) as Record<string, unknown>;
+    const { lastUpdated, healthy, status } = JSON.parse(String(body)) as Record<string, unknown>;
     assert.deepEqual([code, lastUpdated, healthy], [503, at(again), false]);
     assert.deepEqual(status, { IPv4: { lastUpdated: at(again), healthy: true }, IPv6: { lastUpdated: at(served), healthy: false } });
   });
@@ -59,7 +59,7 @@ describe('Liveness', () => {
       const liveness = bothServed(clock);
       await clock.advance(5000);
       const { code, body } = liveness.answer(true, one);
-      const { lastUpdated, nodeEligible, healthy } = JSON.parse(body) as Record<string, unknown>;
+      const { lastUpdated, nodeEligible, healthy } = JSON.parse(String(body)) as Record<string, unknown>;
       assert.deepEqual([code, lastUpdated, nodeEligible, healthy], [503, at(served), false, true]);
       assert.equal(liveness.answer(false, one).code, 200);
     });
@@ -71,7 +71,7 @@ describe('Liveness', () => {
     liveness.queued('ip');
     liveness.queued('ip6');
     liveness.retain(new Set(['ip']));
-    const { status, lastUpdated } = JSON.parse(liveness.answer(false, node).body) as Record<string, unknown>;
+    const { status, lastUpdated } = JSON.parse(String(liveness.answer(false, node).body)) as Record<string, unknown>;
     assert.deepEqual(status, { IPv4: { lastUpdated: '0001-01-01T00:00:00Z', healthy: false } });
     assert.equal(lastUpdated, '0001-01-01T00:00:00Z');
   });

@@ -48,7 +48,7 @@ export interface ProxyOptions {
   /** What /configz and /flagz tell, whole. */
   readonly configuration?: object;
   readonly flags?: Readonly<Record<string, string>>;
-  /** Whether the verbosity may be changed at /debug/flags/v, where `setVerbosity` is given. */
+  /** Whether the verbosity may be changed at /debug/flags/v, and /debug/pprof profiles this process, where `setVerbosity` is given. */
   readonly debugFlags?: boolean;
   /** Takes another verbosity, as of `--v`. */
   readonly setVerbosity?: (verbosity: number) => void;

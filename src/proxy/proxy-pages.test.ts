@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { afterEach, describe, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { WireReader } from '../api/codec/wire-reader.ts';
 import type { Client } from '../client/client.ts';
 import { eventually } from '../clock/testing/eventually.ts';
 import { FakeClock } from '../clock/testing/fake-clock.ts';
@@ -128,5 +130,96 @@ describe('/debug/flags/v', () => {
     const { url, set } = await served(false);
     assert.equal((await fetch(url, { method: 'PUT', body: '5' })).status, 404);
     assert.deepEqual(set, []);
+  });
+});
+
+describe('/debug/pprof', () => {
+  async function served(debugFlags: boolean): Promise<{ url: string; clock: FakeClock; serve(debugFlags: boolean): Promise<void> }> {
+    const metricsAddress = `127.0.0.1:${await freePort()}`;
+    const clock = new FakeClock();
+    const pages = opened(clock);
+    const serve = (isOn: boolean) => pages.serve(options({ metricsAddress, debugFlags: isOn, setVerbosity: () => {} }), toldOf('one'));
+    await serve(debugFlags);
+    return { url: `http://${metricsAddress}/debug/pprof`, clock, serve };
+  }
+
+  /** What a profile names: its string table. */
+  async function namesIn(answer: Response): Promise<string[]> {
+    assert.deepEqual([answer.status, answer.headers.get('content-type')], [200, 'application/octet-stream']);
+    const reader = new WireReader(gunzipSync(await answer.arrayBuffer()));
+    const names: string[] = [];
+    while (reader.pos < reader.length) {
+      const tag = reader.uint32(reader.length);
+      if (tag >>> 3 === 6) names.push(reader.string(reader.length));
+      else if ((tag & 7) === 0) reader.int64(reader.length);
+      else reader.pos = reader.lengthDelimited(reader.length);
+    }
+    return names;
+  }
+
+  function toilForTheProfile(): void {
+    for (const end = performance.now() + 200; performance.now() < end; );
+  }
+
+  test('tells who worked, in the form of pprof, to one at a time', async () => {
+    const { url, clock } = await served(true);
+    const profile = fetch(`${url}/profile?seconds=5`);
+    await eventually('a profile is made', () => clock.pending > 0);
+    const second = await fetch(`${url}/profile`);
+    assert.deepEqual([second.status, await second.text()], [500, 'Could not enable CPU profiling: cpu profiling already in use\n']);
+    toilForTheProfile();
+    await clock.advance(5000);
+    const names = await namesIn(await profile);
+    assert.deepEqual(names.slice(0, 5), ['', 'samples', 'count', 'cpu', 'nanoseconds']);
+    assert.ok(names.includes('toilForTheProfile'), names.join(' '));
+  });
+
+  test('makes no profile for who has gone', async () => {
+    const { url, clock } = await served(true);
+    const leaves = new AbortController();
+    const profile = fetch(`${url}/profile`, { signal: leaves.signal });
+    await eventually('a profile is made', () => clock.pending > 0);
+    leaves.abort();
+    await assert.rejects(profile);
+    await eventually('nothing waits', () => clock.pending === 0);
+    const next = fetch(`${url}/profile?seconds=1`);
+    await eventually('the next one is made', () => clock.pending > 0);
+    await clock.advance(1000);
+    await namesIn(await next);
+  });
+
+  test('tells who holds memory, and what was called', async () => {
+    const { url } = await served(true);
+    function holdForTheProfile(): string[] {
+      return Array.from({ length: 200_000 }, (_, i) => `${i} ${i}`);
+    }
+    const held = holdForTheProfile();
+    const names = await namesIn(await fetch(`${url}/heap`));
+    assert.ok(names.includes('inuse_space') && names.includes('holdForTheProfile'), names.join(' '));
+    assert.equal(held.length, 200_000);
+    assert.equal(await (await fetch(`${url}/cmdline`)).text(), process.argv.join('\0'));
+  });
+
+  test('says what there is, and why not the rest', async () => {
+    const { url } = await served(true);
+    const index = await (await fetch(`${url}/`)).text();
+    for (const name of ['profile', 'heap', 'cmdline']) assert.ok(index.includes(`<a href="/debug/pprof/${name}">`), index);
+    for (const name of ['allocs', 'block', 'goroutine', 'mutex', 'symbol', 'threadcreate', 'trace']) {
+      const answer = await fetch(`${url}/${name}`);
+      assert.equal(answer.status, 404);
+      assert.match(await answer.text(), new RegExp(`^no ${name} here: .`));
+      assert.ok(index.includes(`\n${name}: `), index);
+    }
+  });
+
+  test('is there only under enableProfiling, which may change', async () => {
+    const { url, serve } = await served(false);
+    const status = async () => (await fetch(`${url}/cmdline`)).status;
+    const seen = [await status()];
+    for (const isOn of [true, false, true]) {
+      await serve(isOn);
+      seen.push(await status());
+    }
+    assert.deepEqual(seen, [404, 200, 404, 200]);
   });
 });

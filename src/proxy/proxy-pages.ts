@@ -6,6 +6,7 @@ import type { Log } from '../observability/log.ts';
 import { debugFlagPages } from './debug-flags.ts';
 import type { ProxyMetrics } from './metrics.ts';
 import type { ProxyOptions } from './options.ts';
+import type { Profiling } from './profiling.ts';
 import { metricsPages, type Read } from './service-counters.ts';
 import { statusPages } from './status-pages.ts';
 
@@ -25,6 +26,7 @@ export class ProxyPages {
   readonly #log: Log;
   readonly #startedAt: number;
   readonly #listening = new Map<string, Listening>();
+  #profiling: Profiling | undefined;
   /** What /configz tells. */
   configuration: object | undefined;
 
@@ -37,6 +39,7 @@ export class ProxyPages {
   /** They tell of this proxy from now on, at its addresses. Throws PORT_TAKEN when that shall end the start; else it is tried again. */
   async serve(options: ProxyOptions, told: Told): Promise<void> {
     this.configuration = options.configuration;
+    await this.#profile(options.debugFlags === true && options.setVerbosity !== undefined);
     const wanted = Map.groupBy(this.#rows(options, told), ([address]) => address);
     // First: what is left may be in the way of what comes, as 0.0.0.0 is of every other host with its port.
     for (const [address, held] of this.#listening) {
@@ -54,6 +57,13 @@ export class ProxyPages {
     }
   }
 
+  /** Begins with it or ends it. A proxy that is not asked for it does not load it. */
+  async #profile(isWanted: boolean): Promise<void> {
+    if (isWanted) this.#profiling ??= await (await import('./profiling.ts')).Profiling.start(this.#clock);
+    else this.#profiling?.close();
+    if (!isWanted) this.#profiling = undefined;
+  }
+
   #rows(options: ProxyOptions, told: Told): (readonly [address: string | undefined, path: string, page: Pages[string]])[] {
     const { healthzAddress, metricsAddress, serviceCounters = true, flags = {}, configuration, debugFlags, setVerbosity } = options;
     const { metrics, mode } = told;
@@ -66,6 +76,7 @@ export class ProxyPages {
       ...statusPages(flags, this.#startedAt, this.#clock, configuration && (() => this.configuration)),
       ...metricsPages(metrics.registry, serviceCounters ? told.counts : undefined),
       ...(debugFlags && setVerbosity ? debugFlagPages(setVerbosity) : []),
+      ...(this.#profiling?.pages ?? []),
     ];
     return [
       // That it answers is all that kube-proxy says there. Where both addresses are one, the next line holds.
@@ -84,6 +95,7 @@ export class ProxyPages {
   }
 
   async close(): Promise<void> {
+    this.#profiling?.close();
     await Promise.all([...this.#listening.values()].map((held) => held.close()));
     this.#listening.clear();
   }

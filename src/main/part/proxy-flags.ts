@@ -103,7 +103,10 @@ export const fieldFlags: Readonly<Record<string, FieldFlag>> = {
     'bindAddressHardFail',
     'an address for pages that is taken ends the start; else it is tried again and again',
   ),
-  profiling: { ...toggle('enableProfiling', 'a PUT of a number to /debug/flags/v of the metrics address changes --v'), hidden: true },
+  profiling: {
+    ...toggle('enableProfiling', 'the metrics address has /debug/pprof, and a PUT of a number to /debug/flags/v there changes --v'),
+    hidden: true,
+  },
   'show-hidden-metrics-for-version': silent('showHiddenMetricsForVersion', 'VERSION', noEffect),
   'config-sync-period': silent('configSyncPeriod', 'DURATION', noEffect),
   'logging-format': silent('logging.format', 'text|json', '--log-format'),
