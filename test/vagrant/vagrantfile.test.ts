@@ -1,8 +1,8 @@
 /** The Vagrantfile, read by Ruby without Vagrant: what it would run on each machine, and what it remembers of the cluster. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { systemExec } from '../../src/linux/exec.ts';
 
@@ -20,7 +20,7 @@ class Words
 
   def method_missing(word, *args, **options, &block)
     case word
-    when :provision then PROVISIONED << { machine: @machine, name: args.first, args: options[:args].to_a, env: options[:env].to_h.keys }
+    when :provision then PROVISIONED << { machine: @machine, name: args.first, args: options[:args].to_a, env: options[:env].to_h.keys, source: options[:source] }
     when :define then block.call(Words.new(args.first))
     when :before, :after then @event = [word, *args]; block.call(self)
     when :ruby then TRIGGERED[@event] = block
@@ -51,6 +51,8 @@ interface Provisioned {
   readonly name: string;
   readonly args: readonly string[];
   readonly env: readonly string[];
+  /** Of a file. */
+  readonly source: string | null;
 }
 
 describe('the Vagrantfile', { skip: !hasRuby && 'ruby is not installed' }, () => {
@@ -60,7 +62,7 @@ describe('the Vagrantfile', { skip: !hasRuby && 'ruby is not installed' }, () =>
 
   /** `event`: of which the trigger is run besides. */
   async function read(settings: Readonly<Record<string, string>>, event = ''): Promise<Provisioned[]> {
-    const env = { ...settings, VAGRANT_DOTFILE_PATH: dir };
+    const env = { ...settings, VAGRANT_DOTFILE_PATH: dir, FAIRLEAD_PACKAGE: vagrantfile };
     const { stdout, stderr } = await systemExec.run('ruby', ['-e', script, 'up', event, vagrantfile], { env });
     assert.equal(stderr, '');
     return JSON.parse(stdout) as Provisioned[];
@@ -90,6 +92,23 @@ describe('the Vagrantfile', { skip: !hasRuby && 'ruby is not installed' }, () =>
         ['init', ['TOKEN', 'CA_CERT', 'CA_KEY', 'REDIS_PASSWORD']],
       ],
     );
+  });
+
+  test('has a package built, once, and sends that, where there is none', async () => {
+    const project = join(dir, 'project');
+    cpSync(dirname(vagrantfile), join(project, 'vagrant'), { recursive: true });
+    mkdirSync(join(dir, 'bin'));
+    const names = ['amd64', 'arm64'].map((arch) => join(project, `dist/fairlead_1.0.0_${arch}.deb`));
+    const npm = `#!/bin/sh\necho "$*" >>npm.log; mkdir -p dist; touch ${names.join(' ')}; echo said`;
+    writeFileSync(join(dir, 'bin/npm'), npm, { mode: 0o755 });
+    const env = { VAGRANT_DOTFILE_PATH: dir, PATH: `${join(dir, 'bin')}${delimiter}${process.env.PATH}` };
+    const up = ['-e', script, 'up', '', join(project, 'vagrant/Vagrantfile')];
+    for (let i = 0; i < 2; i++) {
+      const { stdout } = await systemExec.run('ruby', up, { env });
+      const sent = (JSON.parse(stdout) as Provisioned[]).filter(({ name }) => name === 'package').map(({ source }) => source ?? '');
+      assert.deepEqual([sent.length, sent.every((source) => names.includes(source))], [3, true], sent.join());
+    }
+    assert.equal(readFileSync(join(project, 'npm.log'), 'utf8'), 'run --silent build\n');
   });
 
   test('has the first of three control planes begin, and the others enter', async () => {
