@@ -1,5 +1,6 @@
 /** The refusals of an API server, and what they are called. */
 import type { Status } from '../api/schema/types.ts';
+import { isKnownError, systemCode } from '../errors/known-error.ts';
 
 /** What the API server answered when it did not do what was asked. */
 export class ApiError extends Error {
@@ -46,4 +47,9 @@ export function isNamespaceTerminating(err: unknown): boolean {
 export function ignoreNotFound(err: unknown): undefined {
   if (!isNotFound(err)) throw err;
   return undefined;
+}
+
+/** There was no answer, as the server's certificate does not hold yet, or no longer, by the clock of this machine. */
+export function isOutOfTime(err: unknown): boolean {
+  return /CERT_(NOT_YET_VALID|HAS_EXPIRED)/.test(systemCode(isKnownError(err) ? err.cause : err) ?? '');
 }

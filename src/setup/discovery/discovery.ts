@@ -5,10 +5,10 @@
 import { parse } from 'yaml';
 import { configMaps } from '../../api/resource-types.ts';
 import type { ConfigMap } from '../../api/schema/types.ts';
-import { ApiError } from '../../client/api-error.ts';
+import { ApiError, isOutOfTime } from '../../client/api-error.ts';
 import { Client } from '../../client/client.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { isKnownError, KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
+import { isKnownError, KnownError, messageOf } from '../../errors/known-error.ts';
 import { type Token, tokenText } from '../token/token.ts';
 import { type ClusterInfo, clusterInfoName, clusterInfoNamespace, readClusterInfo, verifyClusterInfo } from './cluster-info.ts';
 import { pinned, publicKeyHash } from './public-key-hash.ts';
@@ -83,10 +83,9 @@ async function read(
 
 function unreachable(server: string, err: unknown): KnownError {
   const why = err instanceof ApiError ? `it answers ${err.code}: ${err.message}` : messageOf(isKnownError(err) ? (err.cause ?? err) : err);
-  const isOfTime = /CERT_(NOT_YET_VALID|HAS_EXPIRED)/.test(systemCode(isKnownError(err) ? err.cause : err) ?? '');
   return new KnownError('API_UNREACHABLE', `Cannot reach the control plane at ${server}: ${why}`, {
     cause: err,
-    hint: isOfTime
+    hint: isOutOfTime(err)
       ? 'Compare the clocks: date -u here and there. Set this one by NTP: timedatectl set-ntp true'
       : `Is it up, and is its port open from here? Try: curl -k ${server}/version`,
   });

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { nodes as nodesResource } from '../../api/resource-types.ts';
 import type { Node } from '../../api/schema/types.ts';
-import { ApiError, ignoreNotFound, isForbidden } from '../../client/api-error.ts';
+import { ApiError, ignoreNotFound, isForbidden, isOutOfTime } from '../../client/api-error.ts';
 import { Client } from '../../client/client.ts';
 import type { ClientConfig } from '../../client/client-config.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
@@ -16,7 +16,9 @@ export interface Heard extends Pick<Facts, 'nodes' | 'skewMs'> {
   readonly cluster: ClusterFact;
 }
 
-export async function askCluster(kubeconfig: string, nodeName: string, context: SetupContext): Promise<Heard> {
+type Context = Pick<SetupContext, 'clock' | 'signal' | 'timeoutMs'>;
+
+export async function askCluster(kubeconfig: string, nodeName: string, context: Context): Promise<Heard> {
   let config: ClientConfig;
   try {
     config = await loadKubeconfig(kubeconfig);
@@ -32,21 +34,41 @@ export async function askCluster(kubeconfig: string, nodeName: string, context: 
   }
 }
 
-async function ask(client: Client, nodeName: string, { clock, signal }: SetupContext): Promise<Heard> {
+async function ask(client: Client, nodeName: string, context: Context): Promise<Heard> {
   const { server } = client;
+  const { signal } = context;
   let skewMs: number | undefined;
   try {
-    const before = clock.now();
-    const response = await client.transport.send({ method: 'GET', path: '/version', signal });
-    response.resume();
-    skewMs = skewOf(response.headers.date, before, clock.now());
+    skewMs = await askTime(client, context);
     const items = await listNodes(client, nodeName, signal);
     const own = items.find(({ metadata }) => metadata.name === nodeName);
     return { cluster: { kind: 'heard', server, node: own && nodeFact(own) }, nodes: items.map(knownNode), skewMs };
   } catch (err) {
     signal.throwIfAborted();
     const kind = err instanceof ApiError && (err.code === 401 || err.code === 403) ? 'refused' : 'silent';
-    return { cluster: { kind, server, why: messageOf(err) }, nodes: [], skewMs };
+    const outOfTime = isOutOfTime(err);
+    // With a clock that is far off no certificate holds. What time it is there is asked all the same, and nothing is told to whoever answers.
+    if (outOfTime) skewMs = await askTimeOfAnybody(server, context);
+    return { cluster: { kind, server, why: messageOf(err), outOfTime }, nodes: [], skewMs };
+  }
+}
+
+async function askTime(client: Client, { clock, signal }: Context): Promise<number | undefined> {
+  const before = clock.now();
+  const response = await client.transport.send({ method: 'GET', path: '/version', signal });
+  response.resume();
+  return skewOf(response.headers.date, before, clock.now());
+}
+
+async function askTimeOfAnybody(server: string, context: Context): Promise<number | undefined> {
+  const client = new Client({ server, insecureSkipTlsVerify: true, timeoutMs: context.timeoutMs });
+  try {
+    return await askTime(client, context);
+  } catch {
+    context.signal.throwIfAborted();
+    return undefined;
+  } finally {
+    client.close();
   }
 }
 

@@ -23,7 +23,9 @@ export const controlPlane: Examination = ({ cluster }) => {
           error(
             'ControlPlane',
             `${cluster.server} does not answer: ${cluster.why}`,
-            'Does "fairlead server" run there, and does a firewall let its port through?',
+            cluster.outOfTime
+              ? 'Set the clock right that is wrong, date -u here or there; where both are right: fairlead certs check, on the control plane'
+              : 'Does "fairlead server" run there, and does a firewall let its port through?',
           ),
         ],
         '',

@@ -283,6 +283,16 @@ test('reportText() has a line for each finding with its cure below, and says wha
   assert.match(text, /^• services: not looked at, neither /m);
 });
 
+test('a control plane that is silent as no certificate holds has the clocks for a cure', () => {
+  const silent = { kind: 'silent', server, why: 'certificate is not yet valid', outOfTime: true } as const;
+  const findings = examine(changed({ cluster: silent, machine: { skewMs: -10 * day } })).flatMap((one) => one.findings);
+  assert.deepEqual(
+    findings.map(({ id }) => id),
+    ['ControlPlane', 'ClockSkew'],
+  );
+  assert.match(findings[0]?.cure ?? '', /^Set the clock right/);
+});
+
 test('a cure names the link that it is about', () => {
   const [podMtu] = examine(changed({ network: { podMtu: 1500 } })).flatMap(({ findings }) => findings);
   assert.match(podMtu?.cure ?? '', /ip link set eth0 mtu 1550/);

@@ -26,7 +26,8 @@ export interface ServiceFact {
 export type ClusterFact =
   /** This machine has no kubeconfig, or one that cannot be read. */
   | { readonly kind: 'none'; readonly why: string }
-  | { readonly kind: 'silent'; readonly server: string; readonly why: string }
+  /** `outOfTime`: its certificate does not hold yet, or no longer, by the clock here. */
+  | { readonly kind: 'silent'; readonly server: string; readonly why: string; readonly outOfTime?: boolean }
   | { readonly kind: 'refused'; readonly server: string; readonly why: string }
   /** `node` is undefined when it has not registered. */
   | { readonly kind: 'heard'; readonly server: string; readonly node: NodeFact | undefined };
