@@ -77,6 +77,12 @@ describe('allocate()', () => {
       ['b', ['192.0.2.10']],
     ],
     [
+      'gives what is asked for in the order of the families, however it is written',
+      '192.0.2.10 fd00::10 of both',
+      request('a', { families: [4, 6], wanted: ['fd00::10', '192.0.2.10'] }),
+      [pool('both', ['192.0.2.10', 'fd00::10'])],
+    ],
+    [
       'refuses an address of another family',
       'requested address "fd00::10" does not match the ipFamilies of the Service',
       request('a', { wanted: ['fd00::10'] }),

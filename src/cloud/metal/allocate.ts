@@ -53,19 +53,20 @@ function refused(why: string): Allocation {
   return { kind: 'refused', why };
 }
 
-function assigned(addresses: readonly string[], pool: Pool): Allocation {
-  return { kind: 'assigned', addresses, pool };
+/** In the order of the Service's families: by the first one of them a node is chosen to tell of all. */
+function assigned({ families }: AddressRequest, addresses: readonly string[], pool: Pool): Allocation {
+  const place = (ip: string): number => families.indexOf(familyOf(ip));
+  return { kind: 'assigned', addresses: addresses.toSorted((a, b) => place(a) - place(b)), pool };
 }
 
 /** Those that it holds, when nothing speaks against them. */
 function keep(request: AddressRequest, pools: readonly Pool[], book: AddressBook): Allocation | undefined {
   const { service, wanted, claim } = request;
-  const place = (ip: string): number => request.families.indexOf(familyOf(ip));
-  const held = book.addressesOf(service).toSorted((a, b) => place(a) - place(b));
+  const held = book.addressesOf(service);
   const isWhole = request.families.length === held.length && request.families.every((family) => held.some((ip) => familyOf(ip) === family));
   if (!isWhole || (wanted.length > 0 && wanted.toSorted().join() !== held.toSorted().join())) return undefined;
   const pool = poolOf(request, pools, held);
-  return pool && held.every((ip) => book.refusal(ip, service, claim) === undefined) ? assigned(held, pool) : undefined;
+  return pool && held.every((ip) => book.refusal(ip, service, claim) === undefined) ? assigned(request, held, pool) : undefined;
 }
 
 /** The pool that has all of them and is for this Service. */
@@ -83,7 +84,7 @@ function byAddress(request: AddressRequest, pools: readonly Pool[], book: Addres
   const pool = poolOf(request, pools, wanted);
   if (!pool) return refused(`${quoted(wanted)} is not allowed in config`);
   const why = wanted.map((ip) => book.refusal(ip, service, claim)).find((one) => one !== undefined);
-  return why === undefined ? assigned(wanted, pool) : refused(why);
+  return why === undefined ? assigned(request, wanted, pool) : refused(why);
 }
 
 function quoted(addresses: readonly string[]): string {
@@ -97,7 +98,7 @@ function fromPools(request: AddressRequest, pools: readonly Pool[], book: Addres
   for (const families of wishes)
     for (const pool of pools) {
       const found = families.map((family) => firstFree(request, pool, family, book));
-      if (found.every((ip) => ip !== undefined)) return assigned(found, pool);
+      if (found.every((ip) => ip !== undefined)) return assigned(request, found, pool);
     }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { configMaps, secrets, services } from '../../api/resource-types.ts';
+import { configMaps, namespaces, secrets, services } from '../../api/resource-types.ts';
 import type { Service } from '../../api/schema/types.ts';
 import type { Reconciler } from '../../client/controller.ts';
 import { ServiceController } from '../service/controller.ts';
@@ -43,13 +43,14 @@ class Scene implements AsyncDisposable {
     );
   }
 
-  /** Passes until nothing is left to do; gives the events. */
-  async settle(): Promise<string[]> {
+  /** Passes until nothing is left to do; gives the events. What happens `late` no copy shows at the first pass. */
+  async settle(late = (): void => {}): Promise<string[]> {
     const events: string[] = [];
     for (let round = 0; ; round++) {
       assert.ok(round < 20, 'it comes to rest');
       const keys = (await this.#news?.deliver()) ?? [];
       if (keys.length === 0) return events;
+      if (round === 0) late();
       for (const key of keys) if (this.#controller) events.push(...(await this.bed.pass(this.#controller, key)).events);
     }
   }
@@ -268,6 +269,19 @@ describe('addresses out of pools', () => {
     await scene.settle();
     assert.equal(scene.addressesOf('a'), '192.0.2.10');
     assert.equal(scene.bed.client.find(services, 'default/a')?.metadata.annotations?.['fairlead.dev/announce'], 'layer2');
+  });
+
+  test('a pool is chosen by labels of the namespace, also of one that is as new as its Service', async () => {
+    await using scene = new Scene();
+    const gold = 'service-allocation: {namespace-selectors: [{match-labels: {tier: gold}}]}';
+    scene.write(
+      `address-pools: [{name: all, addresses: [192.0.2.10-192.0.2.20]}, {name: gold, addresses: [198.51.100.10-198.51.100.20], ${gold}}]`,
+    );
+    scene.restart();
+    scene.put('a');
+    const metadata = { name: 'default', labels: { tier: 'gold' } };
+    await scene.settle(() => scene.bed.put(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata }));
+    assert.equal(scene.addressesOf('a'), '198.51.100.10');
   });
 
   test('what a Service asks for is read from its fields and from annotations of both ages', async () => {

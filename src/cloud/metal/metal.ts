@@ -77,7 +77,7 @@ export class MetalLoadBalancers implements LoadBalancers {
   async ensure(service: Service): Promise<Balanced> {
     const key = objectKey(service);
     await this.#ensureKey();
-    const request = addressRequest(service, this.#namespaces.get(service.metadata.namespace ?? ''));
+    const request = addressRequest(service, await this.#namespaceOf(service));
     const result = 'why' in request ? ({ kind: 'refused', why: request.why } as const) : allocate(request, this.#pools, this.#book);
     if (result.kind === 'refused') {
       this.#waiting.add(key);
@@ -119,6 +119,11 @@ export class MetalLoadBalancers implements LoadBalancers {
         if (!isAlreadyExists(err)) throw err;
       });
     this.#hasKey = true;
+  }
+
+  /** Its copy may come later than that of a Service which was made at the same time, and by its labels pools are chosen. */
+  async #namespaceOf({ metadata: { namespace = '' } }: Service): Promise<Namespace | undefined> {
+    return this.#namespaces.get(namespace) ?? (await this.#context.client.get(namespaces, namespace).catch(ignoreNotFound));
   }
 
   #follow(service: Service): void {
