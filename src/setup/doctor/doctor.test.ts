@@ -218,6 +218,39 @@ const cases: readonly (readonly [string, Change, readonly string[]])[] = [
     { firewall: { ruleset: '\ttype filter hook input priority filter; policy drop;' } },
     ['warning VXLANBlocked'],
   ],
+  [
+    'a last rule that rejects the rest',
+    rule('-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n-A INPUT -j REJECT --reject-with icmp-host-prohibited'),
+    ['warning VXLANBlocked'],
+  ],
+  ['a last rule with a comment', rule('-A INPUT -m comment --comment "the rest" -j DROP'), ['warning VXLANBlocked']],
+  [
+    'a last rule behind one that lets the port in',
+    rule('-A INPUT -p udp -m udp --dport 8472 -j ACCEPT\n-A INPUT -j REJECT --reject-with icmp-host-prohibited'),
+    [],
+  ],
+  ['a last rule for one link', rule('-A INPUT -i eth9 -j DROP'), []],
+  ['a last rule on the way through', rule('-A FORWARD -j REJECT --reject-with icmp-host-prohibited'), []],
+  [
+    "firewalld's last rule of nft",
+    {
+      firewall: {
+        ruleset:
+          'chain filter_INPUT {\n\ttype filter hook input priority filter + 10; policy accept;\n\tct state { established, related } accept\n\treject with icmpx admin-prohibited\n\t}\n',
+      },
+    },
+    ['warning VXLANBlocked'],
+  ],
+  [
+    'a last rule of another chain of nft',
+    {
+      firewall: {
+        ruleset:
+          'chain input {\n\ttype filter hook input priority filter; policy accept;\n\tjump x\n\t}\n\tchain x {\n\tip saddr 192.0.2.1 accept\n\tdrop\n\t}\n',
+      },
+    },
+    [],
+  ],
   ['a drop by default on the way through', { firewall: { ruleset: '\ttype filter hook forward priority filter; policy drop;' } }, []],
   [
     'such a rule, and no VXLAN',

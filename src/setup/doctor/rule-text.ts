@@ -27,8 +27,16 @@ export function refusals(text: string, port: number): string[] {
     .filter((rule) => isUdp(rule) && names(rule, port) && /-j (DROP|REJECT)\b|\b(drop|reject)\b/.test(rule.replace(/comment "[^"]*"/, '')));
 }
 
-/** Whether the way in ends in a drop for what no rule accepts, and no rule names this port. */
+/** A policy, or a last rule that lets nothing through, as machines of clouds and firewalld have it. */
+function endsInRefusal(text: string): boolean {
+  if (/^:INPUT DROP\b/m.test(text) || /hook input [^;\n]*; policy drop;/.test(text)) return true;
+  if (/^-A INPUT (-m comment --comment ("[^"]*"|\S+) )?-j (DROP|REJECT)\b/m.test(text)) return true;
+  const chains = text.split(/^\s*\}\s*$/m).filter((chain) => /hook input /.test(chain));
+  const last = chains.map((chain) => chain.trimEnd().split('\n').at(-1)?.trim() ?? '');
+  return last.some((rule) => /^(counter (packets \d+ bytes \d+ )?)?(drop|reject)\b/.test(rule));
+}
+
+/** Whether what no rule accepts is refused on its way in, and no rule names this port. */
 export function refusesByDefault(text: string, port: number): boolean {
-  const drops = /^:INPUT DROP\b/m.test(text) || /hook input [^;\n]*; policy drop;/.test(text);
-  return drops && !text.split('\n').some((rule) => isUdp(rule) && names(rule, port));
+  return endsInRefusal(text) && !text.split('\n').some((rule) => isUdp(rule) && names(rule, port));
 }
