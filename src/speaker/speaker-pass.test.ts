@@ -193,6 +193,23 @@ describe('a speaker', () => {
     assert.deepEqual(scene.events, []);
   });
 
+  test('says so once, however often it looks, and again when it comes to lack it again', async () => {
+    await using scene = new Scene();
+    scene.node('me');
+    scene.service('a', ['192.0.2.100'], 'layer2', { 'fairlead.dev/announce-interfaces': 'eth1' });
+    scene.service('b', ['192.0.2.101']);
+    await scene.start();
+    const again = async (links: NodeLink[]): Promise<number> => {
+      scene.links = links;
+      scene.speaker.poke();
+      await scene.settle();
+      return scene.said.length;
+    };
+    assert.equal(await again([eth0]), 1);
+    assert.equal(await again([eth0, { ...eth0, index: 7, name: 'eth1' }]), 1);
+    assert.equal(await again([eth0]), 2);
+  });
+
   test('ends with all that it announced', async () => {
     await using scene = new Scene();
     scene.node('me');

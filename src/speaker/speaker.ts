@@ -43,7 +43,8 @@ export class Speaker {
   #pending: { cancel(): void } | undefined;
   #last: Promise<void> = Promise.resolve();
   #isEnded = false;
-  #said = '';
+  /** Of the last look. */
+  #said: ReadonlySet<string> = new Set();
 
   constructor(options: SpeakerOptions) {
     this.#options = options;
@@ -119,12 +120,15 @@ export class Speaker {
     this.#quieten(announced, links);
     const own = this.#chosen(announced);
     const wanted = new Map<string, AnnouncingLink>();
+    const lacking = new Set<string>();
     for (const service of own)
       for (const ip of announcedAddresses(service)) {
         const link = this.#linkFor(ip, service, links);
-        this.#say(ip, service, link);
         if (link) wanted.set(ip, link);
+        else lacking.add(this.#lackOf(ip, service));
       }
+    for (const text of lacking) if (!this.#said.has(text)) this.#options.log.warn(text);
+    this.#said = lacking;
     const begun = new Set(announcer.set(wanted));
     for (const service of own)
       if (announcedAddresses(service).some((ip) => begun.has(ip)))
@@ -151,13 +155,11 @@ export class Speaker {
     return names && linkFor(ip, links, internalIps(this.#nodes.get(nodeName)), names);
   }
 
-  /** Says for which address that falls to this node there is no link. */
-  #say(ip: string, service: Service, link: NodeLink | undefined): void {
+  /** What to say of an address that falls to this node, and for which it has no link. */
+  #lackOf(ip: string, service: Service): string {
     const names = linksFor(service, this.#options.interfaces);
     const why = names?.length === 0 ? "has its network or the node's address" : `is one of ${names?.join(', ') ?? 'those that may'}`;
-    const text = link ? '' : `Cannot announce "${ip}": no link of this node that is up ${why}`;
-    if (text !== this.#said && text !== '') this.#options.log.warn(text);
-    this.#said = text;
+    return `Cannot announce "${ip}": no link of this node that is up ${why}`;
   }
 
   /** Proxies of modes ipvs and userspace give every node every address, and each would answer for it. */
