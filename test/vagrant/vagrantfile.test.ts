@@ -111,6 +111,20 @@ describe('the Vagrantfile', { skip: !hasRuby && 'ruby is not installed' }, () =>
     assert.equal(readFileSync(join(project, 'npm.log'), 'utf8'), 'run --silent build\n');
   });
 
+  test('knows later what the lab was made of, and leaves none of its machines behind', async () => {
+    const machinesOf = (all: readonly Provisioned[]): string[] => [...new Set(all.map(({ machine }) => machine))];
+    const made = ['control-plane-1', 'control-plane-2', 'control-plane-3', 'worker-1', 'worker-2', 'worker-5'];
+    await read({ ...three, FAIRLEAD_WORKERS: '5' });
+    for (const machine of made) {
+      mkdirSync(join(dir, 'machines', machine, 'libvirt'), { recursive: true });
+      writeFileSync(join(dir, 'machines', machine, 'libvirt/id'), 'x');
+    }
+    assert.deepEqual(machinesOf(await read({})), made);
+    await assert.rejects(read({ FAIRLEAD_STORE: 'sqlite' }), /store is \\?"sqlite\\?", and the lab that is there has etcd: leave it out/);
+    rmSync(join(dir, 'machines'), { recursive: true });
+    assert.deepEqual(machinesOf(await read({ FAIRLEAD_WORKERS: '1' })), ['control-plane', 'worker-1']);
+  });
+
   test('has the first of three control planes begin, and the others enter', async () => {
     const all = await read(three);
     assert.deepEqual(argsOf(all, 'control-plane-1', 'etcd'), ['control-plane-1', a, 'begin', b, c]);

@@ -19,6 +19,8 @@ class Plan
   NUMBERS = { 'workers' => 0..189, 'cpus' => 1..1024, 'memory' => 1..16_777_216 }.freeze
   TEXTS = %w[box network ipvs_scheduler].freeze
   NAMES = (CHOICES.keys + NUMBERS.keys + TEXTS).freeze
+  # What a lab keeps while it is there.
+  FIXED = %w[control_planes store network].freeze
   # Why a store is for one control plane.
   ALONE = {
     'sqlite' => 'the file of store sqlite cannot be shared',
@@ -27,9 +29,14 @@ class Plan
 
   attr_reader :settings
 
-  def initialize(text, env = {})
-    given = read(text)
+  # `made_by`: settings of the lab that is there, and `present`: its machines.
+  def initialize(text, env = {}, made_by: {}, present: [])
+    given = read(text).merge(made_by)
     @settings = NAMES.to_h { |name| [name, env.fetch(self.class.variable(name), given[name]).to_s] }
+    @present = present
+    made_by.each do |name, value|
+      refuse(name, "and the lab that is there has #{value}: leave it out, and for another lab \"vagrant destroy\" first") if @settings[name] != value
+    end
     CHOICES.each { |name, choices| refuse(name, "but may be #{choices.join(' or ')}") unless choices.include?(@settings[name]) }
     NUMBERS.each do |name, range|
       refuse(name, 'no number') unless @settings[name].match?(/\A\d+\z/)
@@ -63,8 +70,10 @@ class Plan
     (1..3).to_h { |n| ["control-plane-#{n}", address(6 + n)] }
   end
 
+  # Fewer are set than there are: one goes by "vagrant destroy worker-3" alone.
   def workers
-    (1..@settings['workers'].to_i).to_h { |n| ["worker-#{n}", address(10 + n)] }
+    numbers = (1..@settings['workers'].to_i).to_a | @present.filter_map { |name| name[/\Aworker-(\d+)\z/, 1]&.to_i }
+    numbers.to_h { |n| ["worker-#{n}", address(10 + n)] }
   end
 
   def machines

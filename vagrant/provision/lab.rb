@@ -1,0 +1,31 @@
+# frozen_string_literal: true
+
+require 'fileutils'
+require 'yaml'
+
+# What there is of a lab, in Vagrant's folder. What "vagrant up" was told by environment holds for every later command, also in another shell: else
+# "vagrant destroy" would leave machines behind that settings.yaml does not have.
+class Lab
+  def initialize(kept)
+    @kept = kept
+    @file = File.join(kept, 'fairlead', 'lab')
+  end
+
+  # Names of those that Vagrant has made and not destroyed.
+  def machines
+    Dir[File.join(@kept, 'machines/*/*/id')].map { |path| File.basename(File.dirname(path, 2)) }.uniq
+  end
+
+  # Settings with which it was made.
+  def settings
+    machines.empty? || !File.exist?(@file) ? {} : YAML.safe_load(File.read(@file))
+  end
+
+  # The next one is made by these. One that is there keeps what it has.
+  def made_by(settings)
+    return unless machines.empty?
+
+    FileUtils.mkdir_p(File.dirname(@file), mode: 0o700)
+    File.write(@file, YAML.dump(settings))
+  end
+end
