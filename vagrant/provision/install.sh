@@ -2,6 +2,8 @@
 # The package, a container runtime, and the images that the tour runs. Root's work; nothing to do when it is done.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
+# At its first boot a machine may be upgrading itself: who installs waits for it, here and in the steps after this one.
+[ -e /etc/apt/apt.conf.d/90fairlead ] || echo 'DPkg::Lock::Timeout "600";' >/etc/apt/apt.conf.d/90fairlead
 # curl, dig and each mode's own tool are there to look with.
 tools='containerd runc iptables nftables ipset ipvsadm conntrack busybox-static curl bind9-dnsutils'
 if ! dpkg --status $tools >/dev/null 2>&1; then
