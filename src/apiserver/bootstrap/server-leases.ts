@@ -16,19 +16,26 @@ export interface ServerAddress {
 
 export class ServerLeases {
   readonly #store: Store;
+  /** The revision of the lease as it was written last. A store that was set back has no such one, and nothing is written there. */
+  #renewed: number | undefined;
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  async renew({ ip, port }: ServerAddress): Promise<void> {
+  async renew(address: ServerAddress): Promise<void> {
+    const { ip, port } = address;
     const lease: Endpoints = {
       apiVersion: 'v1',
       kind: 'Endpoints',
       metadata: { name: 'kubernetes', namespace: 'default' },
       subsets: [{ addresses: [{ ip }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
     };
-    await this.#store.put(prefix + ip, Buffer.from(JSON.stringify(lease)), { ttlSeconds });
+    const condition = this.#renewed === undefined ? {} : { ifRevision: this.#renewed };
+    const put = await this.#store.put(prefix + ip, Buffer.from(JSON.stringify(lease)), { ttlSeconds, ...condition });
+    this.#renewed = put.ok ? put.record.modRevision : undefined;
+    // It has run out, or somebody else wrote it.
+    if (!put.ok) await this.renew(address);
   }
 
   /** In the order of their keys, which is the same for all who ask. */

@@ -65,6 +65,8 @@ export class Endpoints {
   #nextLookHome = 0;
   #clusterId: number | undefined;
   #revision = 0;
+  /** Why nothing of this etcd is believed any more. */
+  #setBack: KnownError | undefined;
   #closed = false;
   /** Called with a member that does not answer. */
   onSilence: (url: string) => void = () => {};
@@ -97,6 +99,7 @@ export class Endpoints {
     if (this.#inFlight >= maxInFlight) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#inFlight++;
     try {
+      if (this.#setBack) throw this.#setBack;
       return await this.#call(method, request, repeat);
     } finally {
       this.#inFlight--;
@@ -202,7 +205,10 @@ export class Endpoints {
     });
   }
 
-  /** Data that was set back to an earlier state would be taken for what the caches know already: it is refused. */
+  /**
+   * Data that was set back to an earlier state would be taken for what the caches know already: it is refused from then on, also when others have
+   * brought its revision as far again.
+   */
   #takeHeader(member: Member, method: Method, response: { readonly header?: Header }, known: number): KnownError | undefined {
     member.term = Math.max(member.term, response.header!.raftTerm);
     // What a member says of itself may be late; reads and writes are not.
@@ -210,9 +216,12 @@ export class Endpoints {
     const { revision } = response.header!;
     this.#revision = Math.max(this.#revision, revision);
     if (revision >= known) return undefined;
-    return new KnownError('STORE_CORRUPT', `Cannot use the etcd at "${member.url}": its revision went back from ${known} to ${revision}`, {
-      hint: 'When etcd was set back to an earlier state, restart every API server that uses it',
-    });
+    this.#setBack ??= new KnownError(
+      'STORE_CORRUPT',
+      `Cannot use the etcd at "${member.url}": its revision went back from ${known} to ${revision}`,
+      { hint: 'When etcd was set back to an earlier state, restart every API server that uses it' },
+    );
+    return this.#setBack;
   }
 
   /** A stream of watches from the member whose turn it is. It ends when that member has no leader. */

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -203,6 +204,20 @@ export class TestEtcd implements AsyncDisposable {
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
+  }
+
+  /** Notes the state of the only member; gives what sets it back to that. It is started anew both times. */
+  async keep(): Promise<() => Promise<void>> {
+    const [now, then] = [this.file('m0'), this.file('then')];
+    await this.kill();
+    await cp(now, then, { recursive: true });
+    await this.start();
+    return async () => {
+      await this.kill();
+      await rm(now, { recursive: true });
+      await rename(then, now);
+      await this.start();
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
