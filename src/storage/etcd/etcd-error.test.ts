@@ -25,6 +25,7 @@ describe('outcomeOf()', () => {
     ['a lease that is gone', error(status.NOT_FOUND, 'etcdserver: requested lease not found'), 'refused'],
     ['a full etcd', error(status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded'), 'refused'],
     ['an etcd that has too much to do', error(status.RESOURCE_EXHAUSTED, 'etcdserver: too many requests'), 'unsent'],
+    ['a member that learns', error(status.FAILED_PRECONDITION, 'etcdserver: rpc not supported for learner'), 'unsent'],
     ['a member without a leader', error(status.UNAVAILABLE, 'etcdserver: no leader'), 'unsent'],
     ['a connection that never was', error(status.UNAVAILABLE, 'No connection established. Last error: ECONNREFUSED'), 'unsent'],
     ['a name that nobody knows', error(status.UNAVAILABLE, 'Name resolution failed for target dns:a:2379'), 'unsent'],

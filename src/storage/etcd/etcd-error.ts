@@ -32,7 +32,7 @@ export class LeaderChanged extends Error {
 /** gRPC found nobody to send the call to. */
 const notSent = /^(No connection established|Name resolution failed|Channel closed before call started|.*belongs to another cluster)/;
 /** etcd says it before it proposes a write. */
-const notProposed = /too many requests|etcdserver: not capable|no leader/;
+const notProposed = /too many requests|etcdserver: not capable|no leader|not supported for learner/;
 
 const refusals: ReadonlySet<number | undefined> = new Set([
   status.INVALID_ARGUMENT,
@@ -91,7 +91,7 @@ const rows: readonly Row[] = [
   {
     says: /database space exceeded/,
     code: 'STORE_FULL',
-    hint: 'etcd raised its NOSPACE alarm: deletes still work. Run "etcdctl compact" and "etcdctl defrag" on each member or raise its --quota-backend-bytes, then "etcdctl alarm disarm"',
+    hint: 'etcd raised its NOSPACE alarm: deletes still work. Run "etcdctl compaction REVISION" with the one that "etcdctl endpoint status -w json" tells and "etcdctl defrag --cluster", or raise --quota-backend-bytes of each member, then "etcdctl alarm disarm"',
   },
   {
     says: /request is too large|message larger than max/,

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import { systemClock } from '../../clock/clock.ts';
+import { isKnownError } from '../../errors/known-error.ts';
+import { openStore } from '../open.ts';
+import { type Answers, FakeEtcd } from '../testing/fake-etcd.ts';
+import { Endpoints } from './endpoints.ts';
+
+const header = { clusterId: 1, memberId: 1, revision: 5, raftTerm: 2 };
+
+function member(answers: Answers = {}, version = '3.5.9'): Promise<FakeEtcd> {
+  return FakeEtcd.start({
+    Status: () => ({ header, version, leader: 1, errors: [] }),
+    Range: () => ({ header, kvs: [], count: 0 }),
+    ...answers,
+  });
+}
+
+describe('an etcd', () => {
+  for (const version of ['2.3.8', '3.3.27', '4.0.0', ''])
+    test(`of version "${version}" is refused at the start`, async () => {
+      await using etcd = await member({}, version);
+      await assert.rejects(openStore(`etcd=${etcd.url}`, {}), (err) => {
+        assert.ok(isKnownError(err, 'BAD_CONFIG'), String(err));
+        assert.equal(err.message, `Cannot use the etcd at "${etcd.url}": it is of version ${version}`);
+        assert.match(err.hint ?? '', /3\.4 or later/);
+        return true;
+      });
+    });
+
+  for (const version of ['3.4.0', '3.5.9', '3.10.1'])
+    test(`of version "${version}" is used`, async () => {
+      await using etcd = await member({}, version);
+      const endpoints = new Endpoints([etcd.url], undefined, systemClock);
+      await endpoints.examineAll();
+      assert.equal((await endpoints.call('Range', { key: '/a' })).response.header?.revision, 5);
+      endpoints.close();
+    });
+});
+
+// As etcd 3.4 says it, and as later ones do.
+for (const code of [status.UNAVAILABLE, status.FAILED_PRECONDITION])
+  test(`a learner, which takes no calls, is passed over: ${status[code]}`, async () => {
+    const learns = (): never => {
+      throw Object.assign(new Error(), { code, details: 'etcdserver: rpc not supported for learner' });
+    };
+    await using learner = await member({ Range: learns, Txn: learns });
+    await using voter = await member({ Txn: () => ({ header, succeeded: true, responses: [] }) });
+    const endpoints = new Endpoints([learner.url, voter.url], undefined, systemClock);
+    const { doubtful } = await endpoints.call('Txn', { success: [] }, 'unsent');
+    assert.equal(doubtful, false);
+    assert.equal((await endpoints.call('Range', { key: '/a' })).response.header?.revision, 5);
+    endpoints.close();
+  });
