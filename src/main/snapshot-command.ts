@@ -60,7 +60,7 @@ const restore = defineCommand({
   summary: 'make a new store of a snapshot; no server may have it open, and it must not be there yet',
   ...file,
   examples: ['systemctl stop fairlead-server && fairlead snapshot restore /backup/2026-01-31.snapshot && systemctl start fairlead-server'],
-  interrupted: 'there is no new store; "fairlead snapshot restore" can be run again',
+  interrupted: 'there is no new store that a server would take; "fairlead snapshot restore" can be run again',
   options: {
     store,
     'revision-gap': textFlag('N', 'how far revisions lie above those of the snapshot, 1000000000 by default: more than were written since'),

@@ -14,7 +14,7 @@ const copy = defineCommand({
     'fairlead store copy sqlite:///var/lib/fairlead/server/state.db redis://127.0.0.1:6379/0 # every resourceVersion is kept',
     'fairlead store copy sqlite:///var/lib/fairlead/server/state.db etcd=http://127.0.0.1:2379 # all are higher than before',
   ],
-  interrupted: 'the second store is not whole: remove it, or copy again where it says so',
+  interrupted: 'the first store is as it was, and no server takes what there is of the second one; run the same copy again',
   options: { output: outputOption },
   async run({ values, positionals }) {
     const [from, to] = endsOf(positionals);

@@ -20,6 +20,7 @@ import { compactTo, keepCompacting } from './compactor.ts';
 import { Endpoints } from './endpoints.ts';
 import { failed } from './etcd-error.ts';
 import { Fence } from './fence.ts';
+import { refuseHalfFilled } from './filling.ts';
 import { firstMember, ownAddresses } from './first-member.ts';
 import type { KeySpace } from './key-space.ts';
 import { LeaseBuckets } from './lease-buckets.ts';
@@ -55,6 +56,7 @@ export class EtcdStore implements Store {
   async admit(): Promise<void> {
     await this.#try('open', () => this.#endpoints.examineAll());
     await this.#refuseProtobuf();
+    await this.#try('read', () => refuseHalfFilled(this.#endpoints, this.#space, this.#shown));
     try {
       await this.#try('write to', () => this.#fence.raise());
     } catch (err) {

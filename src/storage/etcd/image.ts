@@ -6,6 +6,7 @@ import type { EtcdSettings } from './address.ts';
 import { compactTo } from './compactor.ts';
 import { Endpoints } from './endpoints.ts';
 import { failed } from './etcd-error.ts';
+import { filling, isHalfFilled, refuseHalfFilled } from './filling.ts';
 import type { KeyRange, KeySpace } from './key-space.ts';
 import { LeaseBuckets } from './lease-buckets.ts';
 import type { Message } from './messages.ts';
@@ -58,24 +59,26 @@ export async function* readEtcdDatabase(settings: EtcdSettings): AsyncGenerator<
   }
 }
 
+/** The keys are read at once: they are what is sorted, and what tells later whether anything has changed. */
 export async function readEtcdImage(settings: EtcdSettings): Promise<StoreImage> {
   const { space, shown } = settings;
   const endpoints = await connect(settings);
   try {
-    const range = whole(space);
-    const { revision, id } = await look(endpoints, range);
+    await refuseHalfFilled(endpoints, space, shown);
+    const { revision, id } = await look(endpoints, whole(space));
+    const keys = await keysAt(endpoints, space, revision);
     return {
       engine: 'etcd',
       cluster: id.toString(16),
       revision,
       async *records() {
         try {
-          yield* recordsAt(endpoints, space, revision);
+          yield* recordsAt(endpoints, space, keys, revision);
         } catch (err) {
           throw failed('read', shown, err);
         }
       },
-      isCurrent: async () => (await look(endpoints, range)).revision === revision,
+      isCurrent: () => isUnchanged(endpoints, space, keys, revision),
       [Symbol.asyncDispose]: async () => endpoints.close(),
     };
   } catch (err) {
@@ -84,24 +87,43 @@ export async function readEtcdImage(settings: EtcdSettings): Promise<StoreImage>
   }
 }
 
-/** The keys first, to sort them; then the values, which may not fit into memory. */
-async function* recordsAt(endpoints: Endpoints, space: KeySpace, revision: number): AsyncGenerator<ImageRecord> {
+/** Without their values, in the order of their revisions. */
+async function keysAt(endpoints: Endpoints, space: KeySpace, revision: number): Promise<readonly Message<'KeyValue'>[]> {
   const found: Message<'KeyValue'>[] = [];
   let { key, rangeEnd } = whole(space);
   for (;;) {
     const { response } = await endpoints.call('Range', { key, rangeEnd, revision, limit: pageKeys, keysOnly: true });
     found.push(...response.kvs);
-    if (!response.more) break;
+    if (!response.more) return found.sort((a, b) => a.modRevision - b.modRevision);
     key = `${response.kvs.at(-1)!.key}\0`;
   }
-  found.sort((a, b) => a.modRevision - b.modRevision);
+}
+
+async function* recordsAt(
+  endpoints: Endpoints,
+  space: KeySpace,
+  keys: readonly Message<'KeyValue'>[],
+  revision: number,
+): AsyncGenerator<ImageRecord> {
   const expiry = new Expiry(endpoints);
-  for (let i = 0; i < found.length; i += batchRecords) {
-    const success = found.slice(i, i + batchRecords).map((one) => ({ requestRange: { key: one.key, revision } }));
+  for (let i = 0; i < keys.length; i += batchRecords) {
+    const success = keys.slice(i, i + batchRecords).map((one) => ({ requestRange: { key: one.key, revision } }));
     const { response } = await endpoints.call('Txn', { success });
     for (const { responseRange } of response.responses)
       for (const kv of responseRange!.kvs) yield { ...space.record(kv), expiresAt: await expiry.of(kv.lease) };
   }
+}
+
+/** Whether nobody has written there since. The revision does not tell: writes of other keys raise it, too, and so does what has expired. */
+async function isUnchanged(
+  endpoints: Endpoints,
+  space: KeySpace,
+  then: readonly Message<'KeyValue'>[],
+  revision: number,
+): Promise<boolean> {
+  const now = await keysAt(endpoints, space, (await look(endpoints, whole(space))).revision);
+  const lasting = (keys: readonly Message<'KeyValue'>[]): number => keys.filter(({ lease }) => lease === 0).length;
+  return (now.at(-1)?.modRevision ?? 0) <= revision && lasting(now) === lasting(then);
 }
 
 /** When leases end, each asked for once. */
@@ -131,26 +153,30 @@ class Expiry {
 
 /**
  * Fills an etcd that holds nothing under the prefix. Revisions are etcd's own: its revision is raised first, so that every record gets one above
- * `revision`, in the order of their old ones; all before counts as compacted. After a failure the records are removed again.
+ * `revision`, in the order of their old ones; all before counts as compacted. After a failure the records are removed again. What a try that was
+ * killed has left, no server takes, and the next one removes.
  */
 export async function fillEtcd(settings: EtcdSettings, image: StoreImage, revision: number): Promise<Filled> {
   const { space, shown } = settings;
   const endpoints = await connect(settings);
   const range = whole(space);
   try {
+    if (await isHalfFilled(endpoints, space)) await remove(endpoints, space);
     const there = await look(endpoints, range);
     if (there.count > 0)
       throw new KnownError('STORE_NOT_EMPTY', `Cannot fill store "${shown}": it holds ${there.count} records already`, {
         hint: `Give another prefix (?prefix=/NAME), or remove what is there: etcdctl del --prefix ${range.key}`,
       });
-    await raise(endpoints, space, there.revision, revision, shown);
-    await writeRecords(endpoints, space, image).catch(async (err: unknown) => {
-      await endpoints.call('Txn', { success: [{ requestDeleteRange: range }] });
+    mustReach(there.revision, revision, shown);
+    try {
+      await raise(endpoints, space, there.revision, revision);
+      await writeRecords(endpoints, space, image);
+      await compactTo(endpoints, (await look(endpoints, range)).revision);
+    } catch (err) {
+      await remove(endpoints, space);
       throw err;
-    });
-    const { revision: last } = await look(endpoints, range);
-    await compactTo(endpoints, last);
-    return { revision: last, keepsRevisions: false };
+    }
+    return { revision: await putFence(endpoints, space, new Uint8Array()), keepsRevisions: false };
   } catch (err) {
     throw failed('fill', shown, err);
   } finally {
@@ -158,8 +184,20 @@ export async function fillEtcd(settings: EtcdSettings, image: StoreImage, revisi
   }
 }
 
-/** Raises etcd's revision from one to another by writes of a key that is none of the store. */
-async function raise(endpoints: Endpoints, space: KeySpace, from: number, to: number, shown: string): Promise<void> {
+/** All records, and the mark with them. */
+async function remove(endpoints: Endpoints, space: KeySpace): Promise<void> {
+  const ranges = [whole(space), { key: space.fence }];
+  await endpoints.call('Txn', { success: ranges.map((range) => ({ requestDeleteRange: range })) });
+}
+
+/** Gives the revision of the write. */
+async function putFence(endpoints: Endpoints, space: KeySpace, value: Uint8Array): Promise<number> {
+  const { response } = await endpoints.call('Txn', { success: [{ requestPut: { key: space.fence, value } }] });
+  return response.header!.revision;
+}
+
+/** Throws BAD_CONFIG when so many writes would take too long. */
+function mustReach(from: number, to: number, shown: string): void {
   if (to - from > mostFillers)
     throw new KnownError('BAD_CONFIG', `Cannot fill store "${shown}": its revision is ${from}, and must be above ${to}`, {
       hint:
@@ -167,12 +205,15 @@ async function raise(endpoints: Endpoints, space: KeySpace, from: number, to: nu
         `"etcdctl snapshot save EMPTY" of this one, then on each member "etcdutl snapshot restore EMPTY --bump-revision ${to - from} --mark-compacted" ` +
         '(etcd 3.5.10 or later)',
     });
-  const value = new Uint8Array();
+}
+
+/** Marks it as half filled, and raises etcd's revision from one to another by writes of that mark. */
+async function raise(endpoints: Endpoints, space: KeySpace, from: number, to: number): Promise<void> {
+  await putFence(endpoints, space, filling);
   let compacted = from;
-  for (let at = from; at < to; ) {
+  for (let at = from + 1; at < to; ) {
     const count = Math.min(fillersAtOnce, to - at);
-    const puts = Array.from({ length: count }, () => endpoints.call('Txn', { success: [{ requestPut: { key: space.fence, value } }] }));
-    await Promise.all(puts);
+    await Promise.all(Array.from({ length: count }, () => putFence(endpoints, space, filling)));
     at += count;
     if (at - compacted < compactEvery) continue;
     await compactTo(endpoints, at);

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { isKnownError } from '../../errors/known-error.ts';
 import { fillStore, openImage, openStore } from '../open.ts';
@@ -71,6 +74,7 @@ describe('fairlead store copy', () => {
     ['sqlite', 'sqlite'],
     ['sqlite', 'redis'],
     ['redis', 'sqlite'],
+    ['redis', 'redis'],
     ['etcd', 'sqlite'],
     ['etcd', 'redis'],
   ];
@@ -94,7 +98,7 @@ describe('fairlead store copy', () => {
       assert.equal((await take(target, '/', '0', copied.revision + 1, 1))[0]?.revision, copied.revision + 1);
     });
 
-  for (const one of ['sqlite', 'redis'] as const)
+  for (const one of ['sqlite', 'redis', 'etcd'] as const)
     test(`from ${one} to etcd keeps every object, each with a revision above all that clients have seen`, async () => {
       const [from, to] = [fresh[one](), fresh.etcd()];
       await using ahead = await openStore(from, {});
@@ -181,6 +185,46 @@ describe('fairlead store copy', () => {
     writing.stop = true;
     await busy;
   });
+
+  test('does not mind what others write to the same etcd, and what expires there', async () => {
+    const [from, to] = [fresh.etcd(), fresh.sqlite()];
+    await using source = await openStore(from, {});
+    for (const n of [0, 1]) await source.put(key(n), bytes(`${n}`));
+    await source.put(key(2), bytes('gone soon'), { ttlSeconds: 5_000 });
+    await using neighbour = await openStore(fresh.etcd(), {});
+    await using before = await openImage(from, { closed: true });
+    await neighbour.put(key(0), bytes('of another cluster'));
+    for (const { ID } of (await etcd.ask('lease/leases')).leases as { ID: string }[]) await etcd.ask('lease/revoke', { ID });
+    assert.ok(await before.isCurrent());
+    await copyStore(from, to, () => {});
+    await source.delete(key(0));
+    assert.ok(!(await before.isCurrent()), 'one was deleted');
+    await using later = await openImage(from, { closed: true });
+    await source.put(key(1), bytes('second'));
+    assert.ok(!(await later.isCurrent()), 'one was written');
+  });
+
+  for (const kind of ['sqlite', 'redis', 'etcd'] as const)
+    test(`that was killed leaves no ${kind} store that a server takes for the whole, and the next copy fills it`, async () => {
+      const [from, to] = [fresh.sqlite(), fresh[kind]()];
+      await fillByHand(from);
+      const child = spawn(process.execPath, [new URL('./testing/fill-child.ts', import.meta.url).pathname, to], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await once(createInterface({ input: child.stdout }), 'line');
+      const ended = once(child, 'close');
+      child.kill('SIGKILL');
+      await ended;
+      if (kind === 'sqlite') assert.ok(!existsSync(new URL(to).pathname));
+      else {
+        const halfFilled = { code: 'STORE_CORRUPT', message: /it was being filled, and that did not end/, hint: /again/ };
+        await assert.rejects(openStore(to, {}), halfFilled);
+        await assert.rejects(openImage(to, { closed: true }), halfFilled);
+      }
+      await copyStore(from, to, () => {});
+      await using target = await openStore(to, {});
+      assert.equal((await everything(target)).length, 112);
+    });
 
   test('that was interrupted leaves a Redis that no server takes, and that the next copy fills', async () => {
     const [from, to] = [fresh.sqlite(), fresh.redis()];
