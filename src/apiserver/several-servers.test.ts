@@ -10,7 +10,9 @@ import { MemoryStore } from '../storage/memory/memory-store.ts';
 import { openStore } from '../storage/open.ts';
 import { type PutOptions, prefixEnd, type Store, type WriteResult } from '../storage/store.ts';
 import { TestEtcd } from '../storage/testing/etcd.ts';
+import { TestRedis } from '../storage/testing/redis.ts';
 import { ServerLeases } from './bootstrap/server-leases.ts';
+import { withoutHistory } from './cache/load.ts';
 import { type Json, TestServer } from './testing/test-server.ts';
 
 const services = '/api/v1/namespaces/default/services';
@@ -57,6 +59,11 @@ const shared: Readonly<Record<string, () => Promise<Shared>>> = {
     const etcd = await TestEtcd.start();
     const open = (): Promise<Store> => openStore(etcd.url(), { clock: systemClock, log: silentLog });
     return { stores: [await open(), await open()], end: () => etcd[Symbol.asyncDispose]() };
+  },
+  Redis: async () => {
+    const redis = await TestRedis.start();
+    const open = (): Promise<Store> => openStore(redis.url, { withoutHistory });
+    return { stores: [await open(), await open()], end: () => redis[Symbol.asyncDispose]() };
   },
 };
 
