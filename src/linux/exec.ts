@@ -3,6 +3,7 @@
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { Readable, type Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { KnownError, systemCode } from '../errors/known-error.ts';
 
 export interface ExecResult {
@@ -12,7 +13,7 @@ export interface ExecResult {
 }
 
 export interface ExecOptions {
-  /** Given to the program's standard input; of pieces the next is asked for when the program has room for it. */
+  /** Given to the program's standard input; of pieces the next is asked for when the program has room for it, one in a turn of the event loop. */
   readonly input?: string | Uint8Array | Iterable<string>;
   /** Takes standard output as it comes; the result then has none. */
   readonly onOutput?: (piece: string) => void;
@@ -32,13 +33,21 @@ function environment(extra: Readonly<Record<string, string>> | undefined): NodeJ
   return { ...process.env, ...extra, LC_ALL: 'C' };
 }
 
+/** Others have their turn between two pieces: a program that reads as fast as they come would have none for them. */
+async function* unhurried(pieces: Iterable<string>): AsyncGenerator<string> {
+  for (const piece of pieces) {
+    yield piece;
+    await setImmediate();
+  }
+}
+
 /** Starts a program that goes on by itself: a daemon, or one whose streams the caller reads. */
 export function start(file: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
   return spawn(file, args, { ...options, env: options.env ?? environment(undefined) });
 }
 
 function feed(pieces: Iterable<string>, to: Writable, onError: (err: Error) => void): void {
-  const from = Readable.from(pieces);
+  const from = Readable.from(unhurried(pieces));
   // Of the pieces: whoever makes them fails for all.
   from.on('error', (err) => {
     to.end();
