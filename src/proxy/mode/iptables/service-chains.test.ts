@@ -373,20 +373,64 @@ describe('by least-connection', () => {
     );
     assert.equal(iptables.restored.at(-1)?.match(/^COMMIT$/gm)?.length, 1);
   });
+
+  test('what changes while chances go to the kernel goes there with the next sync', async () => {
+    const { promise: isHeld, resolve: go } = Promise.withResolvers<void>();
+    const { promise: hasBegun, resolve: begin } = Promise.withResolvers<void>();
+    const restore = iptables.restore.bind(iptables);
+    iptables.restore = async (...change) => {
+      begin();
+      await isHeld;
+      await restore(...change);
+    };
+    held.set('10.244.1.2', 2);
+    await clock.advance(1000);
+    await hasBegun;
+    chains.put('n/s7', plan(7, ['10.244.9.9']));
+    const synced = chains.sync();
+    go();
+    assert.equal((await synced).full, false);
+    assert.ok(iptables.dump('ip').includes('--to-destination 10.244.9.9:8080'));
+    chains.distrust();
+    assert.deepEqual(await chains.sync(), { full: true, steps: 0 });
+  });
 });
 
-test('others have their turn while very many Services are compared', async () => {
-  for (let n = 0; n < 1000; n++) chains.put(`m/s${n}`, { ...plan(1, []), key: `m/s${n}` });
-  chains.distrust();
-  let turns = 0;
-  let isDone = false;
-  const others = (async () => {
-    for (; !isDone; turns++) await setImmediate();
-  })();
-  await chains.sync();
-  isDone = true;
-  await others;
-  assert.ok(turns >= 5, `only ${turns} turns`);
+describe('others have their turn', () => {
+  /** How often, while it syncs. */
+  const turns = async (): Promise<number> => {
+    let count = 0;
+    let isDone = false;
+    const others = (async () => {
+      for (; !isDone; count++) await setImmediate();
+    })();
+    await chains.sync();
+    isDone = true;
+    await others;
+    return count;
+  };
+  const put = (services: number, ips: readonly string[]): void => {
+    for (let n = 0; n < services; n++) chains.put(`m/s${n}`, { ...plan(1, ips), key: `m/s${n}` });
+  };
+  const fifty = Array.from({ length: 50 }, (_, i) => `10.250.0.${i}`);
+
+  for (const [what, services, ips, least] of [
+    ['very many Services', 1000, [], 5],
+    ['Services with many endpoints', 40, fifty, 10],
+  ] as const) {
+    test(`while ${what} are compared`, async () => {
+      put(services, ips);
+      chains.distrust();
+      const count = await turns();
+      assert.ok(count >= least, `only ${count} turns`);
+    });
+
+    test(`while ${what} change`, async () => {
+      put(services, ips);
+      const count = await turns();
+      assert.ok(count >= least, `only ${count} turns`);
+    });
+  }
 });
 
 describe('on the way from one plan to another no packet that is served before and after is lost', () => {

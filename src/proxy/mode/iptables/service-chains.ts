@@ -22,8 +22,8 @@ import { renderService, type ServiceRules } from './render-service.ts';
 import { RuleCount } from './rule-count.ts';
 import { trafficChains, trafficOf } from './traffic.ts';
 
-/** So many Services are rendered before others have their turn: some milliseconds. */
-const servicesAtATime = 200;
+/** So many Services and chains are rendered before others have their turn: some milliseconds. */
+const renderedAtATime = 200;
 /** So many chains are filled in one transaction. The nft tool takes time quadratic in them. */
 const chainsAtATime = 300;
 
@@ -50,7 +50,7 @@ export class ServiceChains implements ModeRules {
   #plansBefore: ReadonlyMap<string, PlacedPlan> = new Map();
   /** Whether what an earlier proxy left was looked at. */
   #hasAdopted = false;
-  /** Of Services that changed: the plan that the kernel has the rules of, if it is in step. */
+  /** Of Services that changed since the last sync began: the plan that the kernel has the rules of, if it is in step. */
   #before = new Map<string, PlacedPlan | undefined>();
   #commented = true;
   /** Whether the kernel held all of it after the last sync. */
@@ -161,14 +161,16 @@ export class ServiceChains implements ModeRules {
   async #sync(): Promise<SyncResult> {
     const doubts = this.#doubts;
     const full = !this.#inStep;
-    const changes = full ? await this.#difference() : await this.#changes();
+    const changed = Array.from(this.#before, ([key, before]) => [before, this.#plans.get(key)] as const);
+    // What is put while weights go to the kernel is the next sync's.
+    this.#before = new Map();
+    const changes = full ? await this.#difference() : await this.#changes(changed);
     this.#inStep = false;
     this.#count.begin();
     const steps = await this.#apply(sectionsOf(changes)).catch((err: unknown) => {
       if (!full) this.#partialFailures++;
       throw err;
     });
-    this.#before = new Map();
     // Weights change beside those who have doubts.
     this.#inStep = doubts === this.#doubts;
     return { full, steps };
@@ -191,17 +193,8 @@ export class ServiceChains implements ModeRules {
     return steps;
   }
 
-  #render(plan: PlacedPlan): ServiceRules {
-    return renderService(plan, this.#layout, this.#commented);
-  }
-
-  /** All Services' rules, with a pause for others now and then. */
-  async *#rendered(): AsyncGenerator<readonly [PlacedPlan, ServiceRules]> {
-    let count = 0;
-    for (const plan of this.#plans.values()) {
-      if (++count % servicesAtATime === 0) await setImmediate();
-      yield [plan, this.#render(plan)];
-    }
+  #render(plan: PlacedPlan | undefined): ServiceRules {
+    return plan ? renderService(plan, this.#layout, this.#commented) : nothing;
   }
 
   /** From what the kernel holds. */
@@ -215,11 +208,14 @@ export class ServiceChains implements ModeRules {
     const differing: PlacedPlan[] = [];
     const shared = new Map<SharedChain, string[]>(sharedChains.map((chain) => [chain, []]));
     this.#count.restart(this.#layout);
-    for await (const [plan, rules] of this.#rendered()) {
+    const pace = new Pace();
+    for (const plan of this.#plans.values()) {
+      const rules = this.#render(plan);
       this.#count.add(rules);
       for (const name of rules.chains.keys()) names.add(name);
       if ([...rules.chains].some(([name, wanted]) => !sameChain(nat?.get(name), wanted))) differing.push(plan);
       for (const [chain, own] of rules.shared) shared.get(chain)?.push(...own);
+      await pace.rendered(rules);
     }
     return {
       ...baseChanges(held, this.#layout),
@@ -261,14 +257,14 @@ export class ServiceChains implements ModeRules {
   }
 
   /** From what the kernel was told before. */
-  async #changes(): Promise<Changes> {
+  async #changes(changed: readonly PlanChange[]): Promise<Changes> {
     const filled: Chains[] = [];
     const stale: string[] = [];
     const shared = new Map<SharedChain, { gone: string[]; added: string[]; whole?: string[] }>();
-    for (const [key, planBefore] of this.#before) {
-      const planAfter = this.#plans.get(key);
-      const before = planBefore ? this.#render(planBefore) : nothing;
-      const after = planAfter ? this.#render(planAfter) : nothing;
+    const pace = new Pace();
+    for (const [planBefore, planAfter] of changed) {
+      const before = this.#render(planBefore);
+      const after = this.#render(planAfter);
       this.#count.remove(before);
       this.#count.add(after);
       filled.push(new Map([...after.chains].filter(([name, rules]) => !sameText(before.chains.get(name), rules))));
@@ -281,6 +277,7 @@ export class ServiceChains implements ModeRules {
         change.added.push(...has.filter((rule) => !had.includes(rule)));
         shared.set(chain, change);
       }
+      for (const rules of [before, after]) await pace.rendered(rules);
     }
     await this.#whole(shared);
     return { base: [], own: inParts(filled), shared, ensured: [], stale };
@@ -291,8 +288,12 @@ export class ServiceChains implements ModeRules {
     const much = [...shared].filter(([, { gone }]) => isMuch(gone));
     if (much.length === 0) return;
     for (const [, change] of much) change.whole = [];
-    for await (const [, rules] of this.#rendered())
+    const pace = new Pace();
+    for (const plan of this.#plans.values()) {
+      const rules = this.#render(plan);
       for (const [chain, change] of much) change.whole?.push(...(rules.shared.get(chain) ?? []));
+      await pace.rendered(rules);
+    }
     for (const [chain, change] of much) change.whole?.push(...tailOf(chain, this.#layout));
   }
 
@@ -306,6 +307,20 @@ export class ServiceChains implements ModeRules {
 const largeServices = 1000;
 
 const nothing: ServiceRules = { chains: new Map(), shared: new Map() };
+
+type PlanChange = readonly [before: PlacedPlan | undefined, after: PlacedPlan | undefined];
+
+/** Rendering, with a pause for others now and then. */
+class Pace {
+  #count = 0;
+
+  async rendered({ chains }: ServiceRules): Promise<void> {
+    this.#count += 1 + chains.size;
+    if (this.#count < renderedAtATime) return;
+    this.#count = 0;
+    await setImmediate();
+  }
+}
 
 function sameText(a: readonly string[] | undefined, b: readonly string[]): boolean {
   return a?.length === b.length && b.every((rule, i) => a[i] === rule);
