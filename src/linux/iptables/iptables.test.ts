@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { type Exec, mustRun, systemExec } from '../exec.ts';
+import { lockDirectory } from '../lock.ts';
 import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
 import { KernelIptables, readVersion, type Variant } from './kernel-iptables.ts';
 import { canonicalRule, probability, quoted, sameRule, wordsOf } from './rule.ts';
@@ -237,6 +242,69 @@ test('iptables-legacy has the same state whatever its rules have counted', {
     assert.equal(await iptables.mayHold('TST-', family), true);
   }
   iptables.close();
+});
+
+describe('while somebody holds the lock of iptables-legacy', {
+  skip: cannotMakeNamespaces || ((await lackingTools('-legacy')) ?? false),
+}, () => {
+  const sections: Section[] = [{ table: 'nat', fill: new Map([['TST-A', ['-j RETURN']]]) }];
+
+  /** The tools in a namespace, with a lock that no other test has. */
+  async function withLock(work: (iptables: KernelIptables, file: string) => Promise<void>): Promise<void> {
+    const dir = mkdtempSync(join(tmpdir(), 'fl-xtables-'));
+    await using net = new Namespaces();
+    await net.add('a');
+    const file = join(dir, 'lock');
+    const env = { XTABLES_LOCKFILE: file };
+    const run: Exec['run'] = (tool, args, options) => execIn(net.path('a')).run(tool, args, { ...options, env });
+    using iptables = kernelIptablesIn(net.path('a'), '-legacy', { run });
+    try {
+      await work(iptables, file);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  }
+
+  test('a change waits, holds nobody up meanwhile, and is made when the lock is free', async () => {
+    await withLock(async (iptables, file) => {
+      await iptables.features('ip');
+      // Who is held up for as long as the tool has patience finds it gone, and tries again.
+      await eventually(async () => {
+        const unlock = lockDirectory(file.replace(/lock$/, ''));
+        const isWaitedFor = (): boolean => new RegExp(`-> FLOCK .*:${statSync(file).ino} `).test(readFileSync('/proc/locks', 'utf8'));
+        const restored = iptables.restore('ip', sections);
+        restored.catch(() => {});
+        try {
+          await eventually('who waits for the lock', isWaitedFor, { timeoutMs: 4000 });
+          assert.equal((await iptables.save('ip')).get('nat')?.has('TST-A') ?? false, false);
+        } finally {
+          unlock();
+        }
+        await restored;
+      });
+      assert.equal(await iptables.hasChain('ip', 'nat', 'TST-A'), true);
+    });
+  });
+
+  test('for longer than the tool waits, it says so, and nothing is taken for an answer', async () => {
+    await withLock(async (iptables, file) => {
+      await iptables.features('ip');
+      const unlock = lockDirectory(file.replace(/lock$/, ''));
+      const said = { code: 'COMMAND_FAILED', message: /another program held the lock of iptables/, hint: /fuser/ };
+      try {
+        await Promise.all([
+          assert.rejects(iptables.restore('ip', sections), said),
+          assert.rejects(iptables.hasChain('ip', 'nat', 'POSTROUTING'), said),
+          assert.rejects(iptables.counted('ip', 'nat', 'POSTROUTING'), said),
+          assert.rejects(iptables.features('ip6'), said),
+        ]);
+      } finally {
+        unlock();
+      }
+      await iptables.restore('ip', sections);
+      assert.equal((await iptables.features('ip6')).backend, 'legacy');
+    });
+  });
 });
 
 test('iptables-nft tells of changes by others alone', {

@@ -19,7 +19,10 @@ export interface Iptables {
   save(family: TableFamily): Promise<Ruleset>;
   /** The rules of one chain with their counts; none when there is no such chain. Cheap: the other chains are not read. Without a chain all of the table. */
   counted(family: TableFamily, table: TableName, chain?: string): Promise<readonly CountedRule[]>;
-  /** Makes changes, each section all or nothing, up to the first that is refused. Throws KERNEL_REFUSED naming the line. */
+  /**
+   * Makes changes, each section all or nothing, up to the first that is refused. Throws KERNEL_REFUSED naming the line; and, as whatever runs a tool,
+   * COMMAND_FAILED when another program held the lock of the legacy backend all the while that the tool waits for it.
+   */
   restore(family: TableFamily, sections: Iterable<Section>): Promise<void>;
   hasChain(family: TableFamily, table: TableName, chain: string): Promise<boolean>;
   /** Whether there may be chains, or rules that name a chain, whose name begins so, in one family or in any. Starts no process. */

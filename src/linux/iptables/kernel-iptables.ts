@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { isKnownError, KnownError } from '../../errors/known-error.ts';
-import { type Exec, systemExec } from '../exec.ts';
+import { type Exec, type ExecResult, systemExec } from '../exec.ts';
 import { eitherFamily } from '../lack.ts';
 import { inNetns } from '../netns.ts';
 import { KernelNftables } from '../nftables/kernel-nftables.ts';
@@ -68,12 +68,19 @@ export class KernelIptables implements Iptables {
     }
   }
 
+  /** Throws when somebody held the lock all the while: that is no answer. */
+  async #ask(family: TableFamily, table: TableName, ...words: readonly string[]): Promise<ExecResult> {
+    const result = await this.#run(family, '', ['-w', lockSeconds, '-t', table, ...words]);
+    if (saysLocked(result)) throw locked(this.#tool(family, ''));
+    return result;
+  }
+
   async features(family: TableFamily): Promise<IptablesFeatures> {
     const tool = this.#tool(family, '');
     const known = this.#features.get(tool);
     if (known) return known;
     const { stdout } = await this.#run(family, '', ['--version']);
-    const { code, stderr } = await this.#run(family, '', ['-w', lockSeconds, '-t', 'nat', '-S', 'POSTROUTING']);
+    const { code, stderr } = await this.#ask(family, 'nat', '-S', 'POSTROUTING');
     if (code !== 0)
       throw new KnownError('KERNEL_FEATURE_MISSING', `Cannot use "${tool}": ${lastLine(stderr)}`, {
         hint: 'Load the modules of iptables (modprobe iptable_nat ip6table_nat), or use a kernel that has them',
@@ -103,8 +110,9 @@ export class KernelIptables implements Iptables {
     this.#hush(1);
     try {
       const input = restoreText(counted(), backend === 'legacy');
-      const { code, stderr } = await this.#run(family, '-restore', ['--noflush', ...patience], { input });
-      if (code !== 0) throw refusal(this.#tool(family, '-restore'), stderr);
+      const result = await this.#run(family, '-restore', ['--noflush', ...patience], { input });
+      if (saysLocked(result)) throw locked(this.#tool(family, '-restore'));
+      if (result.code !== 0) throw refusal(this.#tool(family, '-restore'), result.stderr);
       this.#known += count;
     } finally {
       this.#hush(-1);
@@ -122,19 +130,11 @@ export class KernelIptables implements Iptables {
   }
 
   async hasChain(family: TableFamily, table: TableName, chain: string): Promise<boolean> {
-    return (await this.#run(family, '', ['-w', lockSeconds, '-t', table, '-S', chain])).code === 0;
+    return (await this.#ask(family, table, '-S', chain)).code === 0;
   }
 
   async counted(family: TableFamily, table: TableName, chain?: string): Promise<CountedRule[]> {
-    const { code, stdout } = await this.#run(family, '', [
-      '-w',
-      lockSeconds,
-      '-t',
-      table,
-      '-v',
-      '-S',
-      ...(chain === undefined ? [] : [chain]),
-    ]);
+    const { code, stdout } = await this.#ask(family, table, '-v', '-S', ...(chain === undefined ? [] : [chain]));
     return code === 0 ? parseCounted(stdout) : [];
   }
 
@@ -221,6 +221,17 @@ function openNftables(): KernelNftables | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The exit code, RESOURCE_PROBLEM, may mean other things. Source: libxtables/xtables.c, iptables/xshared.c */
+function saysLocked({ code, stderr }: ExecResult): boolean {
+  return code === 4 && stderr.includes('xtables lock');
+}
+
+function locked(tool: string): KnownError {
+  return new KnownError('COMMAND_FAILED', `Cannot run "${tool}": another program held the lock of iptables for ${lockSeconds} s`, {
+    hint: '"fuser -v /run/xtables.lock" names it',
+  });
 }
 
 const lastLine = (text: string): string => text.trim().split('\n').at(-1) ?? '';
