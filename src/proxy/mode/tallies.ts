@@ -52,7 +52,8 @@ export class Tally {
   /** Endpoints that are gone are left out. */
   get count(): ServiceCount {
     const { service, plan, connections, refused } = this;
-    const present = endpointsOf(plan);
+    // Looked through only where there is something to tell: a Service may have thousands, and most were asked for nothing.
+    const present = this.#endpoints.size > 0 ? endpointsOf(plan) : undefined;
     return {
       service,
       port: plan.name,
@@ -61,7 +62,7 @@ export class Tally {
       ...this.#bytes,
       ...(refused === undefined ? {} : { refused }),
       endpoints: [...this.#endpoints].flatMap(([name, amounts]) => {
-        return present.has(name) ? [{ endpoint: endpointText(name), ...amounts }] : [];
+        return present?.has(name) ? [{ endpoint: endpointText(name), ...amounts }] : [];
       }),
     };
   }

@@ -38,7 +38,8 @@ export class FrontendArbiter {
   readonly #plans = new Map<string, ServicePlan>();
   /** Who claims a frontend, the first by rank first. */
   readonly #claims = new Map<string, readonly Claim[]>();
-  readonly #clusterIps = new Map<string, ReadonlySet<string>>();
+  /** Services by their cluster IP: two have the same only where objects were made by hand. */
+  readonly #clusterIps = new Map<string, readonly string[]>();
   /** Frontends that somebody wrote, by address; node ports under ''. */
   readonly #written = new NameIndex();
   /** Frontends at addresses, by the name of the node port that may be there. */
@@ -71,13 +72,13 @@ export class FrontendArbiter {
   }
 
   #moveClusterIp(key: string, from: string | undefined, to: string | undefined): void {
-    const without = (keys: ReadonlySet<string> | undefined): Set<string> => new Set([...(keys ?? [])].filter((other) => other !== key));
+    const without = (keys: readonly string[] = []): string[] => keys.filter((other) => other !== key);
     if (from !== undefined) {
       const rest = without(this.#clusterIps.get(from));
-      if (rest.size > 0) this.#clusterIps.set(from, rest);
+      if (rest.length > 0) this.#clusterIps.set(from, rest);
       else this.#clusterIps.delete(from);
     }
-    if (to !== undefined) this.#clusterIps.set(to, without(this.#clusterIps.get(to)).add(key));
+    if (to !== undefined) this.#clusterIps.set(to, [...without(this.#clusterIps.get(to)), key]);
     for (const ip of [from, to]) if (ip !== undefined) for (const name of this.#written.under(ip)) this.#decide(name, ip);
   }
 
@@ -141,7 +142,7 @@ export class FrontendArbiter {
     const holder = this.#holderOfNodePort(frontend, protocol);
     if (holder !== undefined && holder !== key) return refuse('FrontendReserved', `it is the node port of Service "${holder}"`);
     if (frontend.kind === 'cluster-ip') return taken;
-    const owner = [...(this.#clusterIps.get(frontend.ip ?? '') ?? [])].find((other) => other !== key);
+    const owner = this.#clusterIps.get(frontend.ip ?? '')?.find((other) => other !== key);
     if (owner !== undefined) return refuse('FrontendReserved', `it is the cluster IP of Service "${owner}"`);
     const why = whyReserved(frontend, protocol, this.#reserved, (ip) => this.#isOfServices(ip));
     return why === undefined ? taken : refuse('FrontendReserved', why);

@@ -87,7 +87,8 @@ function portsOf(slice: EndpointSlice, portName: string, protocol: Protocol): nu
 
 function candidateOf({ conditions, hints, nodeName }: Endpoint, ip: string, port: number): Candidate {
   return {
-    name: `${ip} . ${port}`,
+    // In one piece: a template's name would go on holding a piece beside it.
+    name: [ip, port].join(' . '),
     ip,
     port,
     ready: conditions?.ready ?? true,

@@ -25,7 +25,7 @@ import {
 } from './service-plan.ts';
 
 export const proxyNameLabel = 'service.kubernetes.io/service-proxy-name';
-const protocols: readonly string[] = ['tcp', 'udp', 'sctp'] satisfies Protocol[];
+const protocols: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
 const defaultAffinitySeconds = 10_800;
 const maxAffinitySeconds = 86_400;
 
@@ -164,13 +164,17 @@ interface Lists {
   readonly anywhere: boolean;
 }
 
-function isProgrammable({ port, protocol }: ServicePort): boolean {
-  return isPort(port) && protocols.includes((protocol ?? 'TCP').toLowerCase());
+/** Undefined for one that no rule can name. */
+function protocolOf({ protocol }: ServicePort): Protocol | undefined {
+  const name = (protocol ?? 'TCP').toLowerCase();
+  return protocols.find((one) => one === name);
 }
 
-function planPort(service: Service, slices: readonly EndpointSlice[], port: ServicePort, own: Addresses, node: NodeContext): PortPlan {
+/** Nothing of a port that no rule can name. */
+function planPort(service: Service, slices: readonly EndpointSlice[], port: ServicePort, own: Addresses, node: NodeContext): PortPlan[] {
   const name = port.name ?? '';
-  const protocol = (port.protocol ?? 'TCP').toLowerCase() as Protocol;
+  const protocol = protocolOf(port);
+  if (!isPort(port.port) || !protocol) return [];
   const { spec } = service;
   const candidates = [...candidatesOf(slices, name, protocol, node).values()];
   const external = spec?.type === 'NodePort' || spec?.type === 'LoadBalancer' || (spec?.externalIPs ?? []).length > 0;
@@ -181,19 +185,22 @@ function planPort(service: Service, slices: readonly EndpointSlice[], port: Serv
   const local = usesLocal ? addresses(localEndpoints(candidates, node), node) : [];
   const draining = addresses(drainingEndpoints(candidates, [...cluster, ...local]), node);
   const lists: Lists = { cluster: cluster.length, local: local.length, anywhere: chosen.length > 0 };
-  return {
+  const affinity = spec?.sessionAffinity === 'ClientIP' ? spec.sessionAffinityConfig?.clientIP?.timeoutSeconds : undefined;
+  const plan: PortPlan = {
     name,
     protocol,
     frontends: frontendsOf(service, port, own, lists, node),
     cluster,
     local,
     ...(draining.length > 0 ? { draining } : {}),
-    serving: new Set(protocol === 'udp' ? candidates.filter((c) => c.serving).map((c) => c.name) : []),
-    ...(spec?.sessionAffinity === 'ClientIP'
-      ? { affinitySeconds: affinitySeconds(spec.sessionAffinityConfig?.clientIP?.timeoutSeconds) }
-      : {}),
+    serving: protocol === 'udp' ? new Set(candidates.filter((c) => c.serving).map((c) => c.name)) : nobody,
+    ...(spec?.sessionAffinity === 'ClientIP' ? { affinitySeconds: affinitySeconds(affinity) } : {}),
   };
+  return [plan];
 }
+
+/** One for all: ten thousand empty ones would be two megabytes. */
+const nobody: ReadonlySet<string> = new Set();
 
 function affinitySeconds(given = defaultAffinitySeconds): number {
   return Math.min(Math.max(Math.trunc(given) || defaultAffinitySeconds, 1), maxAffinitySeconds);
@@ -226,7 +233,7 @@ export function planService(service: Service, slices: readonly EndpointSlice[], 
     key: objectKey(service),
     rank: `${metadata.creationTimestamp || withoutAge} ${objectKey(service)}`,
     clusterIp,
-    ports: withoutDoubles((spec?.ports ?? []).filter(isProgrammable).map((port) => planPort(service, slices, port, own, node))),
+    ports: withoutDoubles((spec?.ports ?? []).flatMap((port) => planPort(service, slices, port, own, node))),
     ...(checks ? { health: { port: checks, localReady: localReady(slices, node) } } : {}),
   };
 }

@@ -32,6 +32,52 @@ describe('slimService() and slimSlice()', () => {
     assert.equal(service.metadata.managedFields, managedFields, 'the object itself stays as it is');
   });
 
+  test('keep of labels and annotations of a Service those that rules heed, and of its cluster IPs no second copy', () => {
+    const service = (metadata: object, clusterIPs: string[]): Service => ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'web', namespace: 'default', ...metadata },
+      spec: { clusterIP: '10.96.0.1', clusterIPs, ipFamilies: ['IPv4'], ports: [{ port: 80 }] },
+    });
+    const applied = { 'kubectl.kubernetes.io/last-applied-configuration': '{}' };
+    const one = slimService(service({ labels: { app: 'web' }, annotations: applied }, ['10.96.0.1']));
+    assert.deepEqual([one.metadata.labels, one.metadata.annotations, one.spec?.clusterIPs], [undefined, undefined, undefined]);
+    const heeded = {
+      labels: { 'service.kubernetes.io/service-proxy-name': 'other', 'service.kubernetes.io/headless': '' },
+      annotations: { 'fairlead.dev/lb-algorithm': 'random' },
+    };
+    const all = { labels: { ...heeded.labels, app: 'web' }, annotations: { ...heeded.annotations, ...applied } };
+    const two = slimService(service(all, ['10.96.0.1', 'fd00::1']));
+    assert.deepEqual([two.metadata.labels, two.metadata.annotations], [heeded.labels, heeded.annotations]);
+    assert.deepEqual(two.spec?.clusterIPs, ['10.96.0.1', 'fd00::1']);
+  });
+
+  test('keep what many endpoints have in common once, and nothing of one in another', () => {
+    const ready = { ready: true, serving: true, terminating: false };
+    const given: EndpointSlice['endpoints'] = [
+      { addresses: ['10.0.0.1'], nodeName: 'node1', conditions: ready },
+      { addresses: ['10.0.0.2'], nodeName: 'node1', conditions: { ...ready } },
+      { addresses: ['10.0.0.3'], nodeName: 'node1', conditions: ready, hints: { forZones: [{ name: 'a' }] } },
+      { addresses: ['10.0.0.4'], nodeName: 'node1', conditions: ready, hints: { forZones: [{ name: 'b' }] } },
+      { addresses: ['10.0.0.5'], nodeName: 'node2', conditions: { ready: false } },
+      { addresses: ['10.0.0.6'], conditions: ready },
+      { addresses: [] },
+    ];
+    const { endpoints = [] } = slimSlice({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'web-1', namespace: 'default' },
+      addressType: 'IPv4',
+      endpoints: given,
+    });
+    const plain = endpoints.map(({ addresses, nodeName, conditions, hints }) => ({ addresses, nodeName, conditions, hints }));
+    assert.deepEqual(
+      plain,
+      given.map(({ addresses, nodeName, conditions, hints }) => ({ addresses, nodeName, conditions, hints })),
+    );
+    assert.equal(endpoints[0]?.conditions, endpoints[1]?.conditions);
+  });
+
   test('keep of a slice its Service, when it was triggered and the state of each endpoint, and of an endpoint one address', () => {
     const labels = { 'kubernetes.io/service-name': 'web', 'app.kubernetes.io/name': 'web' };
     const annotations = { 'endpoints.kubernetes.io/last-change-trigger-time': '2026-01-01T00:00:00Z', other: 'x' };
