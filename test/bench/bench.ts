@@ -23,6 +23,7 @@ const benches: Readonly<Record<string, Bench>> = {
     file: './proxy.ts',
     flags: withoutPauses,
   },
+  'proxy-memory': { summary: 'bytes that the proxy keeps of each Service and endpoint, without a cluster', file: './proxy-memory.ts' },
   'proxy-ipvs': { summary: 'the same in mode ipvs, in a guest kernel where this one has no IPVS', file: '../guest/bench.ts' },
   counters: { summary: 'what it costs to count the connections of Services in mode nftables', file: './counters.ts' },
   package: { summary: 'the package: its size, and how fast it starts, beside the sources', file: './package.ts' },

@@ -2,11 +2,12 @@
  * The service proxy as a process: how long until it serves, how soon a change is in the kernel, what it costs. With `--peer kube-proxy=PATH` the same of
  * kube-proxy in the same mode in the same run, as ratios.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../src/errors/known-error.ts';
+import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { buildPackage } from './build-package.ts';
 import { fairlead, type Program } from './proxy/contestant.ts';
 import { type Figures, type Limits, measure } from './proxy/measure.ts';
@@ -15,8 +16,10 @@ import { p50, p99, type Row, table } from './table.ts';
 
 const usage = `usage: npm run bench -- proxy [OPTIONS]
 
-  --mode MODE[,MODE…]       nftables, iptables, ipvs; default: nftables,iptables
+  --mode MODE[,MODE…]       nftables, iptables, ipvs, userspace; default: nftables,iptables
   --peer kube-proxy=PATH    measures kube-proxy, too
+  --peer-mode MODE          in that mode rather than in the same: it has no userspace any more
+  --legacy                  mode iptables by the legacy backend: what is called iptables on the path of the programs is iptables-legacy
   --peer-most ENDPOINTS     but not where all Services together have more: it takes minutes, later hours; default: 20000
   --size NxM[,NxM…]         Services x endpoints of each; default: 1x2,1000x2
   --package                 measures the package, which has a Node.js that no other process runs, in place of the sources
@@ -31,6 +34,8 @@ const usage = `usage: npm run bench -- proxy [OPTIONS]
 interface Choice {
   readonly modes: readonly string[];
   readonly peers: readonly Program[];
+  readonly peerMode: string | undefined;
+  readonly isLegacy: boolean;
   readonly isPackage: boolean;
   readonly peerMost: number;
   readonly sizes: readonly Size[];
@@ -44,7 +49,9 @@ function readChoice(args: readonly string[]): Choice {
     options: {
       mode: { type: 'string', default: 'nftables,iptables' },
       peer: { type: 'string' },
+      'peer-mode': { type: 'string' },
       'peer-most': { type: 'string', default: '20000' },
+      legacy: { type: 'boolean', default: false },
       size: { type: 'string', default: '1x2,1000x2' },
       package: { type: 'boolean', default: false },
       rounds: { type: 'string', default: '1' },
@@ -64,6 +71,8 @@ function readChoice(args: readonly string[]): Choice {
   return {
     modes: values.mode.split(','),
     peers: path === undefined ? [] : [{ name, command: [path] }],
+    peerMode: values['peer-mode'],
+    isLegacy: values.legacy,
     isPackage: values.package,
     peerMost: Number(values['peer-most']),
     sizes,
@@ -75,6 +84,7 @@ function readChoice(args: readonly string[]): Choice {
       trafficMs: 2000,
       loadMs: Number(values.load) * 1000,
       isFirst: values.first,
+      hasNews: !values.legacy,
     },
   };
 }
@@ -101,7 +111,7 @@ const rows: readonly Row<Figures>[] = [
   { what: 'the same, p99', unit: 'µs', of: (f) => p99(f.firstPacket) * 1000 },
 ];
 
-async function bench(ours: Program, { modes, peers, peerMost, sizes, rounds, limits }: Choice): Promise<void> {
+async function bench(ours: Program, { modes, peers, peerMode, peerMost, sizes, rounds, limits }: Choice): Promise<void> {
   for (const mode of modes)
     for (const size of sizes) {
       const programs = size.services * size.endpoints > peerMost ? [ours] : [ours, ...peers];
@@ -110,7 +120,7 @@ async function bench(ours: Program, { modes, peers, peerMost, sizes, rounds, lim
         for (const program of programs) {
           process.stderr.write(`${program.name} in mode ${mode}, ${size.services} x ${size.endpoints} …\n`);
           try {
-            figures.get(program.name)?.push(await measure(program, mode, size, limits));
+            figures.get(program.name)?.push(await measure(program, program === ours ? mode : (peerMode ?? mode), size, limits));
           } catch (err) {
             process.stderr.write(`${program.name} in mode ${mode}, ${size.services} x ${size.endpoints}: ${messageOf(err)}\n`);
             process.exitCode = 1;
@@ -129,14 +139,22 @@ async function packaged(dir: string, [mode = '']: readonly string[], limits: Lim
   return program;
 }
 
+/** Programs that this one starts find the legacy backend's tools, and a lock that nobody else holds. */
+async function useLegacyTools(dir: string): Promise<void> {
+  for (const family of ['ip', 'ip6'])
+    for (const verb of ['', '-save', '-restore']) {
+      const tool = (await mustRun(systemExec, 'which', [`${family}tables-legacy${verb}`])).trim();
+      symlinkSync(tool, join(dir, `${family}tables${verb}`));
+    }
+  process.env['PATH'] = `${dir}:${process.env['PATH']}`;
+  process.env['XTABLES_LOCKFILE'] = join(dir, 'lock');
+}
+
 async function main(choice: Choice): Promise<void> {
-  if (!choice.isPackage) {
-    await bench(fairlead, choice);
-    return;
-  }
   const dir = mkdtempSync(join(tmpdir(), 'bench-proxy-'));
   try {
-    await bench(await packaged(dir, choice.modes, choice.limits), choice);
+    if (choice.isLegacy) await useLegacyTools(dir);
+    await bench(choice.isPackage ? await packaged(dir, choice.modes, choice.limits) : fairlead, choice);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -17,6 +17,8 @@ export interface Limits {
   readonly isFirst: boolean;
   /** How long it may take until it serves, or follows a change. */
   readonly loadMs: number;
+  /** Whether the kernel tells of what it has; IPVS never does. */
+  readonly hasNews: boolean;
 }
 
 /** Milliseconds from the change of an object, each of which is NaN where it cannot be seen. */
@@ -48,6 +50,7 @@ export interface Figures {
 
 const movingIp = clusterIp(2 ** 22 - 2);
 const addedIp = (n: number): string => clusterIp(2 ** 21 + n);
+const noTraffic = { connections: Number.NaN, firstPacket: [] };
 const settleMs = 1500;
 const busyMs = 10;
 
@@ -55,14 +58,13 @@ class Measurement {
   readonly #contestant: Contestant;
   readonly #connections: Connections;
   readonly #limits: Limits;
-  /** IPVS tells nobody of what it has. */
   readonly #hasNews: boolean;
 
   constructor(contestant: Contestant, connections: Connections, limits: Limits, mode: string) {
     this.#contestant = contestant;
     this.#connections = connections;
     this.#limits = limits;
-    this.#hasNews = mode !== 'ipvs';
+    this.#hasNews = limits.hasNews && (mode === 'nftables' || mode === 'iptables');
   }
 
   /** Tries until connections to a Service arrive where they should; how long that took. */
@@ -182,7 +184,8 @@ async function measureIn(contestant: Contestant, program: Program, mode: string,
   if (limits.isFirst) await contestant.schedule('other');
   const idlePercent = await measurement.idlePercent();
   const { memory } = contestant;
-  const traffic = measurement.traffic(size.services);
+  // A relay has accepted what its endpoint hears of later.
+  const traffic = mode === 'userspace' ? noTraffic : measurement.traffic(size.services);
   await contestant.stop();
   const knowsTable = program.name === fairlead.name && mode === 'nftables';
   if (limits.isFirst) await contestant.schedule('fifo');
