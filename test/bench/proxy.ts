@@ -146,8 +146,8 @@ async function useLegacyTools(dir: string): Promise<void> {
       const tool = (await mustRun(systemExec, 'which', [`${family}tables-legacy${verb}`])).trim();
       symlinkSync(tool, join(dir, `${family}tables${verb}`));
     }
-  process.env['PATH'] = `${dir}:${process.env['PATH']}`;
-  process.env['XTABLES_LOCKFILE'] = join(dir, 'lock');
+  process.env.PATH = `${dir}:${process.env.PATH}`;
+  process.env.XTABLES_LOCKFILE = join(dir, 'lock');
 }
 
 async function main(choice: Choice): Promise<void> {
