@@ -155,7 +155,10 @@ function withoutDoubles(ports: readonly PortPlan[]): PortPlan[] {
     seen.add(name);
     return !isKnown;
   };
-  return ports.map((port) => ({ ...port, frontends: port.frontends.filter((f) => isNew(frontendName(f, port))) }));
+  return ports.map((port) => {
+    const frontends = port.frontends.filter((f) => isNew(frontendName(f, port)));
+    return frontends.length === port.frontends.length ? port : { ...port, frontends };
+  });
 }
 
 interface Lists {
@@ -229,9 +232,10 @@ export function planService(service: Service, slices: readonly EndpointSlice[], 
   if (clusterIp === undefined || anyAddress.includes(clusterIp)) return undefined;
   const own = { clusterIp, balanced: balancedAddresses(service, node), external: inFamily(spec?.externalIPs ?? [], node) };
   const checks = spec?.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local' && spec.healthCheckNodePort;
+  const key = objectKey(service);
   return {
-    key: objectKey(service),
-    rank: `${metadata.creationTimestamp || withoutAge} ${objectKey(service)}`,
+    key,
+    rank: `${metadata.creationTimestamp || withoutAge} ${key}`,
     clusterIp,
     ports: withoutDoubles((spec?.ports ?? []).flatMap((port) => planPort(service, slices, port, own, node))),
     ...(checks ? { health: { port: checks, localReady: localReady(slices, node) } } : {}),

@@ -40,7 +40,8 @@ export interface Frontend {
 
 /** A frontend's name, under which Services meet: `10.96.0.1 . tcp . 80`, or `tcp . 30080` for a node port. */
 export function frontendName({ ip, port }: Pick<Frontend, 'ip' | 'port'>, { protocol }: Pick<PortPlan, 'protocol'>): string {
-  return `${ip === undefined ? '' : `${ip} . `}${protocol} . ${port}`;
+  // In one piece, for whoever keeps it: a template's text would go on holding a piece beside it.
+  return (ip === undefined ? [protocol, port] : [ip, protocol, port]).join(' . ');
 }
 
 export interface PortPlan {
