@@ -6,7 +6,7 @@ import { aborted } from '../../clock/aborted.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
 import { familyOf, joinHostPort } from '../../ip/ip.ts';
 import type { FlagReader } from '../flag-reader.ts';
-import { firstAddress } from './cluster-flags.ts';
+import { ownAddress } from './cluster-flags.ts';
 import { definePart, type Part, type PartFlag, type PartFlags } from './part.ts';
 import { storeFlags, storeUrlOf } from './store-flags.ts';
 import { apiserverFlags } from './upstream-flags.ts';
@@ -35,7 +35,10 @@ const flags = {
   'pki-dir': textFlag('DIR', 'certificates and keys, with the names kubeadm gives them', '/etc/kubernetes/pki'),
   'bind-address': textFlag('IP', 'address to listen on; 0.0.0.0 and :: are all, of both families', '0.0.0.0'),
   'secure-port': textFlag('PORT', 'port to listen on', '6443'),
-  'advertise-address': textFlag('IP', 'address under which the cluster reaches this server'),
+  'advertise-address': textFlag(
+    'IP',
+    'address under which the cluster reaches this server (default: --bind-address, else that of the default route)',
+  ),
   'service-cluster-ip-range': textFlag(
     'CIDR[,CIDR]',
     'range of the Services, or one of each family; the first is that of who asks for none',
@@ -80,9 +83,9 @@ async function readPem(path: string): Promise<string> {
 }
 
 /** Where others reach a server that listens on all addresses of its machine. Throws USAGE. */
-function advertisedAddress(read: Read, serviceCidr: string): string {
+async function advertisedAddress(read: Read, serviceCidr: string): Promise<string> {
   const family = familyOf(serviceCidr);
-  const address = read.ip('advertise-address') || read.ownIp('bind-address') || firstAddress(family);
+  const address = read.ip('advertise-address') || read.ownIp('bind-address') || (await ownAddress(family));
   if (address !== undefined && familyOf(address) !== family && read.text('endpoint-reconciler-type') !== 'none')
     throw new KnownError('USAGE', `Cannot advertise "${address}": it is no IPv${family} address, as the first range of the Services is`, {
       hint: `Give --advertise-address an IPv${family} address, or name that family's range first in --service-cluster-ip-range`,
@@ -106,7 +109,7 @@ export const apiserver: Part = definePart({
         acceptDataLoss: read.isSet('accept-data-loss'),
       },
       listen: { host: read.ip('bind-address'), port: read.port('secure-port') },
-      advertiseAddress: advertisedAddress(read, serviceCidrs[0]!),
+      advertiseAddress: await advertisedAddress(read, serviceCidrs[0]!),
       serviceAccounts: {
         issuer: read.text('service-account-issuer'),
         keyFiles: [

@@ -1,5 +1,5 @@
 /** Flags that several parts of a node have: what they say of the cluster and of the node must be the same for all. */
-import { hostname, networkInterfaces } from 'node:os';
+import { hostname } from 'node:os';
 import { textFlag } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { Family } from '../../ip/ip.ts';
@@ -34,21 +34,22 @@ export function nodeNameOf(flags: FlagReader<'hostname-override'>): string {
   return flags.optional('hostname-override') ?? hostname().toLowerCase();
 }
 
-/** The first address of this machine that is not loopback, and that others know, too. */
-export function firstAddress(family: Family): string | undefined {
-  return Object.values(networkInterfaces())
-    .flat()
-    .find((a) => a && !a.internal && a.family === `IPv${family}` && !a.scopeid)?.address;
+/**
+ * The address of this machine that other machines know and that stays: that of its default route, else any of the family. Undefined where it has none.
+ */
+export async function ownAddress(family: Family): Promise<string | undefined> {
+  const { nodeAddresses } = await import('../../setup/node-address.ts');
+  return (await nodeAddresses({}, [family]))[0];
 }
 
 /**
  * The address from which this machine speaks to the API server, which is where the other nodes are; on the API server's own machine
- * that of the default route, and without one the first that is not loopback. Throws BAD_CONFIG.
+ * that of the default route, and without one the first that is not loopback. One that ends within days is not taken while there is another.
+ * Throws BAD_CONFIG.
  */
 export async function ownNodeIp(apiServer: string): Promise<string> {
-  const { addressForOthers } = await import('../../linux/source-address.ts');
-  const own = ([4, 6] as const).flatMap((family) => firstAddress(family) ?? []);
-  const address = await addressForOthers([apiServer], own);
+  const { nodeAddresses } = await import('../../setup/node-address.ts');
+  const [address] = await nodeAddresses({}, [], apiServer);
   if (address !== undefined) return address;
   throw new KnownError('BAD_CONFIG', 'Cannot tell the address of this node', { hint: 'Give it: --node-ip 192.0.2.1' });
 }
