@@ -36,6 +36,12 @@ export function networksOf(addresses: readonly string[]): string[] {
   return all.flatMap(({ address, cidr }) => (cidr && addresses.includes(address) ? [mustCidr(cidr).text] : []));
 }
 
+/** Whether an address is in none of the networks, some of which are of its family: it is on another link then. Pure. */
+export function isFar(ip: string, networks: readonly string[]): boolean {
+  const own = networks.map(mustCidr).filter(({ family }) => family === familyOf(ip));
+  return own.length > 0 && !own.some((range) => cidrContains(range, ip));
+}
+
 /**
  * Which of `own` were asked for; a network counts where no address of its family was named, and of its addresses only `lasting` ones. Pure.
  * Throws BAD_CONFIG.

@@ -22,7 +22,7 @@ export function withIssuers(certificate: string, bundle: string): string {
 }
 
 /** Undefined for a root, which is its own. */
-function issuerOf(certificate: X509Certificate, among: Iterable<X509Certificate>): X509Certificate | undefined {
+export function issuerOf(certificate: X509Certificate, among: Iterable<X509Certificate>): X509Certificate | undefined {
   if (certificate.checkIssued(certificate)) return undefined;
   return [...among].find((one) => certificate.checkIssued(one) && certificate.verify(one.publicKey));
 }

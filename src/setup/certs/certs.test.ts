@@ -1,5 +1,6 @@
 /** The certificates of a control plane that `ensureClusterPki` made: found, told, renewed. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import { ensureClusterPki } from '../../bootstrap/pki.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { createAuthority } from '../../x509/authority.ts';
 import { type FoundCertificate, findCertificates } from './certs.ts';
+import { checkCertificates } from './check.ts';
 import { renewCertificates } from './renew.ts';
 
 const day = 86_400_000;
@@ -103,6 +105,23 @@ describe('the certificates of a machine', () => {
       left.map(({ name }) => name),
       ['ca', 'front-proxy-ca', 'kubelet-client-current'],
     );
+  });
+
+  test('that spell their authority as it does not itself are told, and renewed', async () => {
+    const [ours, dirs] = [await pem('pki/ca.crt'), { pkiDir: join(root, 'pki'), kubeconfigDir: root, certDir: join(root, 'kubelet') }];
+    const flawed = async (): Promise<string[]> => (await find()).flatMap(({ name, flaw }) => (flaw === undefined ? [] : [name]));
+    assert.deepEqual(await flawed(), []);
+    // The same name as a UTF8String, and the same key, as somebody makes it who brings an authority of his own.
+    execFileSync('openssl', ['req', '-x509', '-new', '-key', 'ca.key', '-subj', '/CN=kubernetes', '-out', 'ca.crt'], { cwd: dirs.pkiDir });
+    assert.equal((await flawed()).length, 7);
+    assert.deepEqual(new Set((await find()).flatMap(({ kind, issuer }) => (kind === 'authority' ? [] : [issuer?.name]))), new Set(['ca']));
+    const { text, isGood } = await checkCertificates(dirs, 'text');
+    assert.ok(!isGood);
+    assert.match(text, /^apiserver +it spells .* "kubernetes" .*: fairlead certs renew apiserver +<invalid>/m);
+    await renew();
+    assert.deepEqual(await flawed(), []);
+    await writeFile(join(dirs.pkiDir, 'ca.crt'), ours);
+    await renew();
   });
 
   test('that are not there, or cannot be renewed, are named', async () => {

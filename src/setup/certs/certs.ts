@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { messageOf, systemCode } from '../../errors/known-error.ts';
+import { issuerOf } from '../../x509/chain.ts';
 
 export interface CertsDirs {
   /** ca.crt, apiserver.crt and the others; and kubeconfigs, where they lie beside them. */
@@ -23,6 +24,10 @@ export interface FoundCertificate {
   readonly certPem?: string;
   readonly leaf?: X509Certificate;
   readonly problem?: string;
+  /** The one of those that were found that has signed it; an authority that has signed itself has none. */
+  readonly issuer?: FoundCertificate;
+  /** Why some do not trust it, though it can be read and has not ended; a new one would not have this. */
+  readonly flaw?: string;
 }
 
 /** Throws what the system answers for a directory that is there and cannot be read. */
@@ -42,7 +47,33 @@ export async function findCertificates({ pkiDir, kubeconfigDir, certDir }: Certs
     ...certificates.map((path) => look(path, 'certificate', nameOf(path, pkiDir), async (text) => text)),
     ...rotated.map((path) => look(path, 'rotated', nameOf(path), async (text) => text)),
   ];
-  return (await Promise.all(read)).filter((one) => one !== undefined);
+  const found = (await Promise.all(read)).filter((one) => one !== undefined);
+  const authorities = found.filter(({ kind }) => kind === 'authority');
+  return await Promise.all(found.map((one) => withIssuer(one, authorities)));
+}
+
+/** Where the key of a certificate is. */
+export function keyPathOf({ path }: Pick<FoundCertificate, 'path'>): string {
+  return path.replace(/\.crt$/, '.key');
+}
+
+async function withIssuer(one: FoundCertificate, authorities: readonly FoundCertificate[]): Promise<FoundCertificate> {
+  const { leaf } = one;
+  const leaves = authorities.flatMap((authority) => authority.leaf ?? []);
+  const found = leaf && issuerOf(leaf, leaves);
+  const issuer = authorities.find((authority) => found !== undefined && authority.leaf === found);
+  if (!issuer) return one;
+  const flaw = await flawOf(one, issuer);
+  return { ...one, issuer, ...(flaw === undefined ? {} : { flaw }) };
+}
+
+/** Once names of authorities that others had made were written as another kind of string; never in what a kubelet rotates. */
+async function flawOf({ kind, certPem = '' }: FoundCertificate, issuer: FoundCertificate): Promise<string | undefined> {
+  if (kind !== 'certificate' && kind !== 'kubeconfig') return undefined;
+  const { hasNameOf } = await import('../../x509/issuer-name.ts');
+  if (hasNameOf(certPem, issuer.certPem ?? '')) return undefined;
+  const name = commonNameOf(issuer.leaf?.subject ?? '');
+  return `it spells the name of its authority "${name}" in another encoding: kubectl and others in Go do not trust it`;
 }
 
 async function namesIn(dir: string): Promise<string[]> {

@@ -24,7 +24,7 @@ const columns: readonly Column<Row>[] = [
   { title: 'PATH', cell: ({ path }) => path, wide: true },
 ];
 
-/** `isGood`: all can be read, and none has ended. */
+/** `isGood`: all can be read, are trusted by everybody, and none has ended. */
 export async function checkCertificates(dirs: CertsDirs, output: string): Promise<{ readonly text: string; readonly isGood: boolean }> {
   const now = systemClock.now();
   const rows = (await findCertificates(dirs)).map((found) => rowOf(found, now));
@@ -32,7 +32,8 @@ export async function checkCertificates(dirs: CertsDirs, output: string): Promis
   return { text, isGood: rows.every((row) => row.isGood) };
 }
 
-function rowOf({ name, path, kind, leaf, problem }: FoundCertificate, now: number): Row {
+function rowOf({ name, path, kind, leaf, flaw, ...found }: FoundCertificate, now: number): Row {
+  const problem = flaw === undefined ? found.problem : `${flaw}: fairlead certs renew ${name}`;
   const leftMs = leaf ? leaf.validToDate.getTime() - now : 0;
   return {
     name,
@@ -41,7 +42,7 @@ function rowOf({ name, path, kind, leaf, problem }: FoundCertificate, now: numbe
     residualDays: leaf ? Math.floor(leftMs / 86_400_000) : null,
     authority: leaf && kind !== 'authority' ? commonNameOf(leaf.issuer) : '',
     isAuthority: kind === 'authority',
-    isGood: leftMs > 0,
+    isGood: leftMs > 0 && flaw === undefined,
     ...(problem === undefined ? {} : { problem }),
   };
 }

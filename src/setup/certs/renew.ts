@@ -1,11 +1,10 @@
 /** Gives certificates of a control plane new lives, by the authorities beside them. */
 import { X509Certificate } from 'node:crypto';
-import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { readIfThere, writeSecret } from '../../bootstrap/secret-file.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { Authority, KeyPair } from '../../x509/authority.ts';
-import type { FoundCertificate } from './certs.ts';
+import { type FoundCertificate, keyPathOf } from './certs.ts';
 
 export interface Renewed {
   readonly name: string;
@@ -33,13 +32,12 @@ export async function renewCertificates(
     throw new KnownError('USAGE', `Cannot renew "${unknown}": there is no such certificate`, {
       hint: `There are ${found.map(({ name }) => name).join(', ')}`,
     });
-  const authorities = await authoritiesIn(found);
   const renewed: Renewed[] = [];
   const left: Left[] = [];
   for (const one of found.filter(({ name }) => names.length === 0 || names.includes(name))) {
-    const authority = authorities.find(({ leaf }) => one.leaf?.checkIssued(leaf) && one.leaf.verify(leaf.publicKey));
+    const authority = one.issuer && (await authorityOf(one.issuer));
     const why = whyNot(one, authority !== undefined, pkiDir);
-    if (why === undefined && authority) renewed.push(await renew(one, authority.authority, now));
+    if (why === undefined && authority) renewed.push(await renew(one, authority, now));
     else if (names.includes(one.name))
       throw new KnownError('BAD_CONFIG', `Cannot renew "${one.name}": ${why}`, { hint: `It is ${one.path}` });
     else left.push({ name: one.name, why: why ?? '' });
@@ -54,15 +52,12 @@ function whyNot({ kind, problem, leaf }: FoundCertificate, hasAuthority: boolean
   return hasAuthority && leaf ? undefined : `the key of the authority that signed it is not in ${pkiDir}`;
 }
 
-async function authoritiesIn(
-  found: readonly FoundCertificate[],
-): Promise<{ readonly leaf: X509Certificate; readonly authority: Authority }[]> {
+/** Undefined where its key is not here. */
+async function authorityOf(found: FoundCertificate): Promise<Authority | undefined> {
+  const keyPem = await readIfThere(keyPathOf(found));
+  if (keyPem === undefined) return undefined;
   const { loadAuthority } = await import('../../x509/authority.ts');
-  const loaded = found.map(async ({ kind, path, certPem, leaf }) => {
-    const keyPem = kind === 'authority' ? await readIfThere(path.replace(/\.crt$/, '.key')) : undefined;
-    return keyPem === undefined || certPem === undefined || !leaf ? [] : [{ leaf, authority: await loadAuthority({ certPem, keyPem }) }];
-  });
-  return (await Promise.all(loaded)).flat();
+  return await loadAuthority({ certPem: found.certPem ?? '', keyPem });
 }
 
 async function renew({ name, path, kind, certPem = '' }: FoundCertificate, authority: Authority, now: number): Promise<Renewed> {
@@ -71,16 +66,7 @@ async function renew({ name, path, kind, certPem = '' }: FoundCertificate, autho
   if (kind === 'kubeconfig') await writeSecret(path, await withPair((await readIfThere(path)) ?? '', pair));
   else {
     // The key first: whoever reads between the two finds a pair that does not fit, and looks again.
-    await writeSecret(
-      join(
-        dirname(path),
-        `${path
-          .split('/')
-          .at(-1)
-          ?.replace(/\.crt$/, '')}.key`,
-      ),
-      pair.keyPem,
-    );
+    await writeSecret(keyPathOf({ path }), pair.keyPem);
     await writeSecret(path, pair.certPem);
   }
   return { name, path, expires: new X509Certificate(pair.certPem).validToDate };

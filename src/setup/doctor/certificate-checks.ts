@@ -7,18 +7,21 @@ import { type Examination, found, unseen } from './verdict.ts';
 const lateShare = 1 / 12;
 
 /** Undefined for one that holds for long enough. */
-export function judgeCertificate({ name, path, kind, starts, ends, problem }: CertificateFact, now: number): Finding | undefined {
+export function judgeCertificate(fact: CertificateFact, now: number): Finding | undefined {
+  const { name, path, starts, ends, problem, flaw } = fact;
   const id = `Certificate-${name}`;
-  const cure =
-    kind === 'rotated'
-      ? 'Its kubelet should have got another: see the log of the agent, and kubectl get csr'
-      : kind === 'authority'
-        ? 'An authority is not renewed by itself: plan another before it ends'
-        : `fairlead certs renew ${name}`;
+  const cure = cureOf(fact);
   if (problem !== undefined) return error(id, `${path} cannot be read: ${problem}`, 'Put back what was there, or: fairlead certs renew');
   if (now >= ends) return error(id, `${name} ended on ${day(ends)}`, cure);
   if (now < starts) return error(id, `${name} does not hold before ${day(starts)}`, 'Is the clock of this machine right?');
+  if (flaw !== undefined) return error(id, `${path}: ${flaw}`, `${cure}; then start what uses it again`);
   return ends - now < (ends - starts) * lateShare ? warning(id, `${name} ends on ${day(ends)}`, cure) : undefined;
+}
+
+function cureOf({ name, path, kind, isRenewable }: CertificateFact): string {
+  if (kind === 'rotated') return 'Its kubelet should have got another: see the log of the agent, and kubectl get csr';
+  if (kind === 'authority') return 'An authority is not renewed by itself: plan another before it ends';
+  return isRenewable ? `fairlead certs renew ${name}` : `Bring another ${path} from where the key of its authority is kept`;
 }
 
 function day(ms: number): string {

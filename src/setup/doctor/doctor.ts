@@ -13,6 +13,7 @@ import { resolver } from './dns-checks.ts';
 import type { DoctorFacts } from './facts.ts';
 import { iptablesBackend } from './iptables-checks.ts';
 import { pathMtu, podMtu } from './mtu-checks.ts';
+import { plainRoutes } from './route-checks.ts';
 import { type Examination, found, unseen, type Verdict } from './verdict.ts';
 import { vxlanFirewall, vxlanPort } from './vxlan-checks.ts';
 
@@ -71,6 +72,7 @@ const examinations: readonly (readonly [string, Examination])[] = [
   ['certificates', certificates],
   ["pods' MTU", podMtu],
   ['MTU between nodes', pathMtu],
+  ['routes to nodes', plainRoutes],
   ['VXLAN port', vxlanPort],
   ['VXLAN and firewalls', vxlanFirewall],
   ['DNS', resolver],

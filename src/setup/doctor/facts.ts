@@ -48,11 +48,17 @@ export interface CertificateFact {
   readonly ends: number;
   /** Why it cannot be read. */
   readonly problem?: string | undefined;
+  /** Why some do not trust it all the same. */
+  readonly flaw?: string | undefined;
+  /** The key of the authority that signed it is here. */
+  readonly isRenewable: boolean;
 }
 
 export interface NetworkFact {
   /** All addresses of this machine but loopback's. */
   readonly ownAddresses: readonly string[];
+  /** Of the links that have the node's addresses. */
+  readonly networks: readonly string[];
   /** What the cluster says; undefined where no copy of it is here. */
   readonly backend: { readonly type: string; readonly vni: number; readonly port: number } | undefined;
   /** FLANNEL_MTU of subnet.env: what pods are given. */

@@ -8,11 +8,11 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { Exec } from '../../linux/exec.ts';
 import { Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
 import { maxNameservers, parseResolvConf } from '../../linux/resolv-conf.ts';
-import { findCertificates } from '../certs/certs.ts';
+import { findCertificates, keyPathOf } from '../certs/certs.ts';
 import { familiesOf } from '../config/ranges.ts';
 import { storeKind } from '../config/shared-store.ts';
 import { layout } from '../layout.ts';
-import { nodeAddresses, ownAddresses } from '../node-address.ts';
+import { networksOf, nodeAddresses, ownAddresses } from '../node-address.ts';
 import { gatherFacts } from '../preflight/gather.ts';
 import { runningFlags } from '../service/running-flags.ts';
 import { envFile, readEnv } from '../service/service.ts';
@@ -73,6 +73,7 @@ export async function gatherDoctorFacts(context: SetupContext, request: DoctorRe
     ...(await lookAtCertificates()),
     network: {
       ownAddresses: own,
+      networks: networksOf(addresses),
       backend: settings?.backend,
       podMtu: Number(readEnv(subnetEnv ?? '').FLANNEL_MTU) || undefined,
       links: await listLinks(),
@@ -132,13 +133,15 @@ async function addressesOf(given: readonly string[] | undefined, own: readonly s
 export async function lookAtCertificates(): Promise<Pick<DoctorFacts, 'certificates' | 'certificatesProblem'>> {
   try {
     const all = await findCertificates({ pkiDir: layout.pkiDir, kubeconfigDir: layout.kubernetesDir, certDir: layout.certDir });
-    const certificates = all.map(({ name, path, kind, leaf, problem }) => ({
+    const certificates = all.map(({ name, path, kind, leaf, problem, flaw, issuer }) => ({
       name,
       path,
       kind,
       starts: leaf?.validFromDate.getTime() ?? 0,
       ends: leaf?.validToDate.getTime() ?? 0,
       problem,
+      flaw,
+      isRenewable: issuer !== undefined && existsSync(keyPathOf(issuer)),
     }));
     return { certificates, certificatesProblem: undefined };
   } catch (err) {

@@ -4,11 +4,12 @@ import { configMaps, nodes as nodesResource } from '../../api/resource-types.ts'
 import type { ConfigMap, Node } from '../../api/schema/types.ts';
 import type { Client } from '../../client/client.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { cidrContains, familyOf, mustCidr, parseIp } from '../../ip/ip.ts';
+import { parseIp } from '../../ip/ip.ts';
 import type { ClusterPlan, ClusterWish } from '../config/cluster-plan.ts';
 import type { ProxyConfiguration } from '../config/documents.ts';
 import { externalEtcd } from '../config/shared-store.ts';
 import { type ClusterInfo, clusterInfoName, clusterInfoNamespace, clusterInfoObject } from '../discovery/cluster-info.ts';
+import { isFar } from '../node-address.ts';
 import { poolsName, settingsKeys, settingsNames, settingsNamespace, storeAnnotations } from '../settings/settings.ts';
 import { changedAddressPools } from './address-pools.ts';
 import { changedText } from './changed-text.ts';
@@ -61,14 +62,9 @@ const flannel = 'flannel.alpha.coreos.com/';
 
 /** Nodes to which host-gw has no route: their pods would be cut off for good. Throws BAD_CONFIG, with their names. Pure. */
 export function refuseFarNodes(nodes: readonly Node[], networks: readonly string[]): void {
-  const ranges = networks.map(mustCidr);
-  const isFar = (ip: string): boolean => {
-    const own = ranges.filter(({ family }) => family === familyOf(ip));
-    return own.length > 0 && !own.some((range) => cidrContains(range, ip));
-  };
   const far = nodes.flatMap(({ metadata: { name, annotations = {} } }) => {
     const told = ['public-ip', 'public-ipv6'].flatMap((key) => parseIp(annotations[flannel + key] ?? '') ?? []);
-    return told.filter(isFar).map((ip) => `"${name}" (${ip})`);
+    return told.filter((ip) => isFar(ip, networks)).map((ip) => `"${name}" (${ip})`);
   });
   if (far.length === 0) return;
   throw new KnownError(

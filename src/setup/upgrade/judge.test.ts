@@ -7,7 +7,14 @@ import { controlPlaneFacts as control, workerFacts as worker } from './testing/f
 const day = 86_400_000;
 const now = control.now;
 const store = control.store as UpgradeFacts['store'] & { kind: 'file' };
-const leaf = { name: 'apiserver', path: '/a.crt', kind: 'certificate', starts: now - 360 * day, ends: now + 5 * day } as const;
+const leaf = {
+  name: 'apiserver',
+  path: '/a.crt',
+  kind: 'certificate',
+  starts: now - 360 * day,
+  ends: now + 5 * day,
+  isRenewable: true,
+} as const;
 const nodesOf = (...versions: string[]): UpgradeFacts['nodes'] =>
   versions.map((version, i) => ({ name: `worker-${i + 1}`, version, isReady: true }));
 const ended = (name: 'server' | 'agent', isElsewhere: boolean): UpgradeFacts['services'][number] => ({
@@ -54,6 +61,12 @@ const cases: readonly (readonly [string, UpgradeFacts, readonly string[]])[] = [
   ['a store elsewhere', { ...control, store: { kind: 'elsewhere', url: 'redis://a' } }, ['warning StoreBackup']],
   ['a store that cannot be read', { ...control, store: { kind: 'unreadable', path: '/a' } }, ['error Store']],
   ['a certificate that ends soon, and can be renewed', { ...control, certificates: [leaf] }, []],
+  [
+    'a certificate that ends soon, of an authority whose key is elsewhere',
+    { ...control, certificates: [{ ...leaf, isRenewable: false }] },
+    ['warning Certificate-apiserver'],
+  ],
+  ['a certificate that some do not trust', { ...control, certificates: [{ ...leaf, ends: now + 300 * day, flaw: 'it is misspelt' }] }, []],
   ['an authority that ends soon', { ...control, certificates: [{ ...leaf, kind: 'authority' }] }, ['warning Certificate-apiserver']],
   ['a certificate that cannot be read', { ...control, certificates: [{ ...leaf, problem: 'x' }] }, ['error Certificate-apiserver']],
   [
@@ -93,6 +106,7 @@ test('lateCertificates() are those of a control plane that a new one can take th
   const certificates = kinds.map((kind) => ({ ...leaf, name: kind, kind }));
   const late = (facts: UpgradeFacts): string[] => lateCertificates(facts).map(({ name }) => name);
   assert.deepEqual(late({ ...control, certificates }), ['certificate', 'kubeconfig']);
+  assert.deepEqual(late({ ...control, certificates: certificates.map((one) => ({ ...one, isRenewable: false })) }), []);
   assert.deepEqual(late({ ...control, certificates: [{ ...leaf, ends: now + 300 * day }] }), []);
   assert.deepEqual(late({ ...worker, certificates }), []);
 });

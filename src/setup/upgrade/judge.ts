@@ -156,7 +156,9 @@ function megabytes(bytes: number): string {
 /** Those that a new one can take the place of: a control plane gets them with the upgrade. */
 export function lateCertificates({ certificates: all, now, role }: UpgradeFacts): CertificateFact[] {
   if (role !== 'control-plane') return [];
-  return all.filter((one) => one.problem === undefined && ['certificate', 'kubeconfig'].includes(one.kind) && judgeCertificate(one, now));
+  const mayBeNew = ({ kind, problem, isRenewable }: CertificateFact): boolean =>
+    problem === undefined && isRenewable && (kind === 'certificate' || kind === 'kubeconfig');
+  return all.filter((one) => mayBeNew(one) && judgeCertificate(one, now));
 }
 
 const certificates: Judge = (facts) => {

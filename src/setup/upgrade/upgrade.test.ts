@@ -14,7 +14,7 @@ const isNew = (facts: UpgradeFacts): UpgradeFacts => ({
   server: { version: installed },
   nodes: facts.nodes.map((node) => ({ ...node, version: installed })),
 });
-const late = { name: 'apiserver', path: '/a.crt', kind: 'certificate', starts: 0, ends: control.now + 1 } as const;
+const late = { name: 'apiserver', path: '/a.crt', kind: 'certificate', starts: 0, isRenewable: true, ends: control.now + 1 } as const;
 
 /** Writes down what it is asked to do, with whether a wait is for something that is to come. */
 class FakeWork implements UpgradeWork {

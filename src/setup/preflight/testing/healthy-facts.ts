@@ -16,7 +16,7 @@ export const healthyFacts: Facts = {
   sysctls: { 'net/ipv4/ip_forward': '0', 'net/ipv4/conf/all/rp_filter': '2', 'net/bridge/bridge-nf-call-iptables': '1' },
   listening: [],
   programs: ['containerd', 'runc', 'iptables-restore'],
-  runtime: { socket: '/run/containerd/containerd.sock', answers: true, criDisabled: false, cgroupDriver: 'cgroupfs' },
+  runtime: { socket: '/run/containerd/containerd.sock', answers: true, criDisabled: false, cgroupDriver: 'cgroupfs', otherNetworks: [] },
   proxyMode: 'nftables',
   running: [],
   apiPort: 6443,
