@@ -49,6 +49,8 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
       '2m',
     );
     await server.write(config, configuration(server.address));
+    // As who is killed while it writes leaves it.
+    await server.sh('mkdir -p /var/lib/fairlead && : >/var/lib/fairlead/sysctls.json');
     await server.killedAfterEach(8, 'init', '--config', config);
     const { joinCommand, steps } = JSON.parse(await server.must('init', '--config', config, '-o', 'json'));
     assert.deepEqual(
@@ -106,6 +108,19 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
       await refused('--token', 'past00.0123456789abcdef', '--discovery-token-ca-cert-hash', hash),
       /it is unknown there, or has expired/,
     );
+  });
+
+  test('what other clusters have left is named, and nothing is touched', async () => {
+    const late = machines()[2];
+    const left = ['/etc/cni/net.d/05-cilium.conflist', '/var/lib/rancher/k3s/agent.json', '/var/lib/kubelet/kubeadm-flags.env'];
+    await late.sh(`for path in ${left.join(' ')}; do mkdir -p $(dirname $path); echo {} >$path; done`);
+    const before = await late.traces();
+    const { code, stderr } = await late.fairlead(...join, '--timeout', '1s');
+    assert.equal(code, 1);
+    assert.match(stderr, /ERROR CNIConfig\].*05-cilium.conflist first/);
+    assert.match(stderr, /ERROR AnotherKubernetes\].* a node of kubeadm .*, k3s \(/);
+    assert.deepEqual(await late.traces(), before);
+    await late.sh(`rm -r ${left.join(' ')} /var/lib/rancher`);
   });
 
   test('a name and an address that another node has are refused', async () => {

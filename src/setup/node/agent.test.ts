@@ -3,7 +3,14 @@ import { describe, test } from 'node:test';
 import type { Node } from '../../api/schema/types.ts';
 import { agentFlags, nodeProblem } from './agent.ts';
 
-const runtime = { answers: true, criDisabled: false, cgroupDriver: undefined, cniBinDir: undefined, cniConfDir: undefined } as const;
+const runtime = {
+  answers: true,
+  criDisabled: false,
+  cgroupDriver: undefined,
+  cniBinDir: undefined,
+  cniConfDir: undefined,
+  otherNetworks: [],
+} as const;
 const wish = { nodeName: 'one', addresses: ['192.0.2.1'], runtimeEndpoint: 'unix:///x.sock', runtime, taints: [] };
 
 test('agentFlags() say of the node what the cluster cannot know, and nothing that it can', () => {

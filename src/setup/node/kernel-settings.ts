@@ -44,8 +44,8 @@ export async function setKernel(exec: Exec): Promise<boolean> {
   await loadModules(modules, exec);
   const present = Object.entries(wanted).filter(([name]) => readSysctl(name) !== undefined);
   const before = Object.fromEntries([...Object.keys(wanted), ...alsoSet, ...advertisements()].map((name) => [name, readSysctl(name)]));
-  // Written before anything is changed, and never over what an earlier run found.
-  if ((await readIfThere(beforeFile)) === undefined) {
+  // Written before anything is changed, and never over what an earlier run found. One that was killed over it has left it empty.
+  if (!(await readIfThere(beforeFile))) {
     await mkdir(dirname(beforeFile), { recursive: true });
     await writeFile(beforeFile, `${JSON.stringify(before)}\n`);
   }
@@ -63,7 +63,7 @@ export async function setKernel(exec: Exec): Promise<boolean> {
 export async function restoreKernel(): Promise<boolean> {
   const text = await readIfThere(beforeFile);
   for (const path of Object.keys(bootFiles)) await rm(path, { force: true });
-  if (text === undefined) return false;
+  if (!text) return false;
   for (const [name, value] of Object.entries(JSON.parse(text) as Record<string, string>))
     if (readSysctl(name) !== undefined) ensureSysctl(name, value);
   await rm(beforeFile, { force: true });

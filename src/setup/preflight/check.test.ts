@@ -97,6 +97,11 @@ const cases: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   ['a runtime with the other cgroup driver', { runtime: { ...fine.runtime, cgroupDriver: 'systemd' } }, ['error CgroupDriver']],
   ['no iptables in mode iptables', { proxyMode: 'iptables', programs: ['containerd', 'runc'] }, ['error FileExisting-iptables-restore']],
   ['no iptables in mode nftables', { programs: ['containerd', 'runc'] }, []],
+  [
+    'the network of a cluster of before',
+    { runtime: { ...fine.runtime, otherNetworks: ['/etc/cni/net.d/05-cilium.conflist'] } },
+    ['error CNIConfig'],
+  ],
   ['another Kubernetes', { others: ['k3s (/etc/rancher/k3s)'] }, ['error AnotherKubernetes']],
   ['a node of another cluster', { otherCluster: 'https://a:6443' }, ['error FileAvailable--etc-kubernetes-kubelet.conf']],
   ['a firewall', { firewalls: ['ufw'] }, ['warning Firewalld']],

@@ -31,6 +31,7 @@ export interface Facts extends Identity {
     readonly answers: boolean;
     readonly criDisabled: boolean;
     readonly cgroupDriver: 'cgroupfs' | 'systemd' | undefined;
+    readonly otherNetworks: readonly string[];
   };
   /** How Services become rules in this cluster. */
   readonly proxyMode: string;

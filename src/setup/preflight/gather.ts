@@ -19,6 +19,8 @@ export interface RuntimeFacts {
   /** Where it looks for plugins and configuration of its network. */
   readonly cniBinDir: string | undefined;
   readonly cniConfDir: string | undefined;
+  /** Configurations of networks that it takes before that of Fairlead, by their paths. */
+  readonly otherNetworks: readonly string[];
 }
 
 export interface GatherOptions {
@@ -85,7 +87,10 @@ const traces: Readonly<Record<string, string>> = {
   '/var/lib/kubelet/kubeadm-flags.env': 'a node of kubeadm',
   '/var/lib/etcd/member': 'an etcd',
   '/etc/rancher/k3s': 'k3s',
+  // An agent of it has nothing in the other.
+  '/var/lib/rancher/k3s': 'k3s',
   '/etc/rancher/rke2': 'RKE2',
+  '/var/lib/rancher/rke2': 'RKE2',
   '/var/lib/k0s': 'k0s',
   '/var/snap/microk8s': 'MicroK8s',
 };

@@ -79,6 +79,19 @@ const runtimeAnswers: Check = ({ runtime, programs: found }) => [
     ),
 ];
 
+const otherNetworks: Check = ({
+  runtime: {
+    otherNetworks: [first, ...more],
+  },
+}) => [
+  first !== undefined &&
+    error(
+      'CNIConfig',
+      `the container runtime would give pods another network than Fairlead's: it takes ${[first, ...more].join(', ')} first`,
+      `Take away what another network has left there: rm ${[first, ...more].join(' ')}`,
+    ),
+];
+
 const others: Check = ({ others: found }) => [
   found.length > 0 &&
     error(
@@ -97,4 +110,14 @@ const otherCluster: Check = ({ otherCluster: server }) => [
     ),
 ];
 
-export const machineChecks: readonly Check[] = [isPrivileged, memory, swap, cgroups, programs, runtimeAnswers, others, otherCluster];
+export const machineChecks: readonly Check[] = [
+  isPrivileged,
+  memory,
+  swap,
+  cgroups,
+  programs,
+  runtimeAnswers,
+  otherNetworks,
+  others,
+  otherCluster,
+];
