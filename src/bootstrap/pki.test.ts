@@ -206,6 +206,10 @@ describe('pki', () => {
     await rm(kubeconfig);
     await ensureNodeCredential(options);
     assert.equal(parse(await readFile(kubeconfig, 'utf8')).clusters[0].cluster.server, server);
+    // A machine that was off for too long.
+    const later = first.validToDate.getTime();
+    await ensureNodeCredential({ ...options, now: later });
+    assert.ok((await certificate('own/pki/kubelet-client-current.pem')).validToDate.getTime() > later);
     await rm(nodeDir, { recursive: true });
   });
 

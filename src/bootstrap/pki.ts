@@ -235,11 +235,12 @@ export interface NodeCredentialOptions {
   readonly now: number;
 }
 
-/** What a node gets by a token, for the one that has the authority's key. */
+/** What a node gets by a token, for the one that has the authority's key; anew where it has ended, as its kubelet can no longer ask for another then. */
 export async function ensureNodeCredential(options: NodeCredentialOptions): Promise<void> {
   const { kubeconfig, cluster, server, node, now } = options;
   const store = new CertificateStore(options.certDir, 'kubelet-client');
-  if ((await readIfThere(kubeconfig)) !== undefined && (await store.current())) return;
+  const end = (await store.current())?.leaf.validToDate.getTime() ?? 0;
+  if ((await readIfThere(kubeconfig)) !== undefined && end > now) return;
   const authority = await ensureAuthority(options.pkiDir, 'ca', 'kubernetes', now);
   const user = `system:node:${node}`;
   const request: CertificateRequest = { commonName: user, organizations: ['system:nodes'], usages: ['client'] };

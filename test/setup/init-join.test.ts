@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../../src/clock/testing/eventually.ts';
+import { issueCertificate, loadAuthority } from '../../src/x509/authority.ts';
 import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
 import { boxOn } from '../e2e/testing/manifests.ts';
 import { Machine } from './machine.ts';
@@ -144,6 +145,29 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
     await late.killedAfterEach(6, ...join);
     assert.match(await server.kubectl('get', 'node', 'worker-2', '--no-headers'), / Ready /);
     for (const machine of machines()) await machine.must('doctor');
+  });
+
+  test('a machine whose certificate has ended gets another by the same line, or by init', async () => {
+    const [server, , late] = machines();
+    const [certPem, keyPem] = [await server.sh('cat /etc/kubernetes/pki/ca.crt'), await server.sh('cat /etc/kubernetes/pki/ca.key')];
+    const authority = await loadAuthority({ certPem, keyPem });
+    const path = '/var/lib/kubelet/pki/kubelet-client-current.pem';
+    for (const [machine, ...again] of [
+      [late, ...join],
+      [server, 'init', '--config', config],
+    ] as const) {
+      const request = { commonName: `system:node:${machine.name}`, organizations: ['system:nodes'], usages: ['client'] } as const;
+      const ended = await issueCertificate(authority, request, Date.now() - 400 * 86_400_000);
+      await machine.write(path, `${ended.certPem}${ended.keyPem}`);
+      // As after a boot: the agent has read no other.
+      await machine.sh('kill -9 $(cat /proc/$(cat /run/fairlead/agent.pid)/task/*/children)');
+      const { code, stdout } = await machine.fairlead('doctor');
+      assert.equal(code, 1, stdout);
+      assert.match(stdout, /kubelet-client-current ended on [\s\S]*fairlead token create --print-join-command/);
+      await machine.must(...again);
+      assert.notEqual(await machine.sh(`cat ${path}`), `${ended.certPem}${ended.keyPem}`);
+      await eventually(() => machine.must('doctor'));
+    }
   });
 
   test('a pod on a worker is reached by its Service from every machine, also after the mode was changed by one edit', async () => {

@@ -41,7 +41,7 @@ export function refuseEnded(found: readonly Pick<FoundCertificate, 'name' | 'pat
   const ended = found.find(({ name, leaf }) => needed.includes(name) && leaf !== undefined && leaf.validToDate.getTime() <= now);
   if (!ended) return;
   throw new KnownError('BAD_CONFIG', `Cannot use ${ended.path}: it ended on ${ended.leaf?.validToDate.toISOString()}`, {
-    hint: `fairlead certs renew ${ended.name}; then this command again`,
+    hint: 'fairlead certs renew; then this command again',
   });
 }
 

@@ -10,7 +10,7 @@ const lateShare = 1 / 12;
 export function judgeCertificate(fact: CertificateFact, now: number): Finding | undefined {
   const { name, path, starts, ends, problem, flaw } = fact;
   const id = `Certificate-${name}`;
-  const cure = cureOf(fact);
+  const cure = cureOf(fact, now);
   if (problem !== undefined) return error(id, `${path} cannot be read: ${problem}`, 'Put back what was there, or: fairlead certs renew');
   if (now >= ends) return error(id, `${name} ended on ${day(ends)}`, cure);
   if (now < starts) return error(id, `${name} does not hold before ${day(starts)}`, 'Is the clock of this machine right?');
@@ -18,7 +18,12 @@ export function judgeCertificate(fact: CertificateFact, now: number): Finding | 
   return ends - now < (ends - starts) * lateShare ? warning(id, `${name} ends on ${day(ends)}`, cure) : undefined;
 }
 
-function cureOf({ name, path, kind, isRenewable }: CertificateFact): string {
+/** For a kubelet that can no longer ask for another itself: pods live on. */
+export const credentialAgain =
+  'A new one comes by the line that "fairlead token create --print-join-command" prints on a control plane, run here again; on a control plane itself by "fairlead init"';
+
+function cureOf({ name, path, kind, ends, isRenewable }: CertificateFact, now: number): string {
+  if (kind === 'rotated' && name.startsWith('kubelet-client') && now >= ends) return credentialAgain;
   if (kind === 'rotated') return 'Its kubelet should have got another: see the log of the agent, and kubectl get csr';
   if (kind === 'authority') return 'An authority is not renewed by itself: plan another before it ends';
   return isRenewable ? `fairlead certs renew ${name}` : `Bring another ${path} from where the key of its authority is kept`;

@@ -1,5 +1,6 @@
 /** What runs here, and what the cluster says of this node. Pure. */
 import { error } from '../preflight/finding.ts';
+import { credentialAgain } from './certificate-checks.ts';
 import { type Examination, found, unseen } from './verdict.ts';
 
 export const services: Examination = ({ services: all }) => {
@@ -36,7 +37,7 @@ export const controlPlane: Examination = ({ cluster }) => {
           error(
             'Credential',
             `${cluster.server} does not take the certificate of this node: ${cluster.why}`,
-            'It is that of another cluster, or has expired: fairlead certs check. A new one comes by: fairlead reset, then join again',
+            `See whether it has ended: fairlead certs check. ${credentialAgain}; if it is that of another cluster, reset before`,
           ),
         ],
         '',

@@ -1,4 +1,5 @@
 /** `fairlead join`: makes this machine a node of a cluster that it can trust. Every step finds what an earlier run has done. */
+import { X509Certificate } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type KubeObject, nodes } from '../../api/resource-types.ts';
@@ -6,6 +7,7 @@ import type { Node, Taint } from '../../api/schema/types.ts';
 import { kubeconfigText } from '../../bootstrap/kubeconfig-text.ts';
 import { readIfThere, writeSecret } from '../../bootstrap/secret-file.ts';
 import { Client } from '../../client/client.ts';
+import type { ClientConfig } from '../../client/client-config.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { endpointOf } from '../config/cluster-plan.ts';
@@ -148,16 +150,17 @@ async function lookAround(context: SetupContext, request: JoinRequest, endpoint:
   });
 }
 
-/** Whom to trust; undefined when an earlier run has found out, and got the machine its certificate. */
+/** Whom to trust; undefined when an earlier run has found out, and got the machine its certificate, which has not ended since. */
 async function trust(context: SetupContext, request: JoinRequest, endpoint: string): Promise<ClusterInfo | undefined> {
   const { clock, signal, steps, timeoutMs } = context;
   const { token, hashes } = request;
   if ((await readIfThere(layout.kubeletConfig)) !== undefined) {
+    const known = await loadKubeconfig(layout.kubeletConfig);
     await steps.run('discovery', `Authority of ${endpoint}`, async () => {
-      await requireSameCluster(context, await loadKubeconfig(layout.kubeletConfig), endpoint, hashes);
+      await requireSameCluster(context, known, endpoint, hashes);
       return false;
     });
-    return undefined;
+    if (!hasEnded(known, clock.now())) return undefined;
   }
   let info: ClusterInfo | undefined;
   await steps.run('discovery', `Authority of ${endpoint} checked by ${hashes.length > 0 ? 'its hash and ' : ''}the token`, async () => {
@@ -165,6 +168,11 @@ async function trust(context: SetupContext, request: JoinRequest, endpoint: stri
     return true;
   });
   return info;
+}
+
+/** Nobody knows the machine by it any more: it gets another as at first, and its pods live on. */
+function hasEnded({ cert }: ClientConfig, now: number): boolean {
+  return cert !== undefined && new X509Certificate(cert).validToDate.getTime() <= now;
 }
 
 async function makeCredential(context: SetupContext, request: JoinRequest, info: ClusterInfo | undefined): Promise<boolean> {
