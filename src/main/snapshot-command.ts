@@ -66,7 +66,7 @@ const restore = defineCommand({
     'revision-gap': textFlag('N', 'how far revisions lie above those of the snapshot, 1000000000 by default: more than were written since'),
     output: outputOption,
   },
-  async run({ values, positionals }) {
+  async run({ values, positionals, signal }) {
     const source = fileOf('restore', positionals);
     const gap = revisionsOf(values['revision-gap']);
     const [{ fillStore }, { openSnapshot, restoredRevision }] = await Promise.all([
@@ -75,7 +75,7 @@ const restore = defineCommand({
     ]);
     const progress = standardProgress(systemClock);
     await using image = await progress.step('Snapshot checked', () => openSnapshot(source));
-    const { revision } = await progress.step('Store made', () => fillStore(values.store, image, restoredRevision(image, gap)));
+    const { revision } = await progress.step('Store made', () => fillStore(values.store, image, restoredRevision(image, gap), { signal }));
     progress.note('Revisions go on above all that clients have seen: watches end with 410 Gone, and everybody lists anew');
     const restored = { store: withoutPassword(values.store), records: image.count, snapshotRevision: image.revision, revision };
     process.stdout.write(

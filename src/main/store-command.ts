@@ -14,14 +14,14 @@ const copy = defineCommand({
     'fairlead store copy sqlite:///var/lib/fairlead/server/state.db redis://127.0.0.1:6379/0 # every resourceVersion is kept',
     'fairlead store copy sqlite:///var/lib/fairlead/server/state.db etcd=http://127.0.0.1:2379 # all are higher than before',
   ],
-  interrupted: 'the first store is as it was, and no server takes what there is of the second one; run the same copy again',
+  interrupted: 'the first store is as it was, and the second one is not whole; run the same copy again',
   options: { output: outputOption },
-  async run({ values, positionals }) {
+  async run({ values, positionals, signal }) {
     const [from, to] = endsOf(positionals);
     const { copyStore } = await import('../storage/snapshot/copy.ts');
     const progress = standardProgress(systemClock);
     const copied = await progress.step(`Copied to ${withoutPassword(to)}`, () =>
-      copyStore(from, to, (done) => progress.note(`${done} records`)),
+      copyStore(from, to, (done) => progress.note(`${done} records`), { signal }),
     );
     progress.note(
       copied.keepsRevisions

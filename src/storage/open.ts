@@ -19,7 +19,7 @@ interface Backend {
    * Fills a store that is empty, and that no server has open. Its revision is then at least `revision`, and all before its revision counts as
    * compacted. Throws STORE_NOT_EMPTY, and changes nothing, when it holds something.
    */
-  fill?(url: StoreUrl, image: StoreImage, revision: number): Promise<Filled>;
+  fill?(url: StoreUrl, image: StoreImage, revision: number, signal: AbortSignal | undefined): Promise<Filled>;
 }
 
 export interface ImageOptions {
@@ -41,8 +41,8 @@ const etcd = (example: string): Backend => ({
   open: async (url, settings) => (await import('./etcd/open-url.ts')).openEtcdUrl(url, settings),
   database: async (url) => (await import('./etcd/image.ts')).readEtcdDatabase((await import('./etcd/address.ts')).readEtcdUrl(url)),
   image: async (url) => (await import('./etcd/image.ts')).readEtcdImage((await import('./etcd/address.ts')).readEtcdUrl(url)),
-  fill: async (url, image, revision) =>
-    (await import('./etcd/image.ts')).fillEtcd((await import('./etcd/address.ts')).readEtcdUrl(url), image, revision),
+  fill: async (url, image, revision, signal) =>
+    (await import('./etcd/image.ts')).fillEtcd((await import('./etcd/address.ts')).readEtcdUrl(url), image, revision, signal),
 });
 
 /** By scheme. */
@@ -92,11 +92,25 @@ export async function openDatabase(text: string): Promise<AsyncIterable<Uint8Arr
   return backend.database?.(url);
 }
 
-/** Fills an empty store: `Backend.fill`. */
-export async function fillStore(text: string, image: StoreImage, revision: number): Promise<Filled> {
+/** Fills an empty store: `Backend.fill`. Throws soon after the signal aborted. */
+export async function fillStore(
+  text: string,
+  image: StoreImage,
+  revision: number,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<Filled> {
   const { url, backend } = find(text);
   if (!backend.fill) throw cannot('fill', url);
-  return backend.fill(url, image, revision);
+  const ending: StoreImage = {
+    ...image,
+    async *records() {
+      for await (const record of image.records()) {
+        signal?.throwIfAborted();
+        yield record;
+      }
+    },
+  };
+  return backend.fill(url, ending, revision, signal);
 }
 
 function find(text: string): { readonly url: StoreUrl; readonly backend: Backend } {

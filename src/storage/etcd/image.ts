@@ -156,7 +156,12 @@ class Expiry {
  * `revision`, in the order of their old ones; all before counts as compacted. After a failure the records are removed again. What a try that was
  * killed has left, no server takes, and the next one removes.
  */
-export async function fillEtcd(settings: EtcdSettings, image: StoreImage, revision: number): Promise<Filled> {
+export async function fillEtcd(
+  settings: EtcdSettings,
+  image: StoreImage,
+  revision: number,
+  signal: AbortSignal | undefined,
+): Promise<Filled> {
   const { space, shown } = settings;
   const endpoints = await connect(settings);
   const range = whole(space);
@@ -169,7 +174,7 @@ export async function fillEtcd(settings: EtcdSettings, image: StoreImage, revisi
       });
     mustReach(there.revision, revision, shown);
     try {
-      await raise(endpoints, space, there.revision, revision);
+      await raise(endpoints, space, there.revision, revision, signal);
       await writeRecords(endpoints, space, image);
       await compactTo(endpoints, (await look(endpoints, range)).revision);
     } catch (err) {
@@ -208,10 +213,11 @@ function mustReach(from: number, to: number, shown: string): void {
 }
 
 /** Marks it as half filled, and raises etcd's revision from one to another by writes of that mark. */
-async function raise(endpoints: Endpoints, space: KeySpace, from: number, to: number): Promise<void> {
+async function raise(endpoints: Endpoints, space: KeySpace, from: number, to: number, signal: AbortSignal | undefined): Promise<void> {
   await putFence(endpoints, space, filling);
   let compacted = from;
   for (let at = from + 1; at < to; ) {
+    signal?.throwIfAborted();
     const count = Math.min(fillersAtOnce, to - at);
     await Promise.all(Array.from({ length: count }, () => putFence(endpoints, space, filling)));
     at += count;

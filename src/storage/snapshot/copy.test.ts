@@ -205,6 +205,44 @@ describe('fairlead store copy', () => {
   });
 
   for (const kind of ['sqlite', 'redis', 'etcd'] as const)
+    test(`to ${kind} ends with its signal, and the next one is whole`, async () => {
+      const [from, to] = [fresh.sqlite(), fresh[kind]()];
+      await fillByHand(from);
+      await using image = await openImage(from, { closed: false });
+      const stop = new AbortController();
+      let read = 0;
+      const interrupted = {
+        ...image,
+        async *records() {
+          for await (const record of image.records()) {
+            if (++read === 20) stop.abort(new Error('ended by SIGINT'));
+            yield record;
+          }
+        },
+      };
+      // There is nothing to wait for in etcd, whose revision need not be raised.
+      const revision = kind === 'etcd' ? 1 : image.revision;
+      await assert.rejects(fillStore(to, interrupted, revision, stop), /ended by SIGINT/);
+      assert.equal(read, 20);
+      await copyStore(from, to, () => {});
+      await using target = await openStore(to, {});
+      assert.equal((await everything(target)).length, 112);
+    });
+
+  test('to etcd ends with its signal before its revision is as high', async () => {
+    const [from, to] = [fresh.sqlite(), fresh.etcd()];
+    await fillByHand(from);
+    const revision = async (): Promise<number> => {
+      await using store = await openStore(to, {});
+      return await store.revision();
+    };
+    await using image = await openImage(from, { closed: true });
+    const before = await revision();
+    await assert.rejects(fillStore(to, image, before + 500_000, { signal: AbortSignal.abort(new Error('ended by SIGINT')) }), /SIGINT/);
+    assert.ok((await revision()) < before + 100);
+  });
+
+  for (const kind of ['sqlite', 'redis', 'etcd'] as const)
     test(`that was killed leaves no ${kind} store that a server takes for the whole, and the next copy fills it`, async () => {
       const [from, to] = [fresh.sqlite(), fresh[kind]()];
       await fillByHand(from);

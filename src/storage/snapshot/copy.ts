@@ -12,7 +12,12 @@ export interface Copied extends Filled {
 }
 
 /** `from` and `to` are URLs of stores. Throws STORE_IN_USE when the first was written to meanwhile: then the second is of an earlier moment. */
-export async function copyStore(from: string, to: string, tell: (records: number) => void): Promise<Copied> {
+export async function copyStore(
+  from: string,
+  to: string,
+  tell: (records: number) => void,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<Copied> {
   await using image = await openImage(from, { closed: true });
   let records = 0;
   const counted: StoreImage = {
@@ -24,7 +29,7 @@ export async function copyStore(from: string, to: string, tell: (records: number
       }
     },
   };
-  const filled = await fillStore(to, counted, image.revision);
+  const filled = await fillStore(to, counted, image.revision, options);
   if (!(await image.isCurrent()))
     throw new KnownError('STORE_IN_USE', 'Cannot vouch for the copy: the first store was written to meanwhile', {
       hint: 'Stop every API server that uses it, empty the second store, and copy again',
