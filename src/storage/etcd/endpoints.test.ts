@@ -39,7 +39,7 @@ describe('an etcd', () => {
     });
 });
 
-// As etcd 3.4 says it, and as later ones do.
+// 3.4 says it by the first of these.
 for (const code of [status.UNAVAILABLE, status.FAILED_PRECONDITION])
   test(`a learner, which takes no calls, is passed over: ${status[code]}`, async () => {
     const learns = (): never => {

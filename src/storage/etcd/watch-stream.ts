@@ -15,6 +15,9 @@ import type { Watcher } from './watcher.ts';
 const firstRetryMs = 50;
 const maxRetryMs = 1_000;
 
+/** The id under which newer versions refuse a watch; 3.4 answers with that of the request (etcd-io/etcd, server/etcdserver/api/v3rpc/watch.go). */
+const refusedId = -1;
+
 type Stream = ClientDuplexStream<Buffer, Buffer>;
 
 /** A watch on the stream, under the id that it has there. */
@@ -22,6 +25,8 @@ interface Place {
   readonly watcher: Watcher;
   /** Parts of an answer that came in several. */
   readonly parts: Message<'Event'>[];
+  /** etcd has answered that it watches. It answers in the order in which it is asked. */
+  isMade: boolean;
 }
 
 export class WatchStream {
@@ -110,7 +115,7 @@ export class WatchStream {
    */
   #create(stream: Stream, watcher: Watcher): void {
     const watchId = ++this.#lastId;
-    this.#places.set(watchId, { watcher, parts: [] });
+    this.#places.set(watchId, { watcher, parts: [], isMade: false });
     const startRevision = Math.max(1, watcher.next - 1);
     const createRequest = { ...watcher.range, startRevision, watchId, progressNotify: true, prevKv: true, fragment: true };
     stream.write(codec.encode('WatchRequest', { createRequest }));
@@ -119,13 +124,18 @@ export class WatchStream {
   #take(stream: Stream, message: Message<'WatchResponse'>): void {
     if (stream !== this.#stream) return;
     this.#retryMs = firstRetryMs;
-    const place = this.#places.get(message.watchId);
+    const place = message.watchId === refusedId ? this.#firstUnmade() : this.#places.get(message.watchId);
     if (!place) return;
+    if (message.created) place.isMade = true;
     if (message.canceled) this.#canceled(place.watcher, message);
     else if (message.fragment || place.parts.length > 0) this.#part(place, message);
     else if (message.events.length > 0) this.#push(place.watcher, message.events);
     // A notice of progress, which etcd sends to this watch alone when it has nothing else for it.
     else if (!message.created) place.watcher.reached(message.header!.revision);
+  }
+
+  #firstUnmade(): Place | undefined {
+    return this.#places.values().find(({ isMade }) => !isMade);
   }
 
   /** Events of one revision may come in parts: none is taken before all are here, so that a new stream can begin behind it. */
