@@ -137,31 +137,56 @@ async function look(machine: string): Promise<void> {
   assert.match(await on(machine, 'sudo fairlead trace node svc/box:http'), /\bReaches 10\.244\.\d+\.\d+:8080 /);
 }
 
+/** Where weights stand by which a new connection to the held port is sent on, and to which endpoints those lead that are above 0. */
+const weightsOf = {
+  nftables: { text: 'nft list map ip kube-proxy nodeport-endpoints', to: new RegExp(`tcp \\. ${nodePort.echo} \\. \\d+ : (\\S+)`, 'g') },
+  iptables: { text: 'iptables-save -t nat', to: /^-A KUBE-SVC-\S+ .*"default\/box:echo -> (\S+):7"/gm },
+} as const;
+
+/** By pod, how many connections it holds. */
+async function heldOf(ips: readonly string[]): Promise<Map<string, number>> {
+  const flows = await on('worker-1', `sudo conntrack -L -p tcp --state ESTABLISHED --dport ${nodePort.echo} 2>/dev/null`);
+  const held = [...flows.matchAll(/src=(\S+) dst=\S+ sport=7 /g)].map(([, ip]) => ip);
+  return new Map(ips.map((ip) => [ip, held.filter((one) => one === ip).length]));
+}
+
 /** Connections that stay open are spread evenly. */
-async function leastConnection(mode: string): Promise<void> {
+async function leastConnection(client: Client, mode: Mode): Promise<void> {
+  const { items } = await client.list<Pod>(pods, { namespace: 'default' });
+  const ips = items.flatMap(({ status }) => status?.podIP ?? []);
   const held: Held[] = [];
   try {
     for (let i = 0; i < 6; i++) {
       held.push(await hold(node, nodePort.echo));
-      // IPVS counts at each. Elsewhere weights follow once a second, and where a machine takes a whole one to change its rules, within six.
-      if (mode !== 'ipvs') await clock.sleep(6000);
+      // IPVS counts at each. Elsewhere weights follow once a second, or later where a machine takes a whole one to change its rules.
+      if (mode !== 'ipvs') await followed(weightsOf[mode], await heldOf(ips));
     }
-    const peers = await on('worker-1', `sudo conntrack -L -p tcp --state ESTABLISHED --dport ${nodePort.echo} 2>/dev/null`);
-    const backends = [...peers.matchAll(/src=(\S+) dst=\S+ sport=7 /g)].map(([, address]) => address);
-    const counts = [...new Set(backends)].map((address) => backends.filter((one) => one === address).length);
-    assert.deepEqual(counts, [2, 2, 2], `connections of each pod: ${counts.join(', ')}\n${peers}`);
+    const counts = await heldOf(ips);
+    assert.deepEqual([...counts.values()], [2, 2, 2], `connections of each pod: ${[...counts].join(' ')}`);
   } finally {
     for (const one of held) one.end();
   }
 }
 
-const rulesOf: Readonly<Record<string, { readonly text: string; readonly has: RegExp }>> = {
+/** Until the next connection goes to those that hold fewest. */
+async function followed({ text, to }: (typeof weightsOf)[keyof typeof weightsOf], held: ReadonlyMap<string, number>): Promise<void> {
+  const fewest = Math.min(...held.values());
+  await waitUntil('weights by the connections', patience, async () => {
+    const next = new Set([...(await on('worker-1', `sudo ${text}`)).matchAll(to)].map(([, ip = '']) => ip));
+    const isSo = next.size > 0 && [...next].every((ip) => held.get(ip) === fewest);
+    return isSo ? undefined : `the next goes to ${[...next].join(', ')}, held are ${[...held].join(' ')}`;
+  });
+}
+
+type Mode = keyof typeof weightsOf | 'ipvs';
+
+const rulesOf: Readonly<Record<Mode, { readonly text: string; readonly has: RegExp }>> = {
   nftables: { text: 'sudo nft list ruleset', has: /10\.96\.0\.80/ },
   iptables: { text: 'sudo iptables-save -t nat', has: /KUBE-SERVICES -d 10\.96\.0\.80\/32/ },
   ipvs: { text: 'sudo ipvsadm -Ln', has: /TCP {2}10\.96\.0\.80:80/ },
 };
 
-async function switchMode(mode: string, scheduler: string): Promise<void> {
+async function switchMode(mode: Mode, scheduler: string): Promise<void> {
   const connection = await hold(node, nodePort.echo);
   try {
     await vagrant(['provision', first, '--provision-with', 'init'], {
@@ -276,7 +301,7 @@ async function main(): Promise<void> {
       await switchMode(mode, scheduler);
       await tour(externalIp);
       await distributes(scheduler);
-      if (scheduler === 'lc') await leastConnection(mode);
+      if (scheduler === 'lc') await leastConnection(client, mode);
     });
   await step('a newer package on every machine, fairlead upgrade: a connection lived on', async () => {
     await upgrade(client, names);
