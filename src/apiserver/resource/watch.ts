@@ -9,6 +9,7 @@ import { streamTypeOf } from '../http/negotiate.ts';
 import type { ReadOptions } from '../http/read-options.ts';
 import { drained } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
+import { writeShared } from '../http/shared-chunks.ts';
 import { resourceVersionTooLarge } from '../status/status-error.ts';
 import { waitForRevision } from './list.ts';
 import { offerOf, presentationOf } from './presentation-of.ts';
@@ -50,7 +51,7 @@ export async function serveWatch(
     after: begin.after,
     revisionNow: () => feed.revision,
     sink: {
-      write: (frame) => res.write(frame) || res.writableLength < fullBytes,
+      write: (frame) => writeShared(res, frame) || res.writableLength < fullBytes,
       end: () => res.end(),
     },
   });
