@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CachedObject } from './cached-object.ts';
 import type { CacheEvent } from './event-log.ts';
 import { type CacheListener, ResourceCache } from './resource-cache.ts';
@@ -17,6 +18,10 @@ const where = (value: string) => ({
 
 class Seen implements CacheListener {
   readonly revisions: number[] = [];
+  readonly mayWait: boolean;
+  constructor(mayWait = false) {
+    this.mayWait = mayWait;
+  }
   onEvents(events: readonly CacheEvent[]): void {
     this.revisions.push(...events.map((e) => e.revision));
   }
@@ -26,6 +31,47 @@ class Seen implements CacheListener {
 function change(cache: ResourceCache, object: CachedObject): void {
   cache.dispatch([cache.put(object, 0)!]);
 }
+
+describe('many who may wait', () => {
+  /** A cache, so many listeners who may wait, and one behind them who may not. */
+  const crowd = (count: number): { cache: ResourceCache; waiting: Seen[]; other: Seen } => {
+    const cache = new ResourceCache('/registry/pods/');
+    const waiting = Array.from({ length: count }, () => new Seen(true));
+    const other = new Seen();
+    for (const one of [...waiting, other]) cache.listen(one);
+    return { cache, waiting, other };
+  };
+  const told = (listeners: readonly Seen[], revision: number): number =>
+    listeners.filter(({ revisions }) => revisions.at(-1) === revision).length;
+
+  test('are told a hundred at a time, others at once', async () => {
+    const { cache, waiting, other } = crowd(250);
+    const event = cache.put(pod('a', 'node-1', 1), 0)!;
+    event.frames.set('x', Buffer.from('x'));
+    cache.dispatch([event]);
+    assert.deepEqual([told(waiting, 1), other.revisions], [100, [1]]);
+    await nextTurn();
+    assert.deepEqual([told(waiting, 1), event.frames.size], [200, 1]);
+    await nextTurn();
+    assert.deepEqual([told(waiting, 1), event.frames.size], [250, 0]);
+  });
+
+  test('hear of everything once and in its order, also when the next change comes before they have heard of the last', async () => {
+    const { cache, waiting } = crowd(250);
+    for (const revision of [1, 2, 3]) change(cache, pod('a', 'node-1', revision));
+    assert.deepEqual([told(waiting, 3), told(waiting, 2)], [100, 150]);
+    await nextTurn();
+    await nextTurn();
+    for (const { revisions } of waiting) assert.deepEqual(revisions, [1, 2, 3]);
+  });
+
+  test('are told before the end', () => {
+    const { cache, waiting } = crowd(250);
+    change(cache, pod('a', 'node-1', 1));
+    cache.end();
+    assert.equal(told(waiting, 1), 250);
+  });
+});
 
 describe('listening to one value of a field', () => {
   test('hears of objects that have it, and of those that had it', () => {

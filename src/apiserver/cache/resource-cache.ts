@@ -9,6 +9,8 @@ import { type CacheEvent, EventLog } from './event-log.ts';
 
 /** Somebody who is told of changes. */
 export interface CacheListener {
+  /** Others may be told first. `hurry` comes before it says how far it is. */
+  readonly mayWait?: boolean;
   /** Events of this resource, in order; `frames` of the events may be shared between listeners. */
   onEvents(events: readonly CacheEvent[]): void;
   /** The cache was read anew after a break: what happened in between is not known. `before` is what it held until then. */
@@ -23,6 +25,12 @@ interface FieldIndex {
   readonly listeners: Map<string, Set<CacheListener>>;
 }
 
+/**
+ * Of those who may wait, so many are told in one round of the event loop. To write to a thousand watchers takes ten milliseconds, in which nothing that is
+ * written leaves and no request is looked at.
+ */
+const perRound = 100;
+
 export class ResourceCache {
   /** `/registry/pods/` */
   readonly prefix: string;
@@ -33,6 +41,10 @@ export class ResourceCache {
   #log: EventLog;
   #listeners = new Set<CacheListener>();
   #indexes = new Map<string, FieldIndex>();
+  /** Who has not been told yet of what was dispatched last. */
+  #waiting: CacheListener[] = [];
+  #dispatched: readonly CacheEvent[] = [];
+  #awaitsRound = false;
 
   constructor(prefix: string, floor = 0) {
     this.prefix = prefix;
@@ -167,14 +179,42 @@ export class ResourceCache {
 
   /** Tells the listeners that nothing comes any more. */
   end(): void {
+    this.#tell(this.#waiting.length);
     for (const listener of this.#all()) listener.onEnd?.();
   }
 
   /** Tells the listeners; each gets the events that concern it in one call. */
   dispatch(events: readonly CacheEvent[]): void {
-    for (const listener of this.#listeners) listener.onEvents(events);
+    // Changes that come faster than they go out wait for it: nobody falls behind by more than one of these.
+    this.#tell(this.#waiting.length);
+    this.#dispatched = events;
+    for (const listener of this.#listeners) if (!listener.mayWait) listener.onEvents(events);
     for (const index of this.#indexes.values()) this.#dispatchIndexed(index, events);
-    for (const event of events) event.frames.clear();
+    this.#waiting = [...this.#listeners].filter((listener) => listener.mayWait);
+    this.#tellSome();
+  }
+
+  /** Tells a listener at once of what it waits for. */
+  hurry(listener: CacheListener): void {
+    if (this.#waiting.includes(listener)) listener.onEvents(this.#dispatched);
+  }
+
+  #tellSome(): void {
+    this.#tell(perRound);
+    if (this.#waiting.length === 0 || this.#awaitsRound) return;
+    this.#awaitsRound = true;
+    setImmediate(() => {
+      this.#awaitsRound = false;
+      this.#tellSome();
+    });
+  }
+
+  /** Tells the next ones of those who wait. */
+  #tell(count: number): void {
+    for (const listener of this.#waiting.splice(0, count)) listener.onEvents(this.#dispatched);
+    if (this.#waiting.length > 0) return;
+    for (const event of this.#dispatched) event.frames.clear();
+    this.#dispatched = [];
   }
 
   /** Called now and then: protobuf that nobody asks for any more is let go. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { decodeProtobuf, wrapMessage } from '../../api/codec/protobuf.ts';
 import { Registry } from '../../api/registry/registry.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
@@ -239,6 +240,18 @@ describe('WatchStream', () => {
     stream.bookmark();
     stream.onEvents([]);
     assert.equal(frames.length, 6);
+  });
+
+  test('sends what it has not been told of before a bookmark behind it, and not again', async () => {
+    const { stream, cache, frames, put } = watcher();
+    for (let i = 0; i < 100; i++) cache.listen({ mayWait: true, onEvents() {}, onReset() {} });
+    stream.start();
+    put('a', 5);
+    assert.deepEqual(frames, []);
+    stream.bookmark();
+    assert.deepEqual(frames, ['ADDED a 5', 'BOOKMARK  9']);
+    await nextTurn();
+    assert.equal(frames.length, 2);
   });
 
   test('is full before it starts, and catches up only then', () => {

@@ -34,6 +34,7 @@ interface WatchStreamOptions {
 }
 
 export class WatchStream implements CacheListener {
+  readonly mayWait = true;
   readonly #o: WatchStreamOptions;
   readonly #wholeCache: boolean;
   #sent: number;
@@ -76,6 +77,8 @@ export class WatchStream implements CacheListener {
 
   /** The client is told up to where it has seen everything, so that it can go on from there after a break. */
   bookmark(annotations?: Readonly<Record<string, string>>): void {
+    // What it has not been told of yet comes before a revision that says so.
+    this.#o.cache.hurry(this);
     if (this.#full || this.#ended) return;
     // Before `start` nothing that came meanwhile was sent.
     const revision = this.#started ? Math.max(this.#sent, this.#o.revisionNow()) : this.#sent;
