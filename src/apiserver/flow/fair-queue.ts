@@ -13,6 +13,10 @@ export class FairQueue<T> {
     return this.#flows.get(flow)?.length ?? 0;
   }
 
+  firstOf(flow: string): T | undefined {
+    return this.#flows.get(flow)?.[0];
+  }
+
   push(flow: string, item: T): void {
     const queue = this.#flows.get(flow);
     if (queue) queue.push(item);

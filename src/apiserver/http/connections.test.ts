@@ -45,7 +45,7 @@ const left = (sockets: readonly FakeSocket[]): number[] => sockets.filter((s) =>
 
 describe('Connections', () => {
   test('close those of an address that were never used, the oldest first, then the idlest, never one with a request', () => {
-    const connections = new Connections({ ofAddress: 4, total: 100 });
+    const connections = new Connections({ ofAddress: 4, ofNetwork: 100, total: 100 });
     const [busy, used, idle, unused] = opened(connections, 'a', [1, 2, 3, 4]) as [FakeSocket, FakeSocket, FakeSocket, FakeSocket];
     connections.begin(busy.socket);
     const end = connections.begin(used.socket);
@@ -67,7 +67,7 @@ describe('Connections', () => {
   });
 
   test('of other addresses stay, until there are too many of all', () => {
-    const connections = new Connections({ ofAddress: 3, total: 5 });
+    const connections = new Connections({ ofAddress: 3, ofNetwork: 5, total: 5 });
     const [a, b] = [opened(connections, 'a', [1, 2]), opened(connections, 'b', [1, 2, 3, 4])];
     assert.deepEqual(
       [left(a), left(b)],
@@ -83,7 +83,73 @@ describe('Connections', () => {
   });
 });
 
+describe('Connections of IPv6', () => {
+  test('of a /64 make room for each other from its limit on, whatever addresses they have, and an address keeps its own', () => {
+    const connections = new Connections({ ofAddress: 2, ofNetwork: 3, total: 100 });
+    const from = (address: string, ports: readonly number[]): FakeSocket[] => opened(connections, address, ports);
+    const node = from('fd00::1', [1]);
+    const attacker = ['2001:db8::1', '2001:db8::2', '2001:db8::3', '2001:db8::4', '2001:db8::f:0:0:5'].flatMap((ip, i) => from(ip, [i]));
+    assert.deepEqual([left(node), left(attacker)], [[1], [2, 3, 4]]);
+    const one = from('2001:db8:0:1::1', [1, 2, 3]);
+    assert.deepEqual(
+      [left(one), left(attacker)],
+      [
+        [2, 3],
+        [2, 3, 4],
+      ],
+    );
+    for (const socket of [...node, ...attacker, ...one]) socket.destroy();
+    assert.equal(connections.count, 0);
+    assert.deepEqual(
+      left(['::1', '::2', '::3'].flatMap((ip, i) => from(`2001:db8:${ip}`, [i]))),
+      [0, 1, 2],
+      'what was closed counts no more',
+    );
+  });
+
+  test('that are of IPv4, at a listener of both families, are of no common network', () => {
+    const connections = new Connections({ ofAddress: 1, ofNetwork: 1, total: 100 });
+    const all = ['::ffff:10.0.0.1', '::ffff:10.0.0.2', '::ffff:10.0.0.2'].flatMap((ip, i) => opened(connections, ip, [i]));
+    assert.deepEqual(left(all), [0, 2]);
+  });
+});
+
 describe('Handshakes', () => {
+  test('are those of a /64 in one turn, and in it of each address', async () => {
+    let now = 0;
+    const began: string[] = [];
+    const handshakes = new Handshakes(new Pace({ monotonic: () => now }));
+    for (const [address, port] of [
+      ['2001:db8::1', 1],
+      ['2001:db8::1', 2],
+      ['2001:db8::1', 3],
+      ['2001:db8::1', 4],
+      ['2001:db8::2', 5],
+      ['2001:db8::3', 6],
+      ['fd00::1', 7],
+      ['fd00::1', 8],
+    ] as const) {
+      const fake = new FakeSocket(address, port);
+      handshakes.add(fake.socket, () => {
+        began.push(`${address} ${port}`);
+        now += 3;
+      });
+      fake.emit('readable');
+    }
+    while (began.length < 8) await new Promise((resolve) => setImmediate(resolve));
+    // The first two were alone when they came.
+    assert.deepEqual(began, [
+      '2001:db8::1 1',
+      '2001:db8::1 2',
+      '2001:db8::1 3',
+      'fd00::1 7',
+      '2001:db8::2 5',
+      'fd00::1 8',
+      '2001:db8::3 6',
+      '2001:db8::1 4',
+    ]);
+  });
+
   test('begin for some milliseconds of a round, each address in its turn, and only where something was said', async () => {
     let now = 0;
     const began: string[] = [];

@@ -1,23 +1,29 @@
 /**
- * Limits on connections: of one address, and of all. Beyond them one without a request makes room: first one that has never had any, and of
- * those that do not differ the one that has been idle for longest. Who opens thousands closes his own, and who shares his address (a pod
- * that speaks with its node's) still gets in.
+ * Limits on connections: of one address, of one network of IPv6, and of all. Beyond them one without a request makes room: first one that
+ * has never had any, and of those that do not differ the one that has been idle for longest. Who opens thousands closes his own, and who
+ * shares his address (a pod that speaks with its node's) still gets in.
  */
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
+import { clientNetwork } from './client-network.ts';
 
 export interface ConnectionLimits {
   readonly ofAddress: number;
+  readonly ofNetwork: number;
   readonly total: number;
 }
 
-/** A kubelet without HTTP/2 has a connection for every Secret that it watches. An idle connection costs some 40 kB. */
-const connectionLimits: ConnectionLimits = { ofAddress: 2000, total: 10_000 };
+/**
+ * A kubelet without HTTP/2 has a connection for every Secret that it watches. An idle connection costs some 40 kB. All nodes of a cluster
+ * may be in one network, which therefore gets all but the room of one address.
+ */
+const connectionLimits: ConnectionLimits = { ofAddress: 2000, ofNetwork: 8000, total: 10_000 };
 
 interface Connection {
   readonly socket: Socket;
-  readonly address: string;
   readonly key: string;
+  /** Those that it counts in, the smallest first. */
+  readonly groups: readonly Group[];
   /** Under way. */
   requests: number;
   used: boolean;
@@ -49,15 +55,28 @@ class Idle {
 /** What names a connection on its TCP and on its TLS socket. */
 type Peer = Pick<Socket, 'remoteAddress' | 'remotePort'>;
 
+/** Connections that have a limit together. */
+class Group {
+  readonly name: string;
+  readonly limit: number;
+  readonly idle = new Idle();
+  open = 0;
+
+  constructor(name: string, limit: number) {
+    this.name = name;
+    this.limit = limit;
+  }
+}
+
 export class Connections {
   readonly #limits: ConnectionLimits;
   readonly #open = new Map<string, Connection>();
-  readonly #counts = new Map<string, number>();
-  readonly #idle = new Idle();
-  readonly #idleOf = new Map<string, Idle>();
+  readonly #all: Group;
+  readonly #groups = new Map<string, Group>();
 
   constructor(limits: ConnectionLimits = connectionLimits) {
     this.#limits = limits;
+    this.#all = new Group('', limits.total);
   }
 
   get count(): number {
@@ -73,13 +92,12 @@ export class Connections {
     const { remoteAddress: address } = socket;
     const key = peerKey(socket);
     if (address === undefined || key === undefined) return;
-    const connection = { socket, address, key, requests: 0, used: false };
+    const connection = { socket, key, groups: this.#groupsOf(address), requests: 0, used: false };
     this.#open.set(key, connection);
-    this.#counts.set(address, (this.#counts.get(address) ?? 0) + 1);
+    for (const group of connection.groups) group.open++;
     this.#rest(connection);
     socket.once('close', () => this.#remove(connection));
-    if ((this.#counts.get(address) ?? 0) > this.#limits.ofAddress) this.#evict(this.#idleOf.get(address));
-    else if (this.#open.size > this.#limits.total) this.#evict(this.#idle);
+    this.#evict(connection.groups.find(({ open, limit }) => open > limit)?.idle.first);
   }
 
   /** A request has come in whole: until what is returned is called, the connection stays. Half a request is no reason to stay. */
@@ -94,35 +112,37 @@ export class Connections {
     };
   }
 
+  #groupsOf(address: string): Group[] {
+    const network = clientNetwork(address);
+    const ofAddress = this.#group(address, this.#limits.ofAddress);
+    return network === address ? [ofAddress, this.#all] : [ofAddress, this.#group(network, this.#limits.ofNetwork), this.#all];
+  }
+
+  #group(name: string, limit: number): Group {
+    const group = this.#groups.get(name) ?? new Group(name, limit);
+    this.#groups.set(name, group);
+    return group;
+  }
+
   #rest(connection: Connection): void {
-    this.#idle.add(connection);
-    const of = this.#idleOf.get(connection.address) ?? new Idle();
-    this.#idleOf.set(connection.address, of);
-    of.add(connection);
+    for (const { idle } of connection.groups) idle.add(connection);
   }
 
   #unrest(connection: Connection): void {
-    this.#idle.delete(connection);
-    const of = this.#idleOf.get(connection.address);
-    of?.delete(connection);
-    if (of?.size === 0) this.#idleOf.delete(connection.address);
+    for (const { idle } of connection.groups) idle.delete(connection);
   }
 
-  #evict(idle: Idle | undefined): void {
-    const connection = idle?.first;
+  #evict(connection: Connection | undefined): void {
     if (!connection) return;
     this.#remove(connection);
     connection.socket.destroy();
   }
 
   #remove(connection: Connection): void {
-    const { key, address } = connection;
-    if (this.#open.get(key) !== connection) return;
-    this.#open.delete(key);
+    if (this.#open.get(connection.key) !== connection) return;
+    this.#open.delete(connection.key);
     this.#unrest(connection);
-    const left = (this.#counts.get(address) ?? 0) - 1;
-    if (left > 0) this.#counts.set(address, left);
-    else this.#counts.delete(address);
+    for (const group of connection.groups) if (--group.open === 0) this.#groups.delete(group.name);
   }
 }
 

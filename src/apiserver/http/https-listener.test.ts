@@ -52,7 +52,7 @@ describe('listenHttps()', () => {
       },
       flow,
       workOf: () => ({ objects: 0, watchers: 0 }),
-      connections: { ofAddress: 8, total: 100 },
+      connections: { ofAddress: 8, ofNetwork: 100, total: 100 },
       http2MaxStreams: 20,
       goawayChance: 0,
       clock: systemClock,
