@@ -64,6 +64,23 @@ test('refuseFarNodes() names the nodes that are not on the link of this one', ()
   refuseFarNodes([nodeAt('c', { 'public-ip': '192.168.56.13', 'public-ipv6': 'fd01::13' })], near.slice(0, 1));
 });
 
+test('refuseFarNodes() names the nodes that tell another address than their own, though it be on the link', () => {
+  const node = (annotations: Record<string, string>): Node => ({
+    ...nodeAt('a', { 'public-ip': '192.168.56.11', ...annotations }),
+    status: { addresses: [{ type: 'InternalIP', address: '192.168.56.11' }] },
+  });
+  refuseFarNodes([node({ 'public-ip-overwrite': '192.168.56.11' }), node({ 'public-ip-overwrite': 'none' })], near);
+  for (const [key, ip] of [
+    ['public-ip-overwrite', '192.168.56.200'],
+    ['public-ipv6-overwrite', 'fd00:192:168:56::200'],
+  ] as const)
+    assert.throws(() => refuseFarNodes([node({ [key]: ip })], near), {
+      code: 'BAD_CONFIG',
+      message: new RegExp(`are "a" \\(it tells ${ip} by the annotation flannel\\.alpha\\.coreos\\.com/${key}\\)$`),
+    });
+  refuseFarNodes([node({ 'public-ipv6-overwrite': 'fd00:192:168:56::200' })], near.slice(0, 1));
+});
+
 test('changeNetworkBackend() refuses host-gw for nodes on several links, and leaves all as it was', async () => {
   const client = new FakeClient(systemClock);
   for (const object of settingsObjects(plan({}))) client.put(configMaps, object);

@@ -4,7 +4,7 @@ import { configMaps, nodes as nodesResource } from '../../api/resource-types.ts'
 import type { ConfigMap, Node } from '../../api/schema/types.ts';
 import type { Client } from '../../client/client.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { parseIp } from '../../ip/ip.ts';
+import { familyOf, parseIp } from '../../ip/ip.ts';
 import type { ClusterPlan, ClusterWish } from '../config/cluster-plan.ts';
 import type { ProxyConfiguration } from '../config/documents.ts';
 import { externalEtcd } from '../config/shared-store.ts';
@@ -60,17 +60,26 @@ export async function changeNetworkBackend(client: Client, wished: string | unde
 
 const flannel = 'flannel.alpha.coreos.com/';
 
-/** Nodes to which host-gw has no route: their pods would be cut off for good. Throws BAD_CONFIG, with their names. Pure. */
+/**
+ * Nodes to which host-gw has no route: their pods would be cut off for good. So would be those of one that tells another address than its own, which
+ * may be a port forwarding for VXLAN alone. Throws BAD_CONFIG, with their names. Pure.
+ */
 export function refuseFarNodes(nodes: readonly Node[], networks: readonly string[]): void {
-  const far = nodes.flatMap(({ metadata: { name, annotations = {} } }) => {
-    const told = ['public-ip', 'public-ipv6'].flatMap((key) => parseIp(annotations[flannel + key] ?? '') ?? []);
-    return told.filter((ip) => isFar(ip, networks)).map((ip) => `"${name}" (${ip})`);
+  const ofPods = (ip: string): boolean => networks.some((range) => familyOf(range) === familyOf(ip));
+  const refused = nodes.flatMap(({ metadata: { name, annotations = {} }, status }) => {
+    const own = status?.addresses?.map(({ address }) => address) ?? [];
+    return ['public-ip', 'public-ipv6'].flatMap((key) => {
+      const [told, instead] = [key, `${key}-overwrite`].map((end) => parseIp(annotations[flannel + end] ?? ''));
+      if (instead !== undefined && ofPods(instead) && !own.includes(instead))
+        return [`"${name}" (it tells ${instead} by the annotation ${flannel}${key}-overwrite)`];
+      return told !== undefined && isFar(told, networks) ? [`"${name}" (${told})`] : [];
+    });
   });
-  if (far.length === 0) return;
+  if (refused.length === 0) return;
   throw new KnownError(
     'BAD_CONFIG',
-    `Cannot change the pod network to host-gw: not on the link of this node (${networks.join(', ')}) are ${far.join(', ')}`,
-    { hint: 'host-gw takes nodes on one link; vxlan with DirectRouting wraps only what crosses links' },
+    `Cannot change the pod network to host-gw: not on the link of this node (${networks.join(', ')}) are ${refused.join(', ')}`,
+    { hint: 'host-gw takes nodes on one link, each at its own address; vxlan with DirectRouting wraps only what crosses links' },
   );
 }
 
