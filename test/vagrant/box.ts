@@ -30,9 +30,12 @@ kill)
   kill -9 "$(cat "$BOX/$unit.pid")" || exit 0
   while kill -0 "$(cat "$BOX/$unit.pid")" 2>/dev/null; do sleep 0.02; done
   exit 0 ;;
+set-environment) echo "$2" >"$BOX/environment"; exit 0 ;;
+unset-environment) rm "$BOX/environment"; exit 0 ;;
 *) exit 0 ;;
 esac
 if [ -e "$BOX/$unit.pid" ] && kill -0 "$(cat "$BOX/$unit.pid")" 2>/dev/null; then exit 0; fi
+if [ -e "$BOX/environment" ]; then set -a; . "$BOX/environment"; set +a; fi
 case $unit in
 ${units.join('\n')}
 esac
@@ -86,8 +89,10 @@ export class Boxes implements AsyncDisposable {
     });
   }
 
+  /** What the script says so far is in the machine's file `said`. */
   provision(machine: string, script: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<ExecResult> {
-    return this.run(machine, ['sh', join(scripts, script), ...args], env);
+    const aloud = 'code=0; sh "$@" 2>"$BOX/said" || code=$?; cat "$BOX/said" >&2; exit "$code"';
+    return this.run(machine, ['sh', '-c', aloud, 'sh', join(scripts, script), ...args], env);
   }
 
   /** The script dies before it calls `systemctl` with these words. */

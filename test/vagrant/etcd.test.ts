@@ -107,4 +107,29 @@ describe('etcd of the lab of vagrant/', { skip }, () => {
     await whole(1, [1, 2, 3]);
     assert.equal(await ctl(1, 'get', 'kept', '--print-value-only'), 'so far\n');
   });
+
+  test('two destroyed at once: who is made anew says what makes a cluster of the one that is left, and enters that', async () => {
+    for (const n of [2, 3]) {
+      await boxes.halt(name(n), 'etcd');
+      boxes.destroy(name(n));
+    }
+    const entering = provision(2, 'enter');
+    const printed = (): string[] => boxes.read(name(2), 'said').match(/(?<=^ {2}sudo )sh -c .*$/gm) ?? [];
+    await eventually('the step that is left', () => printed().length > 0);
+    const said = boxes.read(name(2), 'said');
+    assert.match(said, /do not answer: 127\.0\.0\.9\. See there/);
+    assert.match(said, /gone for good: what 127\.0\.0\.7 has goes on/);
+    const [step = ''] = printed();
+    const { code, stderr } = await boxes.run(name(1), ['sh', '-c', step]);
+    assert.equal(code, 0, stderr);
+    assert.equal((await entering).code, 0);
+    await whole(2, [1, 2]);
+    await done(3, 'enter');
+    await whole(3, [1, 2, 3]);
+    assert.equal(await ctl(3, 'get', 'kept', '--print-value-only'), 'so far\n');
+    // Another start is one of a member as any.
+    await boxes.halt(name(1), 'etcd');
+    await done(1, 'begin');
+    await whole(1, [1, 2, 3]);
+  });
 });

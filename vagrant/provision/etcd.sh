@@ -32,10 +32,28 @@ members() {
   return 1
 }
 
+# Says whom this machine waits for, once, and again when others answer. $1: whether this member has run before, which no majority can take out now.
+told=
+say() {
+  destroyed=$1 answering='' silent=''
+  shift
+  for host in "$@"; do
+    if members "$host" >/dev/null; then answering="$answering $host"; else silent="$silent $host"; fi
+  done
+  said="Waiting for the members of etcd on $*: more than half of them must run. These do not answer:${silent:- none}. See there: sudo journalctl -u etcd -e"
+  if [ -n "$destroyed" ] && [ -n "$silent" ] && [ -n "$answering" ]; then
+    said="$said
+Only if those that do not answer are gone for good: what$answering has goes on as a cluster of its own, once there is run:
+  sudo sh -c 'systemctl set-environment ETCD_FORCE_NEW_CLUSTER=true; systemctl restart etcd; systemctl unset-environment ETCD_FORCE_NEW_CLUSTER'"
+  fi
+  [ "$said" = "$told" ] || printf '%s\n' "$said" >&2
+  told=$said
+}
+
 # Adds this member, and prints all of them as it must be told: control-plane-1=https://192.168.56.7:2380,…
 enter() {
-  told=
   while :; do
+    destroyed=''
     known=$(members "$@" || true)
     own=$(printf '%s\n' "$known" | grep -F "\"$peer\"" || true)
     if [ -z "$own" ]; then
@@ -48,14 +66,15 @@ enter() {
       # What is left of a machine that was destroyed, or killed before its member had started.
       id=$(printf '%s\n' "$own" | sed 's/.*"id":\([0-9]*\).*/\1/')
       ctl member remove "$(printf %x "$id")" >/dev/null && continue
-    elif ! printf '%s\n' "$own" | grep -q '"name"'; then
+    elif printf '%s\n' "$own" | grep -q '"name"'; then
+      destroyed=yes
+    else
       # Killed here, and nothing can be removed or added before it has started: there is no majority without it.
       printf '%s\n' "$known" | sed 's/.*"peerURLs":\["\([^"]*\)".*"name":"\([^"]*\)".*/\2=\1/; t
         s/.*"peerURLs":\["\([^"]*\)".*/'"$name"'=\1/' | paste -sd, -
       return
     fi
-    [ -n "$told" ] || echo "Waiting for the members of etcd on $*: more than half of them must run. See: sudo journalctl -u etcd -e" >&2
-    told=yes
+    say "$destroyed" "$@"
     sleep 2
   done
 }

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../clock/clock.ts';
 import { eventually } from '../../clock/testing/eventually.ts';
+import { isKnownError } from '../../errors/known-error.ts';
 import { openStore } from '../open.ts';
 import { Compacted, type Store, type StoreEvent } from '../store.ts';
 import { TestEtcd } from '../testing/etcd.ts';
@@ -123,6 +124,25 @@ describe('an etcd that others use, too', () => {
     await assert.rejects(take(store, '/registry/c', '/registry/d', later, 1), (err) => err instanceof Compacted && err.floor === sawSecond);
     for (const server of servers) server.close();
   });
+});
+
+test('a cluster that has lost its majority says so, who answers, and what to do', async () => {
+  await using etcd = await TestEtcd.start({ members: 2 });
+  await using store = await openStore(etcd.url(), {});
+  await etcd.kill(1);
+  const [left, gone] = etcd.endpoints;
+  // It leads until it has noticed.
+  for (const attempt of [() => store.get('/registry/a'), () => store.put('/registry/a', bytes('1')), () => openStore(etcd.url(), {})])
+    await eventually('the one that is left to know of no leader', () =>
+      assert.rejects(attempt, (err) => {
+        assert.ok(isKnownError(err, 'STORE_UNAVAILABLE'), String(err));
+        assert.ok(err.message.includes(`: etcd has no leader: ${left} answers, not so ${gone}`), err.message);
+        assert.match(err.hint ?? '', /start the others/);
+        return true;
+      }),
+    );
+  await etcd.start(1);
+  await eventually('both', async () => (await store.put('/registry/a', bytes('2'))).ok);
 });
 
 test('endpoints go back to the member of their own machine when it is well again', async () => {

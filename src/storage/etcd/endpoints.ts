@@ -6,7 +6,7 @@ import { type Client, type ClientDuplexStream, Metadata, type ServiceError } fro
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { openChannel, type Tls } from './channel.ts';
-import { isLate, LeaderChanged, outcomeOf, Unanswered, UnfitMember } from './etcd-error.ts';
+import { isLate, LeaderChanged, NoLeader, outcomeOf, Unanswered, UnfitMember } from './etcd-error.ts';
 import { codec, type Message, type Method, paths, type Request, type Response } from './messages.ts';
 import { type MemberState, SlowCalls } from './slow-calls.ts';
 
@@ -28,6 +28,8 @@ interface Member {
   term: number;
   /** Resolves when it was found to be of this cluster, since it last failed. */
   fit: Promise<void> | undefined;
+  /** Whether it knew of a leader when it was asked how it is; undefined when it did not say. */
+  hasLeader: boolean | undefined;
 }
 
 export interface Reply<Name extends Method> {
@@ -80,7 +82,7 @@ export class Endpoints {
   ) {
     this.#members = urls.map((url) => {
       const slow = new SlowCalls(clock, () => this.#state(member));
-      const member: Member = { url, client: openChannel(url, tls), slow, term: 0, fit: undefined };
+      const member: Member = { url, client: openChannel(url, tls), slow, term: 0, fit: undefined, hasLeader: undefined };
       return member;
     });
     this.#tls = tls;
@@ -122,20 +124,38 @@ export class Endpoints {
         if (outcome === 'refused' || err instanceof KnownError) throw err;
         this.#suspect(member, client, err);
         doubtful ||= outcome === 'unknown';
-        if (left <= 1 || this.#closed || (doubtful && repeat === 'unsent')) throw new Unanswered(err, doubtful);
+        if (left <= 1 || this.#closed || (doubtful && repeat === 'unsent')) throw this.#unanswered(err, doubtful);
         if (this.#members.length === 1) await this.#clock.sleep(retryMs);
       }
     }
   }
 
   async #state(member: Member): Promise<MemberState> {
-    const { header, leader } = await this.#send(member, 'Status', {}, this.#members.length > 1 ? stateMs : attemptMs);
+    const { header, leader } = await this.#status(member, this.#members.length > 1 ? stateMs : attemptMs);
     return { term: header!.raftTerm, hasLeader: leader !== 0 };
+  }
+
+  async #status(member: Member, waitMs?: number): Promise<Response<'Status'>> {
+    try {
+      const response = await this.#send(member, 'Status', {}, waitMs);
+      member.hasLeader = response.leader !== 0;
+      return response;
+    } catch (err) {
+      member.hasLeader = undefined;
+      throw err;
+    }
+  }
+
+  /** Where those that answer have no leader, that is why. */
+  #unanswered(err: unknown, doubtful: boolean): Unanswered {
+    const urls = (said: boolean | undefined): string[] => this.#members.flatMap(({ url, hasLeader }) => (hasLeader === said ? [url] : []));
+    const [leaderless, led] = [urls(false), urls(true)];
+    return new Unanswered(leaderless.length > 0 && led.length === 0 ? new NoLeader(leaderless, urls(undefined)) : err, doubtful);
   }
 
   /** Throws unless the member is one that this store can use. */
   async #examine(member: Member): Promise<void> {
-    const { header, version }: Response<'Status'> = await this.#send(member, 'Status', {});
+    const { header, version } = await this.#status(member);
     const [major = 0, minor = 0] = version.split('.').map(Number);
     if (major !== 3 || minor < 4)
       throw new KnownError('BAD_CONFIG', `Cannot use the etcd at "${member.url}": it is of version ${version}`, {
@@ -253,7 +273,8 @@ export class Endpoints {
   #suspect(member: Member, used: Client, err: unknown): void {
     if (err instanceof LeaderChanged) return;
     // On a way that loses packets the kernel tries ever more seldom, to connect, too: a new connection finds at once that it is whole again.
-    if (isLate(err) && member.client === used && !this.#closed) this.#connectAnew(member);
+    if (!isLate(err)) member.hasLeader = undefined;
+    else if (member.client === used && !this.#closed) this.#connectAnew(member);
     this.failed(member.url);
     if (outcomeOf(err) === 'unknown' && this.#members.length > 1) this.onSilence(member.url);
   }

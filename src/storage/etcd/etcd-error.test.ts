@@ -79,6 +79,11 @@ describe('failed()', () => {
     ['tlsv1 alert unknown ca', 'BAD_CONFIG', /--trusted-ca-file/],
     ['write EPROTO wrong version number', 'BAD_CONFIG', /do not agree on TLS/],
     ['Name resolution failed for target dns:a', 'STORE_UNAVAILABLE', /name is not known/],
+    [
+      'etcd has no leader: http://a:2379 answers, not so http://b:2379',
+      'STORE_UNAVAILABLE',
+      /start the others.*gone for good.*--force-new-cluster.*member add/,
+    ],
     ['Connection dropped', 'STORE_UNAVAILABLE', /has a leader/],
   ] as const)
     test(`tells the next step of "${says}"`, () => {

@@ -29,10 +29,17 @@ export class LeaderChanged extends Error {
   }
 }
 
+/** Members that answer know of no leader: fewer than half of all run, or see each other. */
+export class NoLeader extends Error {
+  constructor(answering: readonly string[], silent: readonly string[]) {
+    super(`etcd has no leader: ${answering.join(', ')} answers${silent.length > 0 ? `, not so ${silent.join(', ')}` : ''}`);
+  }
+}
+
 /** gRPC found nobody to send the call to. */
 const notSent = /^(No connection established|Name resolution failed|Channel closed before call started|.*belongs to another cluster)/;
 /** etcd says it before it proposes a write. */
-const notProposed = /too many requests|etcdserver: not capable|no leader|not supported for learner/;
+const notProposed = /too many requests|etcdserver: (not capable|no leader)|not supported for learner/;
 
 const refusals: ReadonlySet<number | undefined> = new Set([
   status.INVALID_ARGUMENT,
@@ -132,6 +139,11 @@ const rows: readonly Row[] = [
     says: /wrong version number|EPROTO|packet length too long/,
     code: 'BAD_CONFIG',
     hint: "The two do not agree on TLS: give the endpoints as etcd's --listen-client-urls has them, with http:// or https://",
+  },
+  {
+    says: /^etcd has no leader/,
+    code: 'STORE_UNAVAILABLE',
+    hint: 'More than half of its members must run and reach each other: start the others. Only if those are gone for good, make one that is left a cluster of its own: start it once with ETCD_FORCE_NEW_CLUSTER=true (etcd --force-new-cluster), then without; new ones enter by "etcdctl member add"',
   },
   { says: /Name resolution failed|ENOTFOUND|EAI_AGAIN/, code: 'STORE_UNAVAILABLE', hint: 'The name is not known: see the endpoints' },
 ];
