@@ -74,3 +74,37 @@ describe('a machine that speaks IPv6 from a temporary address', () => {
     assert.deepEqual(await chooseAddresses({ ...machine, temporary }, {}, [], 'fd00:57::1'), ['fd00:57::99']);
   });
 });
+
+describe('a machine that has the address of the control plane now', () => {
+  const vip = 'fd00:56::50';
+  const machine: MachineAddresses = {
+    links: [['192.168.56.11', 'fd00:57::11', vip, 'fd00:56::99', 'fd00:56::11']],
+    temporary: new Set(['fd00:56::99']),
+    // The kernel speaks from the one that was added last.
+    sourceTo: async (host) => (host.includes(':') ? vip : '192.168.56.11'),
+  };
+
+  for (const [what, wish, families, host] of [
+    ['as the only one', {}, [6], undefined],
+    ['beside one of IPv4', {}, [4, 6], undefined],
+    ['in a network that was named', { cidr: 'fd00:56::/64' }, [6], undefined],
+    ['when it joins there', {}, [6], vip],
+  ] as const)
+    test(`is known by its own of that network ${what}`, async () => {
+      assert.equal((await chooseAddresses(machine, wish, families, host, vip)).at(-1), 'fd00:56::11');
+    });
+
+  test('is known by that where it has no other there, or somebody says so', async () => {
+    const links = [['fd00:57::11', vip]];
+    assert.deepEqual(await chooseAddresses({ ...machine, links, sourceTo: async () => vip }, {}, [6], undefined, vip), [vip]);
+    assert.deepEqual(await chooseAddresses(machine, { address: vip }, [6], undefined, vip), [vip]);
+  });
+
+  test('stays known by the one before, as long as it has that and nobody says otherwise', async () => {
+    const choose = (wish: object): Promise<string[]> => chooseAddresses(machine, wish, [6], undefined, vip);
+    assert.deepEqual(await choose({ before: 'fd00:57::11' }), ['fd00:57::11']);
+    assert.deepEqual(await choose({ before: 'fd00:57::12' }), ['fd00:56::11']);
+    assert.deepEqual(await choose({ before: 'fd00:57::11', address: 'fd00:56::11' }), ['fd00:56::11']);
+    assert.deepEqual(await choose({ before: 'fd00:57::11', cidr: 'fd00:56::/64' }), ['fd00:56::11']);
+  });
+});

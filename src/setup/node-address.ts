@@ -12,6 +12,8 @@ export interface AddressWish {
   readonly address?: string | undefined;
   /** The networks that they are in. */
   readonly cidr?: string | undefined;
+  /** By which it is known already; taken where nothing is asked for, as long as the machine has it. */
+  readonly before?: string | undefined;
 }
 
 /** Those that other machines know, by link; of IPv4 first. */
@@ -110,20 +112,41 @@ export interface MachineAddresses {
   readonly sourceTo: typeof sourceAddressTo;
 }
 
-/** In place of one that ends: of those that stay on its link one of the same network, else any. Pure. */
-function lastingFor(ip: string, lasting: readonly string[]): string | undefined {
+/**
+ * The address of the control plane goes to another machine when this one dies, and the kernel likes to speak from it, as it does from whichever address of
+ * IPv6 came last. Undefined where this machine has no other in its network. Pure.
+ */
+function movingAddress(endpoint: string | undefined, { links, temporary }: MachineAddresses): string | undefined {
+  const ip = parseIp(endpoint ?? '');
+  if (ip === undefined || familyOf(ip) === 4) return undefined;
+  const others = links.flat().filter((other) => other !== ip && !temporary.has(other));
+  return besideIn64(ip, others) === undefined ? undefined : ip;
+}
+
+/** One of the same network. */
+function besideIn64(ip: string, others: readonly string[]): string | undefined {
   const network = mustCidr(`${ip}/64`);
-  return lasting.find((other) => cidrContains(network, other)) ?? lasting[0];
+  return others.find((other) => cidrContains(network, other));
+}
+
+/** In place of one that goes: of those that stay on its link one of the same network, else any. Pure. */
+function lastingFor(ip: string, lasting: readonly string[]): string | undefined {
+  return besideIn64(ip, lasting) ?? lasting[0];
 }
 
 /**
  * `families`: of the cluster, as far as they are known; one that this machine has no address of is left out. Addresses that were asked for stay first,
  * others come in the order of the families. `host`: of the control plane, to which the route is asked; without, the default route counts, and then
- * the first address there is.
+ * the first address there is. `endpoint`: the address or name of the control plane, whichever machine has it.
  */
-export async function nodeAddresses(wish: AddressWish, families: readonly Family[], host?: string): Promise<string[]> {
+export async function nodeAddresses(
+  wish: AddressWish,
+  families: readonly Family[],
+  host?: string,
+  endpoint: string | undefined = host,
+): Promise<string[]> {
   const temporary = parseTemporary((await readIfThere(addressTable)) ?? '');
-  return await chooseAddresses({ links: addressesByLink(), temporary, sourceTo: sourceAddressTo }, wish, families, host);
+  return await chooseAddresses({ links: addressesByLink(), temporary, sourceTo: sourceAddressTo }, wish, families, host, endpoint);
 }
 
 export async function chooseAddresses(
@@ -131,16 +154,20 @@ export async function chooseAddresses(
   wish: AddressWish,
   families: readonly Family[],
   host?: string,
+  endpoint: string | undefined = host,
 ): Promise<string[]> {
-  const { links, temporary } = machine;
-  const lasting = (all: readonly string[]): string[] => all.filter((ip) => !temporary.has(ip));
+  const { links } = machine;
+  const moving = movingAddress(endpoint, machine);
+  const goes = (ip: string): boolean => ip === moving || machine.temporary.has(ip);
+  const lasting = (all: readonly string[]): string[] => all.filter((ip) => !goes(ip));
   const sourceTo = async (to: string): Promise<string | undefined> => {
     const ip = await machine.sourceTo(to);
-    return ip !== undefined && temporary.has(ip) ? (lastingFor(ip, lasting(addressesBeside(ip, 6, links))) ?? ip) : ip;
+    return ip !== undefined && goes(ip) ? (lastingFor(ip, lasting(addressesBeside(ip, 6, links))) ?? ip) : ip;
   };
   const own = inOrder(links);
   const wished = wishedAddresses(wish, own, lasting(own));
-  const [first = await addressForOthers(host === undefined ? [] : [host], lasting(own), sourceTo), second] = wished;
+  const before = own.find((ip) => ip === parseIp(wish.before ?? ''));
+  const [first = before ?? (await addressForOthers(host === undefined ? [] : [host], lasting(own), sourceTo)), second] = wished;
   const has = new Map([first, second].flatMap((ip) => (ip === undefined ? [] : [[familyOf(ip), ip] as const])));
   for (const family of families) {
     if (has.has(family)) continue;

@@ -81,6 +81,11 @@ export function endpointOf(text: string, port: number): string {
   return joinHostPort(host, own === undefined ? port : portOf(`the control plane's endpoint "${text}": port`, Number(own)));
 }
 
+/** Of `HOST:PORT`; an address of IPv6 without brackets. */
+export function hostOf(endpoint: string): string {
+  return endpoint.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+}
+
 /** What flags say of the ranges goes over what the file says. */
 export function rangeWish(wish: ClusterWish, { networking = {} }: ClusterConfiguration = {}): RangeWish {
   return { podSubnet: wish.podSubnet ?? networking.podSubnet, serviceSubnet: wish.serviceSubnet ?? networking.serviceSubnet };

@@ -10,7 +10,7 @@ import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { isIp, joinHostPort } from '../../ip/ip.ts';
 import { type FoundCertificate, findCertificates } from '../certs/certs.ts';
-import type { ClusterPlan } from '../config/cluster-plan.ts';
+import { type ClusterPlan, hostOf } from '../config/cluster-plan.ts';
 import { layout } from '../layout.ts';
 import { ensureService, type ServiceFlags } from '../service/service.ts';
 import type { SetupContext } from '../setup-context.ts';
@@ -49,8 +49,7 @@ export function refuseEnded(found: readonly Pick<FoundCertificate, 'name' | 'pat
 export async function makeCertificates({ clock }: SetupContext, plan: ClusterPlan, nodeName: string): Promise<boolean> {
   const read = (): Promise<string | undefined> => readIfThere(join(layout.pkiDir, 'apiserver.crt'));
   const [before, hasConfig] = [await read(), (await readIfThere(layout.adminConfig)) !== undefined];
-  const [host = ''] = /^\[?([^\]]*?)\]?:\d+$/.exec(plan.endpoint)?.slice(1) ?? [];
-  const extra = [host, ...plan.certSans];
+  const extra = [hostOf(plan.endpoint), ...plan.certSans];
   await ensureClusterPki({
     dir: layout.pkiDir,
     kubeconfigDir: layout.kubernetesDir,

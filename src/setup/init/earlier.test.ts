@@ -11,10 +11,10 @@ import { askStore, type Earlier, isOwnAuthority, planAgain, refuseChanges, withE
 const own = '192.168.56.10';
 const here = { advertiseAddress: own, bindPort: 6443 };
 const etcd = 'etcd=https://10.0.0.1:2379';
-const fresh: Earlier = { server: undefined, store: undefined, endpoint: undefined };
+const fresh: Earlier = { server: undefined, store: undefined, address: undefined, endpoint: undefined };
 
 function after(store: string | undefined, endpoint = `${own}:6443`): Earlier {
-  return { server: envText(serverFlags(planCluster({ store }, {}, [own]))), store, endpoint };
+  return { server: envText(serverFlags(planCluster({ store }, {}, [own]))), store, address: own, endpoint };
 }
 
 describe('a second run', () => {

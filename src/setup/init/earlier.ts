@@ -19,6 +19,8 @@ export interface Earlier {
   /** The flags of "fairlead server", as they stand in their file; undefined where nobody was here. */
   readonly server: string | undefined;
   readonly store: string | undefined;
+  /** Of this machine. */
+  readonly address: string | undefined;
   /** `HOST:PORT` at which the control plane is reached. */
   readonly endpoint: string | undefined;
 }
@@ -27,7 +29,8 @@ export async function readEarlier(): Promise<Earlier> {
   const server = await readIfThere(envFile('server'));
   const hasConfig = (await readIfThere(layout.adminConfig)) !== undefined;
   const endpoint = hasConfig ? new URL((await loadKubeconfig(layout.adminConfig)).server).host : undefined;
-  return { server, store: server === undefined ? undefined : readEnv(server).FAIRLEAD_STORE, endpoint };
+  const { FAIRLEAD_STORE: store, FAIRLEAD_ADVERTISE_ADDRESS: address } = readEnv(server ?? '');
+  return { server, store, address, endpoint };
 }
 
 /** The server of the cluster that this machine is a node of, where that is not the one that is, or is to be, here. */

@@ -6,7 +6,7 @@ import { readIfThere } from '../../bootstrap/secret-file.ts';
 import { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { joinHostPort } from '../../ip/ip.ts';
-import { type ClusterPlan, type ClusterWish, rangeWish } from '../config/cluster-plan.ts';
+import { type ClusterPlan, type ClusterWish, endpointOf, hostOf, rangeWish } from '../config/cluster-plan.ts';
 import { addressIn, type Documents } from '../config/documents.ts';
 import { familiesOf, wishedFamilies } from '../config/ranges.ts';
 import { storeKind } from '../config/shared-store.ts';
@@ -132,11 +132,13 @@ async function preflight(context: SetupContext, request: InitRequest, runtime: R
   const { init = {} } = documents;
   const families = wishedFamilies(rangeWish(wish, documents.cluster));
   const inFile = addressIn(init.nodeRegistration, init.localAPIEndpoint);
-  const addresses = await nodeAddresses({ cidr: request.address.cidr, address: request.address.address ?? inFile }, families);
+  const earlier = await readEarlier();
+  const addressWish = { cidr: request.address.cidr, address: request.address.address ?? inFile, before: earlier.address };
+  const endpoint = wish.controlPlaneEndpoint ?? documents.cluster?.controlPlaneEndpoint;
+  const addresses = await nodeAddresses(addressWish, families, undefined, endpoint && hostOf(endpointOf(endpoint, 6443)));
   const running = await runningServices(keeper);
   // Without an address the plan cannot be made, and the finding says so first.
   const [ownHost = families[0] === 6 ? '::' : '0.0.0.0', ...more] = addresses;
-  const earlier = await readEarlier();
   const plan = planAgain(wish, documents, [ownHost, ...more], earlier);
   const store = await askStore(context, plan, earlier, running.includes('server'));
   const facts = await gatherFacts({

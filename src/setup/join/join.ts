@@ -10,7 +10,7 @@ import { Client } from '../../client/client.ts';
 import type { ClientConfig } from '../../client/client-config.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { endpointOf } from '../config/cluster-plan.ts';
+import { endpointOf, hostOf } from '../config/cluster-plan.ts';
 import { markControlPlane } from '../control-plane/control-plane.ts';
 import type { ClusterInfo } from '../discovery/cluster-info.ts';
 import { bootstrapClient, discover } from '../discovery/discovery.ts';
@@ -123,10 +123,6 @@ async function startNode(context: SetupContext, request: NodeRequest, admin: Cli
   } finally {
     client.close();
   }
-}
-
-function hostOf(endpoint: string): string {
-  return new URL(`https://${endpoint}`).hostname.replace(/^\[|\]$/g, '');
 }
 
 /** What can be told before anybody is asked. */

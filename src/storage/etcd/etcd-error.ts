@@ -29,7 +29,7 @@ export class LeaderChanged extends Error {
   }
 }
 
-/** Members that answer know of no leader: fewer than half of all run, or see each other. */
+/** Members that answer know of no leader: half of all, or more, are gone or cut off. */
 export class NoLeader extends Error {
   constructor(answering: readonly string[], silent: readonly string[]) {
     super(`etcd has no leader: ${answering.join(', ')} answers${silent.length > 0 ? `, not so ${silent.join(', ')}` : ''}`);
