@@ -193,7 +193,7 @@ async function switchMode(mode: Mode, scheduler: string): Promise<void> {
       FAIRLEAD_PROXY_MODE: mode,
       FAIRLEAD_IPVS_SCHEDULER: scheduler,
     });
-    const { text, has } = rulesOf[mode] ?? { text: 'false', has: /./ };
+    const { text, has } = rulesOf[mode];
     await waitUntil(`mode ${mode}`, patience, async () => (has.test(await on('worker-1', text)) ? undefined : 'the rules are not there'));
     assert.equal(await connection.echo('still here'), 'still here', 'the connection broke');
   } finally {
