@@ -90,17 +90,15 @@ describe('waitForRevision()', () => {
     await waitForRevision(bed.feed, 1);
   });
 
-  test('waits three seconds for what is still to come', async () => {
+  test('refuses at once what the store does not have, and has nobody try again', async () => {
     await using bed = await ResourceBed.start();
-    const settled: string[] = [];
-    const waiting = waitForRevision(bed.feed, 1).then(
-      () => settled.push('reached'),
-      (err: unknown) => settled.push(isStatusError(err, 'Timeout') ? err.message : 'wrong'),
+    await bed.map('a');
+    await assert.rejects(
+      waitForRevision(bed.feed, 2),
+      (err) =>
+        isStatusError(err, 'Timeout') &&
+        /Too large resource version: 2, current: 1$/.test(err.message) &&
+        !err.status.details?.retryAfterSeconds,
     );
-    await bed.clock.advance(2_999);
-    assert.deepEqual(settled, []);
-    await bed.clock.advance(1);
-    await waiting;
-    assert.deepEqual(settled, ['Timeout: Too large resource version: 1, current: 0']);
   });
 });

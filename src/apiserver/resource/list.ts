@@ -14,13 +14,15 @@ export interface ListResult {
   readonly remaining: number | undefined;
 }
 
-/** How long a read waits for a revision that the server has not reached, as upstream. */
-const futureWaitMs = 3000;
-
-/** Waits until the cache is as new as the request asks for; refuses a revision that does not come in time. */
+/**
+ * Waits until the cache is as new as the request asks for. The store knows every revision that any server gave out; another one is of a store that is
+ * no more, or of nobody's, and is refused at once. Upstream waits for three seconds and has the client try again, which client-go's does for 40; and a
+ * watch it lets hang.
+ */
 export async function waitForRevision(feed: WatchFeed, revision: number | undefined): Promise<void> {
-  if (revision === undefined) await feed.fresh();
-  else if (!(await feed.reach(revision, futureWaitMs))) throw resourceVersionTooLarge(revision, feed.revision, 1);
+  if (revision !== undefined && revision <= feed.revision) return;
+  await feed.fresh();
+  if (revision !== undefined && revision > feed.revision) throw resourceVersionTooLarge(revision, feed.revision);
 }
 
 export async function list(feed: WatchFeed, cache: ResourceCache, prefix: string, options: ReadOptions): Promise<ListResult> {

@@ -28,9 +28,7 @@ describe('GET', () => {
     await bed.map('a');
     assert.equal((await bed.call('GET', `${maps}/a?resourceVersion=1`)).res.statusCode, 200);
     assert.equal((await bed.call('GET', `${maps}/a?resourceVersion=`)).res.statusCode, 200);
-    const early = assert.rejects(bed.call('GET', `${maps}/a?resourceVersion=9`), refused('Timeout', /Too large resource version: 9/));
-    await bed.clock.advance(3_000);
-    await early;
+    await assert.rejects(bed.call('GET', `${maps}/a?resourceVersion=9`), refused('Timeout', /Too large resource version: 9/));
     await assert.rejects(bed.call('GET', `${maps}/a?resourceVersion=x`), refused('BadRequest', /resourceVersion/));
   });
 

@@ -68,9 +68,7 @@ describe('serveWatch()', () => {
 
   test('refuses a revision that is still to come', async () => {
     await using bed = await twoMaps();
-    const early = assert.rejects(watch(bed, `${initial}&resourceVersion=9`), (err) => isStatusError(err, 'Timeout'));
-    await bed.clock.advance(3 * second);
-    await early;
+    await assert.rejects(watch(bed, `${initial}&resourceVersion=9`), (err) => isStatusError(err, 'Timeout'));
   });
 
   test('refuses to go on from a revision that the store does not have, so that its client lists anew, and waits for one that it has', async () => {

@@ -4,13 +4,11 @@ import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { initialEventsAnnotationKey } from '../../api/well-known.ts';
 import { onAbort } from '../../clock/aborted.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
-import type { WatchFeed } from '../cache/watch-feed.ts';
 import { streamTypeOf } from '../http/negotiate.ts';
 import type { ReadOptions } from '../http/read-options.ts';
 import { drained } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { writeShared } from '../http/shared-chunks.ts';
-import { resourceVersionTooLarge } from '../status/status-error.ts';
 import { waitForRevision } from './list.ts';
 import { offerOf, presentationOf } from './presentation-of.ts';
 import type { ResourceDeps } from './resource-handlers.ts';
@@ -75,23 +73,13 @@ async function startOf(
 ): Promise<{ initial: readonly CachedObject[]; after: number }> {
   const { resourceVersion: revision, sendInitialEvents } = options;
   if (sendInitialEvents === undefined && revision !== undefined && revision > 0) {
-    await mustBeOfStore(feed, revision);
+    await waitForRevision(feed, revision);
     return { initial: [], after: revision };
   }
   // Without a place to start from a watch begins with what there is: how clients older than WatchList do it in one request.
   await waitForRevision(feed, revision);
   if (sendInitialEvents === false) return { initial: [], after: revision || feed.revision };
   return { initial: range(prefix), after: feed.revision };
-}
-
-/**
- * The store knows every revision that any server gave out; another one is of a store that is no more. Upstream lets a watch from there hang, and its
- * client never hears of anything again; when it is refused, the client lists anew.
- */
-async function mustBeOfStore(feed: WatchFeed, revision: number): Promise<void> {
-  if (revision <= feed.revision) return;
-  await feed.fresh();
-  if (revision > feed.revision) throw resourceVersionTooLarge(revision, feed.revision);
 }
 
 /** Bookmarks and the end of the watch; returns what cancels both. */

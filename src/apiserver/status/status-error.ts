@@ -146,10 +146,9 @@ export function expired(message: string, continueToken?: string): StatusError {
 }
 
 /** A resourceVersion from the future (of another, newer server, or made up). With `retryAfterSeconds` clients ask for it again before they do without. */
-export function resourceVersionTooLarge(asked: number, current: number, retryAfterSeconds?: number): StatusError {
+export function resourceVersionTooLarge(asked: number, current: number): StatusError {
   return new StatusError(504, 'Timeout', `Timeout: Too large resource version: ${asked}, current: ${current}`, {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
-    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   });
 }
 
