@@ -152,12 +152,9 @@ async function useLegacyTools(dir: string): Promise<void> {
 
 async function main(choice: Choice): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'bench-proxy-'));
-  try {
-    if (choice.isLegacy) await useLegacyTools(dir);
-    await bench(choice.isPackage ? await packaged(dir, choice.modes, choice.limits) : fairlead, choice);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
+  if (choice.isLegacy) await useLegacyTools(dir);
+  await bench(choice.isPackage ? await packaged(dir, choice.modes, choice.limits) : fairlead, choice);
 }
 
 try {

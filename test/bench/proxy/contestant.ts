@@ -1,6 +1,6 @@
 /** A proxy at work as a process, on a node of its own: a network namespace with an API server, and all endpoints at hand. */
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -171,6 +171,12 @@ export class Contestant implements AsyncDisposable {
     this.#process = undefined;
     if (!hasEnded(child)) child?.kill('SIGTERM');
     await this.#end;
+  }
+
+  /** For a bench that is interrupted. */
+  abandon(): void {
+    this.#process?.kill('SIGKILL');
+    rmSync(this.#dir, { recursive: true, force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

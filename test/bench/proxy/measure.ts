@@ -1,6 +1,8 @@
 /** One proxy in one mode at one size: everything that is measured of it. */
+import { execFileSync } from 'node:child_process';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { endpointSlices, services } from '../../../src/api/resource-types.ts';
+import { onInterrupt } from '../../guest/guest.ts';
 import { Connections } from './connections.ts';
 import { Contestant, enterNode, fairlead, type Program } from './contestant.ts';
 import { KernelNews } from './kernel-news.ts';
@@ -160,14 +162,21 @@ class Measurement {
 /** Rejects with what the program said last. */
 export async function measure(program: Program, mode: string, size: Size, limits: Limits): Promise<Figures> {
   const made = objectsOf(size);
-  await using _node = await enterNode(`fl-bench-${process.pid}`);
+  const node = `fl-bench-${process.pid}`;
+  await using _node = await enterNode(node);
   await using contestant = await Contestant.create(mode);
   contestant.api.replace(services, [...made.services, service('moving', movingIp)]);
   contestant.api.replace(endpointSlices, [...made.slices, slice('moving', 0, [movingEndpoint(0)])]);
+  const calm = onInterrupt(() => {
+    contestant.abandon();
+    execFileSync('ip', ['netns', 'del', node]);
+  });
   try {
     return await measureIn(contestant, program, mode, size, limits);
   } catch (err) {
     throw await contestant.explained(err);
+  } finally {
+    calm();
   }
 }
 
