@@ -1,5 +1,6 @@
 /** Relays over real sockets of the loopback address. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createSocket, type Socket as Datagrams } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -8,6 +9,7 @@ import { systemClock } from '../../clock/clock.ts';
 import { eventually } from '../../clock/testing/eventually.ts';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { isKnownError } from '../../errors/known-error.ts';
+import { cidrContains, mustCidr } from '../../ip/ip.ts';
 import type { EndpointAddress } from '../plan/service-plan.ts';
 import { PortBalancer } from './balancer.ts';
 import type { Route } from './relay.ts';
@@ -89,6 +91,18 @@ describe('TcpRelay', () => {
     const nobody = await tcpRelay(routeTo([gone.port]));
     const notForYou = await tcpRelay(routeTo([(await echo('a')).port], { listFor: () => undefined }));
     assert.deepEqual([await ask(nobody.port, 'x'), await ask(notForYou.port, 'x')], ['reset', 'reset']);
+  });
+
+  test('goes on when a client has reset its connection before it was taken', async () => {
+    const a = await echo('a');
+    const listFor: Route['listFor'] = (client) => (cidrContains(mustCidr('127.0.0.0/8'), client) ? 'cluster' : undefined);
+    const route = routeTo([a.port], { listFor });
+    const relay = await tcpRelay(route);
+    // This process takes nothing until the other has ended.
+    const script = `const client = require('net').connect(${relay.port}, '127.0.0.1', () => client.resetAndDestroy())`;
+    for (let i = 0; i < 3; i++) execFileSync(process.execPath, ['-e', script]);
+    assert.equal(await ask(relay.port, 'x'), 'a x');
+    assert.equal(route.balancer.count.refused, 0);
   });
 
   test('resets the client when the endpoint resets, and counts what is open', async () => {

@@ -60,7 +60,12 @@ export class TcpRelay {
     // Until it is relayed, nobody else would hear that it broke.
     client.on('error', () => {});
     const route = this.#route;
-    const from = client.remoteAddress ?? '';
+    const from = client.remoteAddress;
+    // Who has reset the connection by now: nobody knows any more who that was.
+    if (from === undefined) {
+      client.destroy();
+      return;
+    }
     const list = route.listFor(from);
     const failed = new Set<string>();
     for (const timeout of list === undefined ? [] : dialTimeoutsMs) {
