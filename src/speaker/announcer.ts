@@ -52,9 +52,11 @@ export class Announcer {
     this.#log = log;
   }
 
-  /** Answers for these from now on, and for no others. Gives those for which it did not before. */
-  set(wanted: ReadonlyMap<string, AnnouncingLink>): string[] {
-    for (const [ip, { link }] of this.#announced) if (!isSame(wanted.get(ip), link)) this.#end(ip);
+  /** Answers for these from now on, and for no others. Gives those for which it did not before. `again`: also tells of those for which it did. */
+  set(wanted: ReadonlyMap<string, AnnouncingLink>, again = false): string[] {
+    for (const [ip, announced] of this.#announced)
+      if (!isSame(wanted.get(ip), announced.link)) this.#end(ip);
+      else if (again) this.#tellAnew(ip, announced, 0);
     const begun: string[] = [];
     for (const [ip, link] of wanted) if (!this.#announced.has(ip) && this.#begin(ip, link)) begun.push(ip);
     this.#closeUnused();
@@ -131,9 +133,13 @@ export class Announcer {
     const announced = this.#announced.get(ip);
     if (!announced) return;
     this.#log.warn(`"${ip}" is announced here, and ${formatMac(mac)} claims it`);
+    this.#tellAnew(ip, announced, answerMs);
+  }
+
+  #tellAnew(ip: string, announced: Announced, afterMs: number): void {
     announced.timer?.cancel();
     announced.left = repeats;
-    announced.timer = this.#clock.after(answerMs, () => this.#tell(ip, announced));
+    announced.timer = this.#clock.after(afterMs, () => this.#tell(ip, announced));
   }
 
   #closeUnused(): void {

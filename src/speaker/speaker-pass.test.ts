@@ -7,6 +7,8 @@ import { FakeCluster, turn } from '../client/testing/fake-cluster.ts';
 import { mustCidr } from '../ip/ip.ts';
 import { silentLog } from '../observability/log.ts';
 import { Announcer } from './announcer.ts';
+import { announcerOf } from './choose.ts';
+import { encodeHello } from './hello.ts';
 import type { NodeLink } from './links.ts';
 import { RollCall } from './roll-call.ts';
 import { Speaker } from './speaker.ts';
@@ -27,8 +29,9 @@ class Scene implements AsyncDisposable {
   readonly said: string[] = [];
   links: NodeLink[] = [eth0];
   reads = 0;
+  frames = 0;
   readonly announcer = new Announcer(
-    { open: () => ({ send: () => true, [Symbol.dispose]() {} }), join() {}, leave() {} },
+    { open: () => ({ send: () => this.frames++ >= 0, [Symbol.dispose]() {} }), join() {}, leave() {} },
     { clock: this.cluster.clock, log: silentLog },
   );
   readonly speaker = new Speaker({
@@ -107,6 +110,30 @@ describe('a speaker', () => {
     scene.speaker.poke();
     await scene.settle();
     assert.deepEqual(scene.events, ['web Normal nodeAssigned announcing from node "me" with protocol "layer2"']);
+  });
+
+  test('tells again where an address is when somebody comes who may have told it otherwise', async () => {
+    await using scene = new Scene();
+    scene.node('me');
+    scene.service('web', ['192.0.2.100']);
+    const [service] = scene.cluster.client.selected(services, {});
+    const [slice] = scene.cluster.client.selected(endpointSlices, {});
+    assert.ok(service && slice);
+    const isFirst = (other: string): boolean => announcerOf(service, [slice], ['me', other]) === 'me';
+    const other = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].find(isFirst) ?? '';
+    scene.node(other);
+    await scene.start();
+    for (let i = 0; i < 80; i++) await scene.cluster.clock.advance(100);
+    const told = scene.frames;
+    assert.ok(told > 0 && scene.announcer.has('192.0.2.100'));
+    scene.speaker.poke();
+    await scene.settle();
+    assert.equal(scene.frames, told);
+    // The wire between them is mended.
+    scene.rollCall.hear(encodeHello({ node: other, life: 'x', count: 1, isReady: true }, Buffer.from('key')));
+    await scene.settle();
+    assert.ok(scene.announcer.has('192.0.2.100'));
+    assert.ok(scene.frames > told, 'its neighbours go on sending to the other');
   });
 
   test('looks at nothing while there is nothing to announce, and ends with the Service', async () => {

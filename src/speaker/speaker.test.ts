@@ -144,6 +144,18 @@ describe('speakers on one segment', { skip: cannotMakeNamespaces, concurrency: f
     await eventually('it is back', async () => (await answering()).join() === before);
   });
 
+  test('one that was cut off tells everybody, when it is back, what another one has told meanwhile', async () => {
+    const before = await theOne();
+    assert.deepEqual([await ask(ip), await ask(ip6)], [before, before]);
+    const isAt = (wanted: (node: string | undefined) => boolean): Promise<unknown> =>
+      eventually('both addresses', async () => wanted(await believed(ip)) && wanted(await believed(ip6)));
+    await net.ip('underlay', `link set to-${before} nomaster`);
+    await isAt((node) => node !== undefined && node !== before);
+    await net.ip('underlay', `link set to-${before} master br0`);
+    await isAt((node) => node === before);
+    assert.equal(await theOne(), before);
+  });
+
   test('under externalTrafficPolicy Local a node with an endpoint answers, and the address follows the endpoint', async () => {
     api.put(services, serviceWith('Local'));
     for (const node of ['a', 'b', 'c']) {

@@ -43,7 +43,8 @@ export class Speaker {
   #pending: { cancel(): void } | undefined;
   #last: Promise<void> = Promise.resolve();
   #isEnded = false;
-  /** Of the last look. */
+  /** Of the last look, as what follows. */
+  #candidates: ReadonlySet<string> = new Set();
   #said: ReadonlySet<string> = new Set();
 
   constructor(options: SpeakerOptions) {
@@ -129,10 +130,17 @@ export class Speaker {
       }
     for (const text of lacking) if (!this.#said.has(text)) this.#options.log.warn(text);
     this.#said = lacking;
-    const begun = new Set(announcer.set(wanted));
+    const begun = new Set(announcer.set(wanted, this.#hasNewcomers()));
     for (const service of own)
       if (announcedAddresses(service).some((ip) => begun.has(ip)))
         recorder.event(service, 'Normal', 'nodeAssigned', `announcing from node "${nodeName}" with protocol "layer2"`);
+  }
+
+  /** Who was cut off from this node, or this one from it, has told its neighbours that what is announced here is there. */
+  #hasNewcomers(): boolean {
+    const before = this.#candidates;
+    this.#candidates = new Set(this.#rollCall?.candidates);
+    return [...this.#candidates].some((name) => !before.has(name));
   }
 
   /** Services whose addresses fall to this node. */
