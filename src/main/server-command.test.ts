@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FlagReader } from './flag-reader.ts';
 import { readerFor } from './parts-command.ts';
 import { server } from './server-command.ts';
 
@@ -25,4 +26,16 @@ test('each part of a server has the Lease that it would have alone', async () =>
     ['cloud-controller-manager', 'cloud-controller-manager'],
   ] as const)
     assert.equal(server.parts.find((part) => part.name === name)?.flags['leader-elect-resource-name']?.default, lease);
+});
+
+test('the parts of a server meet it where it listens', () => {
+  for (const [bind, url] of [
+    ['0.0.0.0', 'https://127.0.0.1:6443'],
+    ['::', 'https://127.0.0.1:6443'],
+    ['192.0.2.10', 'https://192.0.2.10:6443'],
+    ['fd00::10', 'https://[fd00::10]:6443'],
+  ] as const) {
+    const read = new FlagReader({ 'bind-address': bind, 'secure-port': '6443' });
+    assert.deepEqual(server.apiServer?.(read), { server: url, serverName: 'localhost' });
+  }
 });
