@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, textFlag } from '../cli/command.ts';
-import { joinHostPort } from '../ip/ip.ts';
+import { ownServer } from '../client/own-server.ts';
 import type { FlagReader } from './flag-reader.ts';
 import { serverParts } from './part/parts.ts';
 import { fileIn, type PartsCommand, partsCommand } from './parts-command.ts';
@@ -58,11 +58,7 @@ export const server: PartsCommand = {
     'cloud-controller-manager': { 'leader-elect': elects, kubeconfig: kubeconfigIn('cloud-controller-manager.conf') },
     'cluster-dns': { kubeconfig: kubeconfigIn('admin.conf') },
   },
-  // The parts run beside their server, so they go over loopback, or where it listens else.
-  apiServer: (read) => ({
-    server: `https://${joinHostPort(read.ownIp('bind-address') ?? '127.0.0.1', read.port('secure-port'))}`,
-    serverName: 'localhost',
-  }),
+  apiServer: (read) => ownServer(read.text('bind-address'), read.port('secure-port')),
 };
 
 export const serverCommand: Command = partsCommand(server);

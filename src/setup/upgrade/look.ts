@@ -6,6 +6,7 @@ import { nodes as nodesResource } from '../../api/resource-types.ts';
 import type { Node } from '../../api/schema/types.ts';
 import { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
+import { ownServer } from '../../client/own-server.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { withoutPassword } from '../../errors/without-password.ts';
 import { gitVersion } from '../../observability/version.ts';
@@ -40,8 +41,7 @@ export async function openClient({ server }: Site, timeoutMs: number): Promise<C
   const config = await loadKubeconfig(layout.adminConfig);
   return new Client({
     ...config,
-    server: `https://127.0.0.1:${server.FAIRLEAD_SECURE_PORT ?? '6443'}`,
-    serverName: 'localhost',
+    ...ownServer(server.FAIRLEAD_BIND_ADDRESS, server.FAIRLEAD_SECURE_PORT ?? '6443'),
     timeoutMs,
   });
 }
