@@ -32,7 +32,7 @@ async function makePki(dir: string): Promise<{ pki: TestPki; admin: Pem }> {
   await write('sa.key', privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
   await write('sa.pub', publicKey.export({ type: 'spki', format: 'pem' }).toString());
   await write('ca.crt', pki.ca);
-  const names = { commonName: 'kube-apiserver', ips: ['127.0.0.1'], dnsNames: ['localhost'] };
+  const names = { commonName: 'kube-apiserver', ips: ['127.0.0.1'], dnsNames: ['kubernetes.default.svc'] };
   const { certPem: cert, keyPem: key } = await issueCertificate(pki.authority, { ...names, usages: ['server'] }, Date.now());
   await pair('apiserver', { cert, key });
   await pair('apiserver-kubelet-client', await pki.client('kube-apiserver-kubelet-client'));
