@@ -14,16 +14,10 @@ import { systemClock } from '../../src/clock/clock.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { Balancer } from '../../src/lab/balancer/balancer.ts';
 import { probeServer } from '../../src/lab/balancer/probe.ts';
-import { systemExec } from '../../src/linux/exec.ts';
 import { silentLog } from '../../src/observability/log.ts';
 import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
-import { Machine } from './machine.ts';
+import { answers, Machine } from './machine.ts';
 
-const answers = (program: string): Promise<boolean> =>
-  systemExec.run(program, ['--version']).then(
-    ({ code }) => code === 0,
-    () => false,
-  );
 const [hasEtcd, hasRedis] = await Promise.all([answers('etcd'), answers('redis-server')]);
 const token = 'abcdef.0123456789abcdef';
 const key = '0123456789abcdef'.repeat(4);

@@ -3,20 +3,21 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
-import type { Node, Service } from '../../src/api/schema/types.ts';
+import type { EndpointSlice, Node, Service } from '../../src/api/schema/types.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { joinHostPort } from '../../src/ip/ip.ts';
 import { httpGet } from '../../src/lab/http-get.ts';
 import { askDns } from '../e2e/testing/dns-query.ts';
 import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
 import { all, boxDaemonSet, quickReadiness, service } from '../e2e/testing/manifests.ts';
-import { Machine } from './machine.ts';
+import { answers, Machine, startOneEtcd } from './machine.ts';
 
-const skip = cannotStartLabs || (existsSync('/proc/net/if_inet6') ? false : 'this kernel has no IPv6');
+const hasIpv6 = existsSync('/proc/net/if_inet6');
+const skip = cannotStartLabs || (!hasIpv6 && 'this kernel has no IPv6') || (!(await answers('etcd')) && 'etcd is not installed');
 const podSubnet = '10.244.0.0/16,fd00:10:244::/56';
 const serviceSubnet = '10.96.0.0/16,fd00:10:96::/112';
 
-const configuration = (addresses: readonly string[]): string => `apiVersion: kubeadm.k8s.io/v1beta4
+const configuration = (addresses: readonly string[], etcd: string): string => `apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration
 localAPIEndpoint: { advertiseAddress: ${addresses[0]} }
 nodeRegistration:
@@ -24,6 +25,8 @@ nodeRegistration:
 ---
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
+controlPlaneEndpoint: ${addresses[0]}:6443
+etcd: { external: { endpoints: ["${etcd}"] } }
 networking: { podSubnet: "${podSubnet}", serviceSubnet: "${serviceSubnet}" }
 `;
 
@@ -60,7 +63,8 @@ describe('init, join and reset of machines of both families', { skip }, () => {
 
   test('the line that init prints joins a machine, which finds its second address by itself', async () => {
     const [control, other] = machines();
-    await control.write(config, configuration(control.addresses));
+    const store = await startOneEtcd(control);
+    await control.write(config, configuration(control.addresses, store.replace('etcd=', '')));
     const { joinCommand } = JSON.parse(await control.must('init', '--config', config, '-o', 'json'));
     await other.must(...joinCommand.split(' ').slice(1));
     await eventually('both nodes to be Ready with an address and a range of pods of each family', async () => {
@@ -151,6 +155,28 @@ describe('init, join and reset of machines of both families', { skip }, () => {
       assert.match(await control.kubectl('exec', pod, '--', 'wget', '-T', '10', '-qO-', `http://${joinHostPort(ip, 80)}/`), /pod=web-/);
     assert.match(await control.kubectl('exec', pod, '--', 'wget', '-T', '10', '-qO-', 'http://requires/'), /pod=web-/);
     await control.kubectl('logs', pod);
+  });
+
+  test('the other machine becomes one more control plane, whose API server gives addresses of both families', async () => {
+    const [control, other] = machines();
+    const { controlPlaneJoinCommand } = JSON.parse(await control.must('init', 'phase', 'upload-certs', '-o', 'json'));
+    await other.must(...controlPlaneJoinCommand.split(' ').slice(1));
+    await eventually('both API servers behind the Service kubernetes', async () => {
+      const { addressType, endpoints } = await read<EndpointSlice>('endpointslice', 'kubernetes');
+      const expected = machines().map(({ address }) => address);
+      assert.deepEqual([addressType, endpoints?.flatMap(({ addresses }) => addresses).toSorted()], ['IPv4', expected]);
+    });
+    const { metadata, spec } = await read<Node>('node', other.name);
+    assert.equal(metadata.labels?.['node-role.kubernetes.io/control-plane'], '');
+    assert.deepEqual(spec?.podCIDRs?.length, 2);
+    await other.write('/tmp/second.yaml', service('second', '80:8080', 'ipFamilyPolicy: RequireDualStack', 'web'));
+    await other.kubectl('--server', `https://${other.address}:6443`, 'apply', '-f', '/tmp/second.yaml');
+    const { clusterIPs = [], ipFamilies } = (await read<Service>('service', 'second')).spec ?? {};
+    assert.deepEqual(ipFamilies, ['IPv4', 'IPv6']);
+    for (const ip of clusterIPs)
+      await eventually(`a pod at ${ip}`, async () =>
+        assert.match((await httpGet(`http://${joinHostPort(ip, 80)}/`, { timeout: 5000 })).body, /pod=web-/),
+      );
   });
 
   test('doctor finds nothing wrong with the nodes, and upgrade nothing to do', async () => {

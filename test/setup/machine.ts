@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { eventually } from '../../src/clock/testing/eventually.ts';
+import { joinHostPort } from '../../src/ip/ip.ts';
 import { allNamespaces } from '../../src/lab/exec.ts';
-import type { ExecResult } from '../../src/linux/exec.ts';
+import { type ExecResult, systemExec } from '../../src/linux/exec.ts';
 import type { TestLab } from '../e2e/testing/lab.ts';
 
 /** Of a process that has one thread. */
@@ -27,6 +29,23 @@ function kill(pid: number): boolean {
 }
 
 const program = '/opt/fairlead/src/main/fairlead.sh';
+
+/** Whether a program is installed. */
+export const answers = (name: string): Promise<boolean> =>
+  systemExec.run(name, ['--version']).then(
+    ({ code }) => code === 0,
+    () => false,
+  );
+
+/** An etcd of one member on a machine, as an operator would have it. Gives the URL of the store. */
+export async function startOneEtcd(machine: Machine): Promise<string> {
+  const at = (port: number): string => `http://${joinHostPort(machine.address, port)}`;
+  const [client, peer] = [at(2379), at(2380)];
+  await machine.sh(`ETCD_UNSUPPORTED_ARCH=arm64 setsid etcd --name=one --data-dir=/tmp/etcd --listen-client-urls=${client} --advertise-client-urls=${client} \
+    --listen-peer-urls=${peer} --initial-advertise-peer-urls=${peer} --initial-cluster=one=${peer} >/tmp/etcd.log 2>&1 </dev/null &`);
+  await eventually('etcd', () => machine.sh(`etcdctl --endpoints=${client} endpoint health`));
+  return `etcd=${client}`;
+}
 
 export class Machine {
   readonly #lab: TestLab;
