@@ -40,7 +40,7 @@ class Files {
 /** Ours are JSON, which is YAML too. The package yaml weighs 11 MB in memory, so it is loaded for those of others only. */
 async function parseConfig(text: string): Promise<Kubeconfig> {
   if (text.startsWith('{')) return JSON.parse(text) as Kubeconfig;
-  return (await import('yaml')).parse(text) as Kubeconfig;
+  return ((await import('yaml')).parse(text) ?? {}) as Kubeconfig;
 }
 
 /** The current context of a kubeconfig file. Throws BAD_CONFIG naming what is missing. */

@@ -170,6 +170,23 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
     }
   });
 
+  test('what is left of a kubelet whose files somebody has removed is named, and made anew', async () => {
+    const [server, , late] = machines();
+    for (const [machine, ...again] of [
+      [late, ...join],
+      [server, 'init', '--config', config],
+    ] as const) {
+      await machine.sh('rm -r /var/lib/kubelet/pki');
+      const cure = /kubelet-client-current\.pem'\n[\s\S]*: rm \/etc\/kubernetes\/kubelet\.conf/;
+      assert.match((await machine.fairlead(...again)).stderr, cure);
+      const { code, stdout } = await machine.fairlead('doctor');
+      assert.deepEqual([code, / control plane: .* \[Credential\]/.test(stdout)], [1, true], stdout);
+      await machine.sh('rm /etc/kubernetes/kubelet.conf');
+      await machine.must(...again);
+      await eventually(() => machine.must('doctor'));
+    }
+  });
+
   test('a pod on a worker is reached by its Service from every machine, also after the mode was changed by one edit', async () => {
     const [server] = machines();
     await server.write('/tmp/box.yaml', boxOn('nodeName: worker-1'));

@@ -58,6 +58,16 @@ describe('askCluster()', () => {
     }
   }
 
+  test('tells a kubeconfig that cannot be used from none', async () => {
+    const context = { clock: systemClock, signal: new AbortController().signal, timeoutMs: 10_000 };
+    const file = join(dir, 'empty');
+    writeFileSync(file, '');
+    const { cluster } = await askCluster(file, 'one', context);
+    assert.equal(cluster.kind, 'unusable');
+    assert.match('why' in cluster ? cluster.why : '', /there is no context/);
+    assert.equal((await askCluster(join(dir, 'none'), 'one', context)).cluster.kind, 'none');
+  });
+
   test('hears what time it is there', async () => {
     const { cluster, skewMs, asked } = await ask(now - dayMs, now);
     assert.equal(cluster.kind, 'heard', JSON.stringify(cluster));

@@ -6,7 +6,7 @@ import { ApiError, ignoreNotFound, isForbidden, isOutOfTime } from '../../client
 import { Client } from '../../client/client.ts';
 import type { ClientConfig } from '../../client/client-config.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
-import { messageOf } from '../../errors/known-error.ts';
+import { messageOf, systemCode } from '../../errors/known-error.ts';
 import { knownNode, skewOf } from '../join/cluster-facts.ts';
 import type { Facts } from '../preflight/facts.ts';
 import type { SetupContext } from '../setup-context.ts';
@@ -23,8 +23,10 @@ export async function askCluster(kubeconfig: string, nodeName: string, context: 
   try {
     config = await loadKubeconfig(kubeconfig);
   } catch (err) {
-    const why = existsSync(kubeconfig) ? messageOf(err) : `there is no ${kubeconfig}: this machine has not joined`;
-    return { cluster: { kind: 'none', why }, nodes: [], skewMs: undefined };
+    const isThere = existsSync(kubeconfig);
+    const kind = isThere && !(err instanceof Error && systemCode(err.cause) === 'EACCES') ? 'unusable' : 'none';
+    const why = isThere ? messageOf(err) : `there is no ${kubeconfig}: this machine has not joined`;
+    return { cluster: { kind, why }, nodes: [], skewMs: undefined };
   }
   const client = new Client({ ...config, timeoutMs: context.timeoutMs });
   try {

@@ -18,6 +18,8 @@ export const controlPlane: Examination = ({ cluster }) => {
   switch (cluster.kind) {
     case 'none':
       return unseen(cluster.why);
+    case 'unusable':
+      return found([error('Credential', cluster.why, `Take the file away. ${credentialAgain}`)], '');
     case 'silent':
       return found(
         [

@@ -123,6 +123,11 @@ const cases: readonly (readonly [string, Change, readonly string[]])[] = [
     ['unseen control plane', ...unheard],
   ],
   [
+    'a kubeconfig that cannot be used',
+    { cluster: { kind: 'unusable', why: 'Cannot read kubeconfig' }, machine: { skewMs: undefined } },
+    ['error Credential', ...unheard],
+  ],
+  [
     'a control plane that is silent',
     { cluster: { kind: 'silent', server, why: 'ECONNREFUSED' }, machine: { skewMs: undefined } },
     ['error ControlPlane', ...unheard],

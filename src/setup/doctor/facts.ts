@@ -24,8 +24,10 @@ export interface ServiceFact {
 }
 
 export type ClusterFact =
-  /** This machine has no kubeconfig, or one that cannot be read. */
+  /** This machine has no kubeconfig, or one that this user may not read. */
   | { readonly kind: 'none'; readonly why: string }
+  /** It has one that nobody can use. */
+  | { readonly kind: 'unusable'; readonly why: string }
   /** `outOfTime`: its certificate does not hold yet, or no longer, by the clock here. */
   | { readonly kind: 'silent'; readonly server: string; readonly why: string; readonly outOfTime?: boolean }
   | { readonly kind: 'refused'; readonly server: string; readonly why: string }

@@ -47,7 +47,7 @@ export async function gatherDoctorFacts(context: SetupContext, request: DoctorRe
   const nodeName = request.nodeName ?? agent?.FAIRLEAD_NODE_NAME ?? request.hostName;
   const { cluster, nodes, skewMs } = await askCluster(kubeconfigFor(request.kubeconfig, agent), nodeName, context);
   const own = ownAddresses();
-  const addresses = await addressesOf(agent?.FAIRLEAD_NODE_IP?.split(','), own, cluster.kind === 'none' ? undefined : cluster.server);
+  const addresses = await addressesOf(agent?.FAIRLEAD_NODE_IP?.split(','), own, 'server' in cluster ? cluster.server : undefined);
   const endpoint = request.runtimeEndpoint ?? agent?.FAIRLEAD_RUNTIME_ENDPOINT ?? layout.runtimeEndpoint;
   const machine = await gatherFacts({
     role: server ? 'control-plane' : 'worker',

@@ -12,6 +12,7 @@ import { serverFlags } from '../control-plane/control-plane.ts';
 import { reachStore } from '../control-plane/reach-store.ts';
 import { shareKey } from '../discovery/public-key-hash.ts';
 import { layout } from '../layout.ts';
+import { readNodeConfig } from '../node/node-config.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { changedFlags, envFile, partsOf, readEnv } from '../service/service.ts';
 
@@ -35,8 +36,9 @@ export async function readEarlier(): Promise<Earlier> {
 
 /** The server of the cluster that this machine is a node of, where that is not the one that is, or is to be, here. */
 export async function readOtherCluster(): Promise<string | undefined> {
-  if ((await readIfThere(layout.kubeletConfig)) === undefined) return undefined;
-  const { ca = '', server } = await loadKubeconfig(layout.kubeletConfig);
+  const node = await readNodeConfig();
+  if (node === undefined) return undefined;
+  const { ca = '', server } = node;
   const [own, key, apiserver] = await Promise.all(
     [layout.caFile, join(layout.pkiDir, 'ca.key'), join(layout.pkiDir, 'apiserver.crt')].map(readIfThere),
   );

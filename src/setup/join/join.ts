@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { type KubeObject, nodes } from '../../api/resource-types.ts';
 import type { Node, Taint } from '../../api/schema/types.ts';
 import { kubeconfigText } from '../../bootstrap/kubeconfig-text.ts';
-import { readIfThere, writeSecret } from '../../bootstrap/secret-file.ts';
+import { writeSecret } from '../../bootstrap/secret-file.ts';
 import { Client } from '../../client/client.ts';
 import type { ClientConfig } from '../../client/client-config.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
@@ -16,6 +16,7 @@ import type { ClusterInfo } from '../discovery/cluster-info.ts';
 import { bootstrapClient, discover } from '../discovery/discovery.ts';
 import { layout } from '../layout.ts';
 import { startAgent, waitForNode } from '../node/agent.ts';
+import { readNodeConfig } from '../node/node-config.ts';
 import { type AddressWish, nodeAddresses } from '../node-address.ts';
 import type { Facts } from '../preflight/facts.ts';
 import { gatherFacts, type RuntimeFacts } from '../preflight/gather.ts';
@@ -150,8 +151,8 @@ async function lookAround(context: SetupContext, request: JoinRequest, endpoint:
 async function trust(context: SetupContext, request: JoinRequest, endpoint: string): Promise<ClusterInfo | undefined> {
   const { clock, signal, steps, timeoutMs } = context;
   const { token, hashes } = request;
-  if ((await readIfThere(layout.kubeletConfig)) !== undefined) {
-    const known = await loadKubeconfig(layout.kubeletConfig);
+  const known = await readNodeConfig();
+  if (known !== undefined) {
     await steps.run('discovery', `Authority of ${endpoint}`, async () => {
       await requireSameCluster(context, known, endpoint, hashes);
       return false;
