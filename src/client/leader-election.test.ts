@@ -111,16 +111,26 @@ describe('tryAcquireOrRenew()', () => {
     assert.equal(await b.tryAcquireOrRenew(signal), true);
   });
 
+  test('begins a term of its own over a Lease that bears its name already', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    await electorOf(clock, server, 'a').tryAcquireOrRenew(signal);
+    await clock.advance(1_000);
+    await electorOf(clock, server, 'a').tryAcquireOrRenew(signal);
+    assert.equal(server.lease?.spec?.acquireTime, '2026-01-01T00:00:01.000000Z');
+  });
+
   test('waits its own duration for a Lease that says none', async () => {
     const [clock, server] = [new FakeClock(), new FakeLeases()];
     await electorOf(clock, server, 'a').tryAcquireOrRenew(signal);
     delete server.lease?.spec?.leaseDurationSeconds;
+    delete server.lease?.spec?.leaseTransitions;
     const other = electorOf(clock, server, 'b');
     await other.tryAcquireOrRenew(signal);
     await clock.advance(14_999);
     assert.equal(await other.tryAcquireOrRenew(signal), false);
     await clock.advance(1);
     assert.equal(await other.tryAcquireOrRenew(signal), true);
+    assert.equal(server.lease?.spec?.leaseTransitions, 1);
   });
 
   test('loses to who wrote first', async () => {
@@ -146,7 +156,9 @@ describe('run()', () => {
     assert.equal(server.lease?.spec?.leaseTransitions, 1);
     b.stop.abort();
     await clock.advance(0);
-    assert.equal(server.lease?.spec?.holderIdentity, '');
+    // As client-go gives it back; no duration would be refused.
+    const { holderIdentity, leaseDurationSeconds } = server.lease?.spec ?? {};
+    assert.deepEqual([holderIdentity, leaseDurationSeconds], ['', 1]);
   });
 
   test('keeps the Lease while the work ends', async () => {
