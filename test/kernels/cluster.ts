@@ -124,6 +124,27 @@ export class Cluster {
     await this.#client.create(services, service, soon());
   }
 
+  /** The pods of the box behind a load balancer; gives its address. */
+  async balance(name: string): Promise<string> {
+    const spec: Service['spec'] = { type: 'LoadBalancer', selector: labels, ports: [{ port: 80, targetPort: 8080 }] };
+    await this.#client.create<Service>(services, { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec }, soon());
+    let address = '';
+    await eventually(
+      `an address for "${name}"`,
+      async () => {
+        const { status } = await this.#client.get<Service>(services, name, { namespace, ...soon() });
+        address = status?.loadBalancer?.ingress?.[0]?.ip ?? '';
+        assert.notEqual(address, '');
+      },
+      patience,
+    );
+    return address;
+  }
+
+  async changeService(name: string, spec: Partial<Service['spec']>): Promise<void> {
+    await this.#client.patch(services, name, { spec }, { namespace, ...soon() });
+  }
+
   close(): void {
     this.#client.close();
   }

@@ -25,6 +25,8 @@ const init = (scheduler: string): string[] => [
   'ipvs',
   '--ipvs-scheduler',
   scheduler,
+  '--address-pools',
+  '192.168.56.200-192.168.56.239',
   '--timeout',
   '4m',
 ];
@@ -41,6 +43,20 @@ describe('three machines with kernels of their own', { skip, concurrency: false 
   let [server, one, two]: Machine[] = [];
   const all = (): [Machine, Machine, Machine] => [server, one, two] as [Machine, Machine, Machine];
   const url = (machine: Machine): string => `http://${machine.address}:${nodePort.http}/`;
+
+  /** The one of them that answers for the address, as this side has heard. */
+  async function announced(address: string, among: readonly Machine[]): Promise<Machine> {
+    return await eventually(
+      `one of ${among.map(({ name }) => name).join(', ')} answers for ${address}`,
+      async () => {
+        const mac = await machines.segment.neighbour(address);
+        const found = among.find((machine) => machine.mac === mac);
+        assert.ok(found, `it is at ${mac}`);
+        return found;
+      },
+      patience,
+    );
+  }
 
   before(async () => {
     assert.ok(typeof guest !== 'string');
@@ -102,9 +118,35 @@ describe('three machines with kernels of their own', { skip, concurrency: false 
     for (const machine of [worker, other]) await roundRobin(url(machine), 3);
   });
 
+  test('a load balancer answers at its address, by one node, keeps out whom it is told to, and keeps the address of the client', async () => {
+    const [, ...workers] = all();
+    const address = await cluster.balance('balanced');
+    await roundRobin(`http://${address}/`, 3);
+    await announced(address, workers);
+    await cluster.changeService('balanced', { loadBalancerSourceRanges: ['203.0.113.0/24'] });
+    await eventually('it is closed', () => assert.rejects(curl(`http://${address}/`, '--max-time', '1')), patience);
+    await cluster.changeService('balanced', { loadBalancerSourceRanges: ['192.168.56.1/32'], externalTrafficPolicy: 'Local' });
+    await eventually(
+      'it is open to this client, whose address the pods see',
+      async () => assert.match(await curl(`http://${address}/cgi-bin/client`), /\b192\.168\.56\.1\b/),
+      patience,
+    );
+    const teller = await announced(address, workers);
+    assert.match(await curl(`http://${address}/`), new RegExp(`node=${teller.name}`));
+    await cluster.changeService('balanced', { externalTrafficPolicy: 'Cluster' });
+    await roundRobin(`http://${address}/`, 3);
+  });
+
   test('a node that loses its power is missed and gets no traffic; another machine takes its name, and its pods', async () => {
-    const [, worker, lost] = all();
+    const [, ...workers] = all();
+    const address = await cluster.balance('lost');
+    await roundRobin(`http://${address}/`, 3);
+    const lost = await announced(address, workers);
+    const worker = workers.find((one) => one !== lost) as Machine;
     await lost.cutPower();
+    // Long before the node is missed; connections to its pods are lost until then.
+    await announced(address, [worker]);
+    await eventually('the address answers', () => curl(`http://${address}/`), patience);
     await cluster.nodeIs(lost.name, 'Ready', 'Unknown');
     const there = (await cluster.pods()).filter(({ spec }) => spec?.nodeName !== lost.name).length;
     assert.ok(there > 0 && there < 3, `${there} of 3 pods are on the other worker`);

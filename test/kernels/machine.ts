@@ -52,6 +52,10 @@ export class Machine {
     this.#share = join(options.dir, 'share');
   }
 
+  get mac(): string {
+    return `52:54:00:00:00:${Number(this.address.split('.').at(-1)).toString(16).padStart(2, '0')}`;
+  }
+
   get isOn(): boolean {
     return this.#process?.exitCode === null && this.#process.signalCode === null;
   }
@@ -102,11 +106,8 @@ export class Machine {
   }
 
   #start(memory: string): void {
-    const { guest, dir, memoryMb, tap, address } = this.#options;
-    const devices = [
-      `ubd0=${join(dir, 'disk')}`,
-      `eth0=tuntap,${tap},52:54:00:00:00:${Number(address.split('.').at(-1)).toString(16).padStart(2, '0')}`,
-    ];
+    const { guest, dir, memoryMb, tap } = this.#options;
+    const devices = [`ubd0=${join(dir, 'disk')}`, `eth0=tuntap,${tap},${this.mac}`];
     const place = [`mem=${memoryMb}M`, `uml_dir=${dir}`, 'umid=guest', 'quiet', 'con=null', 'con0=null,fd:1', 'con1=fd:3,null'];
     const root = ['root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'ro', 'init=/bin/sh'];
     const preload = guest.preload === undefined ? {} : { LD_PRELOAD: guest.preload };

@@ -55,6 +55,12 @@ export class Segment implements AsyncDisposable {
     await ip('route', 'replace', range, 'via', via);
   }
 
+  /** The MAC that the test has heard of for an address. */
+  async neighbour(address: string): Promise<string | undefined> {
+    const said = await mustRun(systemExec, 'ip', ['neigh', 'show', address, 'dev', bridge]);
+    return / lladdr (\S+)/.exec(said)?.[1];
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#inside[Symbol.dispose]();
     const ended = once(this.#holder, 'close');
