@@ -121,6 +121,12 @@ export class Contestant implements AsyncDisposable {
     if (hasEnded(this.#process)) throw new Error('it runs no more');
   }
 
+  /** Rejects once it has ended: for who waits for what it does. */
+  async ended(): Promise<never> {
+    await this.#end;
+    throw new Error('it runs no more');
+  }
+
   /** A failure of the measurement with how the program ended, if it did, and what it said last. */
   async explained(err: unknown): Promise<Error> {
     const end = this.#process && hasEnded(this.#process) ? `, the program has ended with ${await this.#end}` : '';

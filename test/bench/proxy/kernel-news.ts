@@ -17,10 +17,17 @@ export class KernelNews implements Disposable {
     });
   }
 
-  /** When the kernel tells of a rule or an element with the address: a transaction is told once it holds. */
-  of(ip: string): Promise<number> {
-    const { promise, resolve } = Promise.withResolvers<number>();
-    this.#wanted = { bytes: Buffer.from(ip.split('.').map(Number)), found: resolve };
+  /** When the kernel tells of a rule or an element with the address: a transaction is told once it holds. Rejects when that takes longer than the limit. */
+  of(ip: string, limitMs: number): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const timer = setTimeout(() => reject(new Error(`The kernel has not told of ${ip} within ${limitMs / 1000} s`)), limitMs);
+    // Who waits for something else by then does not end later for it.
+    timer.unref();
+    const found = (at: number): void => {
+      clearTimeout(timer);
+      resolve(at);
+    };
+    this.#wanted = { bytes: Buffer.from(ip.split('.').map(Number)), found };
     return promise;
   }
 

@@ -96,7 +96,7 @@ class Measurement {
 
   /** Makes changes, and times each. `make` gives what the kernel then has new, and who answers at which address, when that can be seen. */
   async #changes(make: (n: number) => { readonly news: string; readonly ip?: string; readonly endpoint: string }): Promise<Change[]> {
-    const { changes, changesMs } = this.#limits;
+    const { changes, changesMs, loadMs } = this.#limits;
     using kernel = this.#hasNews ? new KernelNews() : undefined;
     // What loading left behind: a hundred milliseconds of ours would be counted as the proxy's.
     globalThis.gc?.();
@@ -107,7 +107,8 @@ class Measurement {
       const begun = performance.now();
       const { news, ip, endpoint } = make(n);
       // Nobody tries meanwhile: that would take one of the cores.
-      const inKernel = kernel ? (await kernel.of(news)) - begun : Number.NaN;
+      const told = kernel && Promise.race([kernel.of(news, loadMs), this.#contestant.ended()]);
+      const inKernel = told ? (await told) - begun : Number.NaN;
       const followed = ip === undefined ? Number.NaN : await this.#until(ip, endpoint, begun);
       made.push({ inKernel, followed, told: this.#contestant.api.toldAt - begun });
     }
