@@ -42,6 +42,18 @@ describe('startProxy()', () => {
     });
   });
 
+  test('lets the kernel tell of changes once its first rules are there, since it would tell of each of them', async () => {
+    const nft = new FakeNftables();
+    const loaded: boolean[] = [];
+    const watch = nft.watch.bind(nft);
+    nft.watch = (...args) => {
+      loaded.push(nft.table('ip', 'kube-proxy') !== undefined);
+      return watch(...args);
+    };
+    await start(new HandmadeCluster(), nft);
+    assert.deepEqual(loaded, [true]);
+  });
+
   test('replaces an endpoint with two messages in one transaction', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('web', '10.96.0.100');

@@ -150,7 +150,14 @@ export class ServiceProxy {
     this.#request();
     this.#loop.watch();
     this.#host.watch(() => this.#onView('look'));
-    this.#watch = this.#mode.watch(() => this.#loop.suspect());
+  }
+
+  /**
+   * Once the first rules are there: the kernel makes a notice of each element for whoever listens, which may take it longer than the elements themselves. What
+   * somebody did to them until then is found as they are verified every period.
+   */
+  #watchRules(): void {
+    if (!this.#stop.signal.aborted) this.#watch ??= this.#mode.watch(() => this.#loop.suspect());
   }
 
   /** A look at the node is due for other reasons than the node's own. */
@@ -183,6 +190,7 @@ export class ServiceProxy {
   async #sync(): Promise<void> {
     const failures = await this.#families.sync();
     if (this.#families.isServing) {
+      this.#watchRules();
       this.#markSynced();
       await this.#afterSync();
     }
