@@ -4,8 +4,6 @@ import { printIpsets } from '../ipset/print.ts';
 import { parseIpsets } from '../ipset/testing/parse.ts';
 import { NetlinkError } from '../netlink/netlink-error.ts';
 
-const maxElements = 65_536;
-
 interface Held {
   set: IpsetDeclaration;
   entries: Set<string>;
@@ -13,6 +11,8 @@ interface Held {
 
 export class FakeIpset implements Ipset {
   readonly #sets = new Map<string, Held>();
+  /** Of each set but those of ports. */
+  maxElements = 65_536;
   /** Names of sets that rules use, which cannot be destroyed. */
   isUsed: (name: string) => boolean = () => false;
   /** Changes asked for so far, the refused ones included. */
@@ -51,13 +51,20 @@ export class FakeIpset implements Ipset {
         held.entries.clear();
         return undefined;
       case 'add':
-        return add(held, op.entry);
+        return this.#add(held, op.entry);
       case 'del':
         held.entries.delete(op.entry);
         return undefined;
       case 'swap':
         return this.#swap(held, this.#sets.get(op.other));
     }
+  }
+
+  #add({ set, entries }: Held, entry: string): string | undefined {
+    const isFull = set.type !== 'bitmap:port' && entries.size >= this.maxElements;
+    if (isFull && !entries.has(entry)) return 'IPSET_ERR_HASH_FULL';
+    entries.add(entry);
+    return undefined;
   }
 
   #swap(one: Held, other: Held | undefined): string | undefined {
@@ -88,11 +95,4 @@ export class FakeIpset implements Ipset {
   load(text: string): void {
     for (const held of parseIpsets(text)) this.#sets.set(held.set.name, held);
   }
-}
-
-function add({ set, entries }: Held, entry: string): string | undefined {
-  const isFull = set.type !== 'bitmap:port' && entries.size >= maxElements;
-  if (isFull && !entries.has(entry)) return 'IPSET_ERR_HASH_FULL';
-  entries.add(entry);
-  return undefined;
 }

@@ -5,6 +5,7 @@ import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { KnownError } from '../../../errors/known-error.ts';
 import type { IpvsOp, VirtualAddress } from '../../../linux/ipvs/ipvs.ts';
 import { FakeIpvs } from '../../../linux/testing/fake-ipvs.ts';
+import { silentLog } from '../../../observability/log.ts';
 import type { EndpointAddress, Frontend, ServicePlan } from '../../plan/service-plan.ts';
 import { sampleNode as node } from '../../testing/sample-node.ts';
 import type { ModeOptions, ModeRules } from '../mode.ts';
@@ -61,6 +62,37 @@ async function serving(ips: readonly string[], protocol: 'tcp' | 'udp' = 'tcp'):
 }
 
 describe('IpvsRules', () => {
+  test('serves all others when a set is full, says so once, and lets in who found no room as soon as there is some', async () => {
+    const kernel = new FakeIpvsKernel();
+    kernel.ipset.maxElements = 3;
+    const warned: string[] = [];
+    const { rules } = await bench({ log: { ...silentLog, warn: (line) => void warned.push(line) } }, kernel);
+    const reached = (ip: string): boolean => kernel.ipset.dump().includes(`add KUBE-CLUSTER-IP ${ip},tcp:80\n`);
+    for (let i = 1; i <= 5; i++) rules.put(`n/s${i}`, plan(`s${i}`, `10.96.0.${i}`, two));
+    await rules.sync();
+    assert.deepEqual(
+      [1, 2, 3, 4, 5].map((i) => reached(`10.96.0.${i}`)),
+      [true, true, true, false, false],
+    );
+    assert.deepEqual(warned, [
+      'Set "KUBE-CLUSTER-IP" is full, and has no room for 10.96.0.4,tcp:80 and 1 more: all else is served',
+      'Set "KUBE-IPVS-IPS" is full, and has no room for 10.96.0.4 and 1 more: all else is served',
+    ]);
+    rules.put('n/s3', plan('s3', '10.96.0.3', two.slice(1)));
+    assert.deepEqual(await rules.sync(), { full: false, steps: 1 });
+    assert.doesNotMatch(kernel.ipvs.dump(), /-t 10\.96\.0\.3:80 -r 10\.244\.1\.2:8080/);
+    rules.distrust();
+    await rules.sync();
+    assert.equal(warned.length, 2);
+    rules.put('n/s1', undefined);
+    await rules.sync();
+    assert.equal((await rules.sync()).full, true);
+    assert.deepEqual(
+      [1, 2, 3, 4, 5].map((i) => reached(`10.96.0.${i}`)),
+      [false, true, true, true, false],
+    );
+  });
+
   test('binds an address only when its packets are let in and balanced, and lets it go when nobody is let in', async () => {
     const { kernel, rules } = await bench();
     const seen: boolean[] = [];

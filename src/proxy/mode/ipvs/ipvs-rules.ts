@@ -16,7 +16,8 @@ import { Draining } from './draining.ts';
 import type { IpvsKernel } from './ipvs-kernel.ts';
 import { Ledger } from './ledger.ts';
 import type { Member } from './render.ts';
-import { declarationOf, setNames } from './set-names.ts';
+import { SetEntries } from './set-entries.ts';
+import { setNames } from './set-names.ts';
 import { trafficOf } from './traffic.ts';
 
 /** Looking for what nobody tells of, at virtual servers, sets, chains and connections, takes at most a two-hundredth of the time. */
@@ -51,6 +52,7 @@ export class IpvsRules implements ModeRules {
   readonly #options: IpvsRulesOptions;
   readonly #kernel: IpvsKernel;
   readonly #draining: Draining;
+  readonly #entries: SetEntries;
   readonly #excluded: readonly Cidr[];
   #node: NodeContext;
   #hostIps: readonly string[] = [];
@@ -72,6 +74,7 @@ export class IpvsRules implements ModeRules {
     this.#options = options;
     this.#kernel = options.kernel;
     this.#draining = new Draining(options.kernel.ipvs);
+    this.#entries = new SetEntries(options.kernel.ipset, node.family, options.log);
     this.#excluded = options.excludeCidrs.map((text) => parseCidr(text)).filter((cidr) => cidr !== undefined);
     this.#node = node;
     this.#ledger = this.#newLedger();
@@ -123,7 +126,8 @@ export class IpvsRules implements ModeRules {
     this.#draining.add(retired);
     if (alone.length > 0) await this.#draining.drain(this.#ledger.servers, alone);
     await this.#letGo();
-    this.#inStep = true;
+    // What found no room in a set may find it now.
+    this.#inStep = !this.#entries.hasRoomAgain;
     this.#drainLater();
     const { difference, glue, missingSets } = compared;
     return { full, steps: stepsOf(difference) + missingSets.length + glue.reduce((sum, section) => sum + sizeOf(section), 0) };
@@ -162,6 +166,7 @@ export class IpvsRules implements ModeRules {
   }
 
   async #compare(): Promise<Compared> {
+    this.#entries.compared();
     const held = await this.#kernel.device.read();
     if (held.others.join() !== this.#hostIps.join()) {
       // What goes to the device, and where node ports are served, may be another now.
@@ -213,8 +218,7 @@ export class IpvsRules implements ModeRules {
     const refusals: (NetlinkError | undefined)[] = [];
     const isOfDevice = ({ set }: Member): boolean => set === 'IPVS-IPS';
     const change = async (op: 'add' | 'del', list: readonly Member[]): Promise<void> => {
-      const ops = list.map(({ set, entry }): IpsetOp => ({ op, set: declarationOf(set, this.#node.family), entry }));
-      refusals.push(...(await ipset.apply(ops)));
+      refusals.push(...(await this.#entries.change(op, list)));
     };
     refusals.push(...(await ipset.apply(missingSets.map((set): IpsetOp => ({ op: 'create', set })))));
     await change(
