@@ -106,6 +106,14 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
         await traffic.goesOn(`From ${before} to ${mode}: `);
         before = mode;
       }
+    });
+
+    test('starts in each mode over the rules of another one, and leaves nothing of that', async () => {
+      await using node = await ProgramNode.create(topology, shellIn);
+      const { program } = node;
+      program.run('--kubeconfig', program.kubeconfig, '--hostname-override=node1', '--proxy-mode', modes[0] ?? '');
+      await node.untilIn(modes[0] ?? '');
+      await using traffic = await node.traffic();
       const kernels = modes.filter((mode) => mode !== 'userspace');
       for (const mode of [...kernels.slice(1), ...kernels.slice(0, 1)]) {
         await program.stop();
