@@ -45,12 +45,12 @@ function withoutKnown(rule: string): string[] {
   return [common];
 }
 
-/** Without source ranges that lie in others: we leave them out. */
+/** Without source ranges that lie in others, and what is there twice: we leave them out. */
 function withoutContained(rules: readonly string[]): string[] {
   const rangeOf = (rule: string): Cidr | undefined => parseCidr(/^-s (\S+)/.exec(rule)?.[1] ?? '');
   const ranges = rules.flatMap((rule) => rangeOf(rule) ?? []);
   const isContained = (range: Cidr): boolean => ranges.some((other) => other.prefix < range.prefix && cidrContains(other, range.base));
-  return rules.filter((rule) => {
+  return [...new Set(rules)].filter((rule) => {
     const range = rangeOf(rule);
     return !range || !isContained(range);
   });
@@ -66,8 +66,8 @@ function comparable(saved: Ruleset): Chains {
     for (const [name, rules] of reachable(own)) {
       const chain = `${table} ${name}`;
       const needed = name.startsWith('KUBE-FW-') ? withoutContained(rules) : rules;
-      // A frontend is one Service's, so the order of these means nothing, and kube-proxy's is that of a Go map.
-      comparable.set(chain, unordered.has(chain) ? needed.toSorted() : needed);
+      // A frontend is one Service's, so the order of these means nothing, and kube-proxy's is that of a Go map. Nor does one mean anything that is there twice.
+      comparable.set(chain, unordered.has(chain) ? [...new Set(needed)].sort() : needed);
     }
   }
   return comparable;

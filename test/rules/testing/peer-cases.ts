@@ -147,14 +147,80 @@ function randomSlices(below: Below, n: number, protocol: string | undefined): En
   }));
 }
 
-/** Services as an API server would take them, of every kind and mixture. */
-export function randomCase(below: Below, index: number): PeerCase {
+type Spec = NonNullable<Service['spec']>;
+type Oddity = (given: Service, slices: readonly EndpointSlice[]) => readonly [service: Service, slices: readonly EndpointSlice[]];
+
+function withSpec(change: (spec: Spec) => Partial<Spec>): Oddity {
+  return (service, slices) => [{ ...service, spec: { ...service.spec, ...change(service.spec as Spec) } as Spec }, slices];
+}
+
+function withEndpoints(change: (endpoint: Endpoint, i: number) => Endpoint): Oddity {
+  return (service, slices) => [service, slices.map((slice) => ({ ...slice, endpoints: (slice.endpoints ?? []).map(change) }))];
+}
+
+type Endpoint = NonNullable<EndpointSlice['endpoints']>[number];
+
+/** What few Services have, and what is as right as all else. */
+const oddities: readonly Oddity[] = [
+  // One number for two protocols, as of a DNS server.
+  (service, slices) => [
+    {
+      ...service,
+      spec: {
+        ...service.spec,
+        ports: (service.spec?.ports ?? []).map((port, i) => ({ ...port, port: 80, protocol: i === 0 ? 'TCP' : 'UDP' })),
+      },
+    },
+    slices.map((slice) => ({ ...slice, ports: (slice.ports ?? []).map((port, i) => ({ ...port, protocol: i === 0 ? 'TCP' : 'UDP' })) })),
+  ],
+  // The only port has no name.
+  (service, slices) => [
+    { ...service, spec: { ...service.spec, ports: (service.spec?.ports ?? []).slice(0, 1).map((port) => ({ ...port, name: '' })) } },
+    slices.map((slice) => ({ ...slice, ports: (slice.ports ?? []).slice(0, 1).map((port) => ({ ...port, name: '' })) })),
+  ],
+  // Addresses of both families, and one twice.
+  withSpec(({ externalIPs = [] }) => ({ externalIPs: [...externalIPs, 'fd00:c6::10', ...externalIPs.slice(0, 1)] })),
+  // Balancers with a name, and with several addresses.
+  (service, slices) => {
+    const [first] = service.status?.loadBalancer?.ingress ?? [];
+    if (!first?.ip) return [service, slices];
+    const second = first.ip.replace('198.51.100.3', '198.51.100.5');
+    const ingress = [{ hostname: 'balancer.example.com' }, first, { ip: second }];
+    return [{ ...service, status: { loadBalancer: { ingress } } }, slices];
+  },
+  // Ranges as people write them, the balancer's own and the node's among them.
+  withSpec(({ loadBalancerSourceRanges: ranges }) =>
+    ranges ? { loadBalancerSourceRanges: [' 192.168.120.11/32', '198.51.100.0/24 ', 'fd00::/8', ...ranges, ...ranges] } : {},
+  ),
+  withSpec(({ sessionAffinity }) =>
+    sessionAffinity === 'ClientIP' ? { sessionAffinityConfig: { clientIP: { timeoutSeconds: 86_400 } } } : {},
+  ),
+  withSpec(() => ({ publishNotReadyAddresses: true })),
+  // Whose they are is not known, or nothing else is.
+  withEndpoints(({ nodeName: _, ...endpoint }) => endpoint),
+  withEndpoints(({ addresses }) => ({ addresses })),
+  // In the node's own network.
+  withEndpoints((endpoint, i) => (i === 0 ? { addresses: [nodeIp], nodeName: 'node1' } : endpoint)),
+  (service, slices) => [service, slices.map((slice) => ({ ...slice, ports: [] }))],
+  (service, slices) => [
+    service,
+    slices.map((slice, i) =>
+      // What a slice has is never of another type: it is another one.
+      i === 0 ? { ...slice, metadata: { ...slice.metadata, name: `${slice.metadata.name}-names` }, addressType: 'FQDN' } : slice,
+    ),
+  ],
+];
+
+/** Services as an API server would take them, of every kind and mixture. `isOdd`: some are unusual. */
+export function randomCase(below: Below, index: number, isOdd = false): PeerCase {
   const services: Service[] = [];
   const slices: EndpointSlice[] = [];
   for (let n = 0; n < 4; n++) {
-    const service = randomService(below, index, n);
+    const usual = randomService(below, index, n);
+    const usualSlices = randomSlices(below, n, usual.spec?.ports?.[0]?.protocol);
+    const [service, own] = isOdd && below(3) === 0 ? one(below, oddities)(usual, usualSlices) : [usual, usualSlices];
     services.push(service);
-    slices.push(...randomSlices(below, n, service.spec?.ports?.[0]?.protocol));
+    slices.push(...own);
   }
   return { name: `random ${index}`, services, slices };
 }
@@ -237,7 +303,7 @@ function allRounds(): Round[] {
   ];
   const random = nodes.flatMap((node, i) =>
     Array.from({ length: randomCases }, (_, n) => {
-      const given = randomCase(below, n);
+      const given = randomCase(below, n, true);
       return { given: { ...given, name: `${given.name} at node ${i} of PEER_SEED=${seed}` }, node };
     }),
   );
