@@ -7,7 +7,8 @@ import { systemCode } from '../errors/known-error.ts';
 export async function writeSecret(path: string, text: string, owner?: { readonly uid: number; readonly gid: number }): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const next = `${path}.next`;
-  await writeFile(next, text, { mode: 0o600 });
+  // Unflushed, a file could be empty under its name after a power cut: a key that nothing brings back.
+  await writeFile(next, text, { mode: 0o600, flush: true });
   if (owner) await chown(next, owner.uid, owner.gid);
   await rename(next, path);
 }

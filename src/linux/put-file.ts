@@ -9,7 +9,8 @@ export function putFile(path: string, content: string, mode: number): void {
     // Not there yet.
   }
   rmSync(`${path}.new`, { force: true });
-  writeFileSync(`${path}.new`, content, { mode });
+  // Unflushed, it could be empty under its name after a power cut.
+  writeFileSync(`${path}.new`, content, { mode, flush: true });
   // Whatever the process's mask says.
   chmodSync(`${path}.new`, mode);
   renameSync(`${path}.new`, path);

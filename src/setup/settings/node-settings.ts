@@ -54,7 +54,7 @@ const entries = Object.entries(settingsNames) as [Names, string][];
 async function writeWhole(path: string, text: string): Promise<void> {
   if ((await readIfThere(path)) === text) return;
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  await writeFile(`${path}.next`, text);
+  await writeFile(`${path}.next`, text, { flush: true });
   await rename(`${path}.next`, path);
 }
 
