@@ -1,10 +1,16 @@
-/** Changes entries of sets. A set has room for 65,536, as kube-proxy's: what finds none is left out and told, so that it holds up nobody else. */
+/**
+ * Changes entries of sets. A set has room for 65,536, as kube-proxy's: what finds none is left out and told, so that it holds up nobody else. But where
+ * whoever is left out is let in, the kernel's refusal stays one.
+ */
 import type { Ipset, IpsetOp } from '../../../linux/ipset/ipset.ts';
 import { isErrno, type NetlinkError } from '../../../linux/netlink/netlink-error.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import type { Log } from '../../../observability/log.ts';
 import type { Member } from './render.ts';
 import { declarationOf, kernelName, type SetName } from './set-names.ts';
+
+/** Rules drop what is in these. */
+const dropped: ReadonlySet<SetName> = new Set(['LOAD-BALANCER-FW', 'NO-LOCAL', 'NO-LOCAL-OUTSIDE']);
 
 export class SetEntries {
   readonly #ipset: Pick<Ipset, 'apply'>;
@@ -36,14 +42,11 @@ export class SetEntries {
   /** Gives what the kernel refused for another reason. */
   async change(op: 'add' | 'del', list: readonly Member[]): Promise<(NetlinkError | undefined)[]> {
     const errors = await this.#ipset.apply(list.map(({ set, entry }): IpsetOp => ({ op, set: declarationOf(set, this.#family), entry })));
-    const isLeftOut = (i: number): boolean => isErrno(errors[i], 'IPSET_ERR_HASH_FULL');
+    const isLeftOut = list.map(({ set }, i) => isErrno(errors[i], 'IPSET_ERR_HASH_FULL') && !dropped.has(set));
+    const leftOut = list.filter((_, i) => isLeftOut[i]);
     this.#hasRoomAgain ||= op === 'del' && list.some(({ set }) => this.#full.has(set));
-    for (const [set, members] of Map.groupBy(
-      list.filter((_, i) => isLeftOut(i)),
-      (member) => member.set,
-    ))
-      this.#leftOut(set, members);
-    return errors.filter((_, i) => !isLeftOut(i));
+    for (const [set, members] of Map.groupBy(leftOut, (member) => member.set)) this.#leftOut(set, members);
+    return errors.filter((_, i) => !isLeftOut[i]);
   }
 
   #leftOut(set: SetName, [first, ...more]: readonly Member[]): void {
