@@ -65,6 +65,19 @@ describe('many who may wait', () => {
     for (const { revisions } of waiting) assert.deepEqual(revisions, [1, 2, 3]);
   });
 
+  test('end by themselves when what one is told cannot be told, and the others hear of it', async () => {
+    const { cache, waiting } = crowd(250);
+    const ended: number[] = [];
+    for (const i of [50, 120]) {
+      waiting[i]!.onEvents = () => assert.fail('no protobuf of it');
+      waiting[i]!.onReset = () => void ended.push(i);
+    }
+    change(cache, pod('a', 'node-1', 1));
+    await nextTurn();
+    await nextTurn();
+    assert.deepEqual([told(waiting, 1), ended], [248, [50, 120]]);
+  });
+
   test('are told before the end', () => {
     const { cache, waiting } = crowd(250);
     change(cache, pod('a', 'node-1', 1));

@@ -211,7 +211,13 @@ export class ResourceCache {
 
   /** Tells the next ones of those who wait. */
   #tell(count: number): void {
-    for (const listener of this.#waiting.splice(0, count)) listener.onEvents(this.#dispatched);
+    for (const listener of this.#waiting.splice(0, count))
+      try {
+        listener.onEvents(this.#dispatched);
+      } catch {
+        // Nobody above would catch it in a later round. It has lost an event, and the list that it asks for then says what is wrong.
+        listener.onReset([]);
+      }
     if (this.#waiting.length > 0) return;
     for (const event of this.#dispatched) event.frames.clear();
     this.#dispatched = [];
