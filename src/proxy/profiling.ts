@@ -13,6 +13,8 @@ import { encodeProfile, type Frame, type Sample } from './pprof.ts';
 
 /** net/http/pprof's, in seconds. */
 const usually = 30;
+/** V8 keeps each sample: a day of them would be more than the process can hold. */
+const longest = 300;
 /** Go's, in bytes. */
 const heapInterval = 524_288;
 /** In microseconds: a tenth of Go's, as a change takes a millisecond. */
@@ -21,7 +23,7 @@ const cpuInterval = 1000;
 const offered = {
   cmdline: 'the words that this process was started with',
   heap: 'bytes on the heap of V8, by who took them since the start; what is outside of it, such as buffers, is not there',
-  profile: 'CPU of the main thread; ?seconds=N, 30 unless said',
+  profile: 'CPU of the main thread; ?seconds=N, 30 unless said, 300 at most',
 } as const;
 
 /** Why Node.js has none. */
@@ -127,6 +129,7 @@ export class Profiling {
   async #cpu({ url = '', socket }: IncomingMessage): Promise<Page> {
     if (this.#isBusy) return { code: 500, body: 'Could not enable CPU profiling: cpu profiling already in use\n' };
     const asked = Number(new URL(url, 'http://n').searchParams.get('seconds'));
+    if (asked > longest) return { code: 400, body: `seconds may be ${longest} at most\n` };
     const gone = new AbortController();
     const leave = (): void => gone.abort();
     this.#isBusy = true;

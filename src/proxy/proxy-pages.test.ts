@@ -163,6 +163,8 @@ describe('/debug/pprof', () => {
 
   test('tells who worked, in the form of pprof, to one at a time', async () => {
     const { url, clock } = await served(true);
+    const tooLong = await fetch(`${url}/profile?seconds=301`);
+    assert.deepEqual([tooLong.status, await tooLong.text()], [400, 'seconds may be 300 at most\n']);
     const profile = fetch(`${url}/profile?seconds=5`);
     await eventually('a profile is made', () => clock.pending > 0);
     const second = await fetch(`${url}/profile`);
