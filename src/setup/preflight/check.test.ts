@@ -155,6 +155,13 @@ test('portsOf() has what a node listens on, and the port that was chosen for the
   assert.equal(portsOf({ role: 'worker', apiPort: 7443 }).length, node.length);
 });
 
+test('check() has nobody delete a node that is this machine under another name', () => {
+  const cure = (change: Partial<Facts>): string | undefined =>
+    check({ ...fine, addresses: ['192.168.56.11'], nodes: [there], ...change }).find(({ id }) => id === 'NodeAddressTaken')?.cure;
+  assert.match(cure({}) ?? '', /kubectl delete node two$/);
+  assert.equal(cure({ machineId: 'other', ownAddresses: ['192.168.56.11'] }), 'It is this very machine: say --node-name two');
+});
+
 describe('refuseObstacles()', () => {
   const told: string[] = [];
   const steps = { warn: (line: string) => told.push(line) };

@@ -19,7 +19,8 @@ function namesOf(families: readonly Family[]): string {
   return families.map((family) => `IPv${family}`).join(' and ');
 }
 
-const address: Check = ({ addresses, families, nodes, nodeName: name }) => {
+const address: Check = (facts) => {
+  const { addresses, families, nodes, nodeName: name } = facts;
   if (addresses.length === 0)
     return [
       error(
@@ -51,7 +52,9 @@ const address: Check = ({ addresses, families, nodes, nodeName: name }) => {
         error(
           'NodeAddressTaken',
           `node "${same.name}" has the address ${own} already`,
-          `Give this machine another, or name its network with --node-cidr; if that node is gone: kubectl delete node ${same.name}`,
+          isOfMachine(same, facts)
+            ? `It is this very machine: say --node-name ${same.name}`
+            : `Give this machine another, or name its network with --node-cidr; if that node is gone: kubectl delete node ${same.name}`,
         )
       );
     }),
