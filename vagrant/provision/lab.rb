@@ -13,12 +13,12 @@ class Lab
 
   # Names of those that Vagrant has made and not destroyed.
   def machines
-    Dir[File.join(@kept, 'machines/*/*/id')].map { |path| File.basename(File.dirname(path, 2)) }.uniq
+    Dir[File.join(@kept, 'machines/*/*/id')].map { |path| File.basename(File.dirname(File.dirname(path))) }.uniq
   end
 
   # Settings with which it was made.
   def settings
-    machines.empty? || !File.exist?(@file) ? {} : YAML.safe_load(File.read(@file))
+    machines.empty? || !File.exist?(@file) ? {} : YAML.safe_load(File.read(@file)) || {}
   end
 
   # The next one is made by these. One that is there keeps what it has.
