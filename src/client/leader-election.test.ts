@@ -548,7 +548,46 @@ describe('run()', () => {
     await Promise.all([a.ended, b.ended]);
   });
 
-  test('says nothing of another one that was faster', async () => {
+  test('who waits for the lead tells of each outage once, also of a second one like the first', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    await electorOf(clock, server, 'b').tryAcquireOrRenew(signal);
+    const said: string[] = [];
+    const elector = electorOf(clock, server, 'a', { ...silentLog, warn: (msg: string) => void said.push(msg) });
+    const stop = new AbortController();
+    const ended = elector.run(async () => {}, stop.signal);
+    await clock.advance(2_000);
+    const outage = 'Cannot take lease "kube-system/kube-scheduler" yet: forbidden';
+    for (const told of [[outage], [outage, outage]]) {
+      server.trouble = () => Promise.reject(new Error('forbidden'));
+      await clock.advance(6_000);
+      assert.deepEqual(said, told);
+      server.trouble = async () => {};
+      server.givenTo('b');
+      await clock.advance(4_000);
+    }
+    stop.abort();
+    await clock.advance(0);
+    await ended;
+  });
+
+  test('says nothing of another one that took a free Lease faster', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    await electorOf(clock, server, 'c').tryAcquireOrRenew(signal);
+    server.givenTo('');
+    const said: string[] = [];
+    const log = { ...silentLog, warn: (msg: string) => void said.push(msg) };
+    const stop = new AbortController();
+    const all = ['a', 'b'].map((name) =>
+      electorOf(clock, server, name, log).run((term) => hangs(term.signal).catch(() => {}), stop.signal),
+    );
+    await clock.advance(10_000);
+    assert.deepEqual(said, []);
+    stop.abort();
+    await clock.advance(10_000);
+    await Promise.all(all);
+  });
+
+  test('says nothing of another one that made the Lease faster', async () => {
     const [clock, server] = [new FakeClock(), new FakeLeases()];
     const said: string[] = [];
     const log = { ...silentLog, warn: (msg: string) => void said.push(msg) };
