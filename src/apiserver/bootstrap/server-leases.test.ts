@@ -4,6 +4,7 @@ import { eventually } from '../../clock/testing/eventually.ts';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { MemoryStore } from '../../storage/memory/memory-store.ts';
 import { openStore } from '../../storage/open.ts';
+import type { Store } from '../../storage/store.ts';
 import { TestEtcd } from '../../storage/testing/etcd.ts';
 import { ServerLeases } from './server-leases.ts';
 
@@ -25,6 +26,32 @@ test('a lease is kept by whoever renews it, and made again when it has run out o
   await new ServerLeases(store).renew({ ...address, port: 1 });
   await leases.renew(address);
   assert.deepEqual(await leases.list(), [address]);
+});
+
+test('a lease is never written but over the revision that it was known to have', async () => {
+  const clock = new FakeClock();
+  await using store = new MemoryStore({ clock });
+  const asked: (number | undefined)[] = [];
+  // Another process of this address writes whenever this one has seen what stands there.
+  let others = 0;
+  const busy: Pick<Store, 'put'> = {
+    async put(name, value, options = {}) {
+      asked.push(options.ifRevision);
+      const written = await store.put(name, value, options);
+      if (!written.ok && others-- > 0) await store.put(name, Buffer.from('{}'));
+      return written;
+    },
+  };
+  const leases = new ServerLeases(busy as Store);
+  await leases.renew(address);
+  await clock.advance(15_000);
+  await leases.renew(address);
+  await store.put(key, Buffer.from('{}'));
+  others = 2;
+  await leases.renew(address);
+  // Made, lost and made again; lost to another one three times.
+  assert.deepEqual(asked, [0, 1, 0, 3, 4, 5, 6]);
+  assert.deepEqual(await new ServerLeases(store).list(), [address]);
 });
 
 test('a server writes no lease into an etcd that was set back to an earlier state', async () => {

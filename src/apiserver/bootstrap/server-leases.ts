@@ -16,8 +16,8 @@ export interface ServerAddress {
 
 export class ServerLeases {
   readonly #store: Store;
-  /** The revision of the lease as it was written last. A store that was set back has no such one, and nothing is written there. */
-  #renewed: number | undefined;
+  /** The revision of the lease as it was written or found last: it is never written but over that. */
+  #known = 0;
 
   constructor(store: Store) {
     this.#store = store;
@@ -31,11 +31,13 @@ export class ServerLeases {
       metadata: { name: 'kubernetes', namespace: 'default' },
       subsets: [{ addresses: [{ ip }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
     };
-    const condition = this.#renewed === undefined ? {} : { ifRevision: this.#renewed };
-    const put = await this.#store.put(prefix + ip, Buffer.from(JSON.stringify(lease)), { ttlSeconds, ...condition });
-    this.#renewed = put.ok ? put.record.modRevision : undefined;
-    // It has run out, or somebody else wrote it.
-    if (!put.ok) await this.renew(address);
+    const value = Buffer.from(JSON.stringify(lease));
+    for (;;) {
+      const put = await this.#store.put(prefix + ip, value, { ttlSeconds, ifRevision: this.#known });
+      this.#known = (put.ok ? put.record : put.current)?.modRevision ?? 0;
+      if (put.ok) return;
+      // It has run out, or somebody else wrote it.
+    }
   }
 
   /** In the order of their keys, which is the same for all who ask. */
