@@ -67,11 +67,12 @@ export class Endpoints {
   #nextLookHome = 0;
   #clusterId: number | undefined;
   #revision = 0;
-  /** Why nothing of this etcd is believed any more. */
   #setBack: KnownError | undefined;
   #closed = false;
   /** Called with a member that does not answer. */
   onSilence: (url: string) => void = () => {};
+  /** Called once, when nothing of this etcd is believed any more. */
+  onSetBack: (why: KnownError) => void = () => {};
 
   /** `home`: the number of the member on this machine, if there is one, which is used whenever it is well; else `first` only says where to begin. */
   constructor(
@@ -94,6 +95,11 @@ export class Endpoints {
   /** The newest revision that was heard of. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** Why nothing of this etcd is believed any more. */
+  get setBack(): KnownError | undefined {
+    return this.#setBack;
   }
 
   /** Throws what etcd refuses with, or Unanswered. */
@@ -236,11 +242,13 @@ export class Endpoints {
     const { revision } = response.header!;
     this.#revision = Math.max(this.#revision, revision);
     if (revision >= known) return undefined;
-    this.#setBack ??= new KnownError(
+    if (this.#setBack) return this.#setBack;
+    this.#setBack = new KnownError(
       'STORE_CORRUPT',
       `Cannot use the etcd at "${member.url}": its revision went back from ${known} to ${revision}`,
       { hint: 'When etcd was set back to an earlier state, restart every API server that uses it' },
     );
+    this.onSetBack(this.#setBack);
     return this.#setBack;
   }
 

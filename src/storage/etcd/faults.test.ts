@@ -72,19 +72,24 @@ describe('a store in etcd', () => {
     for (let n = 0; n < 100; n++) await eventually('a write', () => store.put('/registry/a', bytes(`later ${n}`)));
     const ifRevision = (await store.get('/registry/a'))?.modRevision;
     assert.ok(ifRevision);
-    await goBack();
     const setBack = (err: unknown): boolean =>
       isKnownError(err, 'STORE_CORRUPT') && /its revision went back from \d+ to \d+$/.test(err.message);
+    // One waits for what is to come, one is of all keys, as an API server's.
+    const watches = ['/registry/a', '/registry/'].map((start) => take(store, start, '/registry0', ifRevision + 1, 1));
+    const ended = Promise.all(watches.map((watch) => assert.rejects(watch, setBack)));
+    await goBack();
     const write = (): Promise<unknown> => store.put('/registry/a', bytes('2'), { ifRevision });
     // The connection of before may have to be made anew first.
     for (const call of [write, () => store.get('/registry/a'), () => store.revision()])
       await eventually('a refusal', () => assert.rejects(call, setBack));
     await using fresh = await openStore(etcd.url(), {});
     assert.equal(text((await fresh.get('/registry/a'))?.value), '1');
+    await ended;
     // A server that goes on then would never hear of what was written until here.
     while ((await fresh.revision()) <= ifRevision) await fresh.put('/registry/b', bytes('of others'));
     await assert.rejects(store.put('/registry/a', bytes('3')), setBack);
     await assert.rejects(store.revision(), setBack);
+    await assert.rejects(take(store, '/registry/', '/registry0', ifRevision + 1, 1), setBack);
     assert.equal(text((await fresh.get('/registry/a'))?.value), '1', 'nothing more was written there');
   });
 

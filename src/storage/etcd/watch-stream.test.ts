@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
+import { KnownError } from '../../errors/known-error.ts';
 import { silentLog } from '../../observability/log.ts';
 import type { Endpoints } from './endpoints.ts';
 import { KeySpace } from './key-space.ts';
@@ -24,7 +25,7 @@ function watcher(): Watcher {
 }
 
 /** A member that answers to requests for watches as the test says. */
-function memberThat(answer: (watchId: number) => object) {
+function memberOf(answer: (watchId: number) => object) {
   const stream = Object.assign(new EventEmitter(), {
     cancel() {},
     write(bytes: Buffer) {
@@ -34,8 +35,23 @@ function memberThat(answer: (watchId: number) => object) {
       queueMicrotask(() => stream.emit('data', response));
     },
   });
-  const endpoints = { onSilence() {}, failed() {}, openWatchStream: () => ({ url: 'http://a:2379', stream }) };
-  return new WatchStream(endpoints as unknown as Endpoints, new FakeClock(), silentLog, 'etcd=http://a:2379');
+  let streams = 0;
+  const endpoints = {
+    onSilence(_url: string) {},
+    onSetBack(_why: KnownError) {},
+    failed() {},
+    openWatchStream: () => {
+      streams++;
+      return { url: 'http://a:2379', stream };
+    },
+  };
+  const clock = new FakeClock();
+  const watches = new WatchStream(endpoints as unknown as Endpoints, clock, silentLog, 'etcd=http://a:2379');
+  return { stream: watches, endpoints, clock, opened: () => streams };
+}
+
+function memberThat(answer: (watchId: number) => object): WatchStream {
+  return memberOf(answer).stream;
 }
 
 // As 3.4 does it, under the id of the request, and as newer versions do.
@@ -53,3 +69,42 @@ for (const known of [true, false])
     assert.equal(stream.watchers.size, 2);
     stream.close();
   });
+
+test('a refusal that does not say which watch it is of ends none that was asked for after one that was stopped', async () => {
+  const stream = memberThat((watchId) =>
+    watchId === 1
+      ? { watchId: -1, created: true, canceled: true, cancelReason: 'etcdserver: permission denied' }
+      : { watchId, created: true },
+  );
+  const [stopped, first, last] = [watcher(), watcher(), watcher()];
+  stream.fill(stopped);
+  stream.stop(stopped);
+  for (const one of [first, last]) stream.fill(one);
+  // Their answers come in this turn of the event loop.
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([first.hasEnded, last.hasEnded, stream.watchers.size], [false, false, 2]);
+  stream.close();
+});
+
+test('watches end with the reason when the etcd was set back, those that come later at once, and no stream is opened any more', async () => {
+  const { stream, endpoints, opened } = memberOf((watchId) => ({ watchId, created: true }));
+  const [one, later] = [watcher(), watcher()];
+  stream.fill(one);
+  const why = new KnownError('STORE_CORRUPT', 'its revision went back from 9 to 4');
+  Object.assign(endpoints, { setBack: why });
+  endpoints.onSetBack(why);
+  stream.fill(later);
+  for (const ended of [one, later]) await assert.rejects(ended.take(), why);
+  assert.equal(opened(), 1);
+});
+
+test('a stream that breaks right before the etcd is known to have been set back is not opened anew', async () => {
+  const { stream, endpoints, opened, clock } = memberOf((watchId) => ({ watchId, created: true }));
+  const one = watcher();
+  stream.fill(one);
+  endpoints.onSilence('http://a:2379');
+  endpoints.onSetBack(new KnownError('STORE_CORRUPT', 'its revision went back from 9 to 4'));
+  await assert.rejects(one.take(), { code: 'STORE_CORRUPT' });
+  await clock.advance(10_000);
+  assert.deepEqual([opened(), clock.pending], [1, 0]);
+});

@@ -1,6 +1,6 @@
 /**
  * All watches of a store, on one stream to one member. When the stream breaks, a new one is opened to the next member, and each watch
- * goes on with the event after the last one that came.
+ * goes on with the event after the last one that came. In an etcd that was set back that event is of another history: watches end there.
  */
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { Clock } from '../../clock/clock.ts';
@@ -25,8 +25,6 @@ interface Place {
   readonly watcher: Watcher;
   /** Parts of an answer that came in several. */
   readonly parts: Message<'Event'>[];
-  /** etcd has answered that it watches. It answers in the order in which it is asked. */
-  isMade: boolean;
 }
 
 export class WatchStream {
@@ -38,6 +36,8 @@ export class WatchStream {
   /** Those that are watched, or will be when there is a stream. */
   readonly #watchers = new Set<Watcher>();
   readonly #places = new Map<number, Place>();
+  /** Ids that etcd was asked for and has not answered yet, of watches that were stopped meanwhile, too. It answers in the order in which it is asked. */
+  readonly #asked = new Set<number>();
   #lastId = 0;
   #stream: Stream | undefined;
   #url = '';
@@ -53,6 +53,7 @@ export class WatchStream {
     endpoints.onSilence = (url) => {
       if (this.#stream && url === this.#url) this.#broke(this.#stream, 'it does not answer');
     };
+    endpoints.onSetBack = (why) => this.#end(why);
   }
 
   get watchers(): ReadonlySet<Watcher> {
@@ -61,7 +62,7 @@ export class WatchStream {
 
   /** Begins to fill a watcher from its `next` revision on, if it is not filled already. */
   fill(watcher: Watcher): void {
-    if (this.#closed) watcher.end();
+    if (this.#closed) watcher.end(this.#endpoints.setBack);
     if (watcher.hasEnded || this.#watchers.has(watcher)) return;
     this.#watchers.add(watcher);
     if (this.#stream) this.#create(this.#stream, watcher);
@@ -79,9 +80,13 @@ export class WatchStream {
   }
 
   close(): void {
+    this.#end();
+  }
+
+  #end(problem?: unknown): void {
     this.#closed = true;
     this.#retry?.cancel();
-    for (const watcher of this.#watchers) watcher.end();
+    for (const watcher of this.#watchers) watcher.end(problem);
     const stream = this.#stream;
     this.#stream = undefined;
     stream?.cancel();
@@ -103,6 +108,7 @@ export class WatchStream {
     this.#stream = undefined;
     stream.cancel();
     this.#places.clear();
+    this.#asked.clear();
     this.#endpoints.failed(this.#url);
     this.#log.debug('the stream of watches broke, opening it anew', { endpoint: this.#url, error: why });
     this.#retry = this.#clock.after(this.#retryMs, () => this.#open());
@@ -115,7 +121,8 @@ export class WatchStream {
    */
   #create(stream: Stream, watcher: Watcher): void {
     const watchId = ++this.#lastId;
-    this.#places.set(watchId, { watcher, parts: [], isMade: false });
+    this.#places.set(watchId, { watcher, parts: [] });
+    this.#asked.add(watchId);
     const startRevision = Math.max(1, watcher.next - 1);
     const createRequest = { ...watcher.range, startRevision, watchId, progressNotify: true, prevKv: true, fragment: true };
     stream.write(codec.encode('WatchRequest', { createRequest }));
@@ -124,9 +131,8 @@ export class WatchStream {
   #take(stream: Stream, message: Message<'WatchResponse'>): void {
     if (stream !== this.#stream) return;
     this.#retryMs = firstRetryMs;
-    const place = message.watchId === refusedId ? this.#firstUnmade() : this.#places.get(message.watchId);
+    const place = this.#places.get(message.created ? this.#answered(message.watchId) : message.watchId);
     if (!place) return;
-    if (message.created) place.isMade = true;
     if (message.canceled) this.#canceled(place.watcher, message);
     else if (message.fragment || place.parts.length > 0) this.#part(place, message);
     else if (message.events.length > 0) this.#push(place.watcher, message.events);
@@ -134,8 +140,11 @@ export class WatchStream {
     else if (!message.created) place.watcher.reached(message.header!.revision);
   }
 
-  #firstUnmade(): Place | undefined {
-    return this.#places.values().find(({ isMade }) => !isMade);
+  /** The id under which it was asked for what is answered now. */
+  #answered(watchId: number): number {
+    const asked = watchId === refusedId ? (this.#asked.values().next().value ?? refusedId) : watchId;
+    this.#asked.delete(asked);
+    return asked;
   }
 
   /** Events of one revision may come in parts: none is taken before all are here, so that a new stream can begin behind it. */
