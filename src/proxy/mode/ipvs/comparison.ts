@@ -24,6 +24,8 @@ interface ComparisonOptions {
   readonly node: IpvsNode;
   readonly ledger: Ledger;
   readonly draining: Draining;
+  /** Entries for which a set has no room. An address without its entry is not bound. */
+  readonly leftOut: (set: SetName) => readonly string[];
   /** Virtual servers in these ranges that no Service wants are somebody else's. */
   readonly excluded: readonly Cidr[];
 }
@@ -79,14 +81,19 @@ export class Comparison {
   }
 
   addresses({ bound }: HeldAddresses): Changes<string> {
-    return changesOf(new Set([...bound].filter((ip) => this.#isOfFamily(ip))), this.#options.ledger.addresses);
+    return changesOf(new Set([...bound].filter((ip) => this.#isOfFamily(ip))), this.#withRoom('IPVS-IPS', this.#options.ledger.addresses));
   }
 
   async set(name: SetName): Promise<SetDifference> {
     const { kernel, node, ledger } = this.#options;
     const declaration = declarationOf(name, node.family);
     const held = await kernel.ipset.read(declaration.name);
-    return { declaration, isMissing: !held, entries: changesOf(held?.entries ?? new Set(), ledger.entriesOf(name)) };
+    return { declaration, isMissing: !held, entries: changesOf(held?.entries ?? new Set(), this.#withRoom(name, ledger.entriesOf(name))) };
+  }
+
+  #withRoom(set: SetName, wanted: ReadonlySet<string>): ReadonlySet<string> {
+    const leftOut = new Set(this.#options.leftOut(set));
+    return leftOut.size === 0 ? wanted : new Set([...wanted].filter((entry) => !leftOut.has(entry)));
   }
 
   async glue(): Promise<GlueDifference> {

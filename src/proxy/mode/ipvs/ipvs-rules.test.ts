@@ -62,35 +62,164 @@ async function serving(ips: readonly string[], protocol: 'tcp' | 'udp' = 'tcp'):
 }
 
 describe('IpvsRules', () => {
-  test('serves all others when a set is full, says so once, and lets in who found no room as soon as there is some', async () => {
-    const kernel = new FakeIpvsKernel();
-    kernel.ipset.maxElements = 3;
-    const warned: string[] = [];
-    const { rules } = await bench({ log: { ...silentLog, warn: (line) => void warned.push(line) } }, kernel);
-    const reached = (ip: string): boolean => kernel.ipset.dump().includes(`add KUBE-CLUSTER-IP ${ip},tcp:80\n`);
-    for (let i = 1; i <= 5; i++) rules.put(`n/s${i}`, plan(`s${i}`, `10.96.0.${i}`, two));
-    await rules.sync();
-    assert.deepEqual(
-      [1, 2, 3, 4, 5].map((i) => reached(`10.96.0.${i}`)),
-      [true, true, true, false, false],
-    );
-    assert.deepEqual(warned, [
-      'Set "KUBE-CLUSTER-IP" is full, and has no room for 10.96.0.4,tcp:80 and 1 more: all else is served',
-      'Set "KUBE-IPVS-IPS" is full, and has no room for 10.96.0.4 and 1 more: all else is served',
-    ]);
-    rules.put('n/s3', plan('s3', '10.96.0.3', two.slice(1)));
-    assert.deepEqual(await rules.sync(), { full: false, steps: 1 });
-    assert.doesNotMatch(kernel.ipvs.dump(), /-t 10\.96\.0\.3:80 -r 10\.244\.1\.2:8080/);
-    rules.distrust();
-    await rules.sync();
-    assert.equal(warned.length, 2);
-    rules.put('n/s1', undefined);
-    await rules.sync();
-    assert.equal((await rules.sync()).full, true);
-    assert.deepEqual(
-      [1, 2, 3, 4, 5].map((i) => reached(`10.96.0.${i}`)),
-      [false, true, true, true, false],
-    );
+  describe('where a set is full', () => {
+    const full = async (maxElements: number): Promise<Bench & { readonly warned: string[] }> => {
+      const kernel = new FakeIpvsKernel();
+      kernel.ipset.maxElements = maxElements;
+      const warned: string[] = [];
+      return { ...(await bench({ log: { ...silentLog, warn: (line) => void warned.push(line) } }, kernel)), warned };
+    };
+    const name = (i: number): string => `s${i}`;
+    const ip = (i: number): string => `10.96.0.${i}`;
+    const put = ({ rules }: Bench, ...numbers: readonly number[]): void => {
+      for (const i of numbers) rules.put(`n/${name(i)}`, plan(name(i), ip(i), two));
+    };
+    const reached = ({ kernel }: Bench): number[] =>
+      [1, 2, 3, 4, 5].filter((i) => kernel.ipset.dump().includes(`add KUBE-CLUSTER-IP ${ip(i)},tcp:80\n`));
+    const bound = async ({ kernel }: Bench): Promise<string[]> => [...(await kernel.device.read()).bound].sort();
+
+    test('serves all others, and says so once', async () => {
+      const made = await full(3);
+      const { kernel, rules, warned } = made;
+      put(made, 1, 2, 3, 4, 5);
+      await rules.sync();
+      assert.deepEqual(reached(made), [1, 2, 3]);
+      const said = [
+        'Set "KUBE-CLUSTER-IP" is full, and has no room for 10.96.0.4,tcp:80 and 1 more: all else is served',
+        'Set "KUBE-IPVS-IPS" is full, and has no room for 10.96.0.4 and 1 more: all else is served',
+      ];
+      assert.deepEqual(warned, said);
+      rules.put('n/s3', plan('s3', ip(3), two.slice(1)));
+      assert.deepEqual(await rules.sync(), { full: false, steps: 1 });
+      assert.doesNotMatch(kernel.ipvs.dump(), /-t 10\.96\.0\.3:80 -r 10\.244\.1\.2:8080/);
+      rules.distrust();
+      await rules.sync();
+      assert.deepEqual(warned, said);
+      rules.put('n/s4', undefined);
+      rules.put('n/s5', undefined);
+      await rules.sync();
+      put(made, 4);
+      await rules.sync();
+      assert.equal(warned.length, 4, 'it was not full between');
+    });
+
+    test('gives the room of who goes in the same sync, whoever asks for no other one', async () => {
+      const made = await full(3);
+      put(made, 1, 2, 3, 4, 5);
+      await made.rules.sync();
+      made.rules.put('n/s1', undefined);
+      assert.equal((await made.rules.sync()).full, false);
+      assert.deepEqual(reached(made), [2, 3, 4]);
+      assert.deepEqual(await bound(made), [2, 3, 4].map(ip));
+      made.rules.put('n/s5', undefined);
+      made.rules.put('n/s2', undefined);
+      await made.rules.sync();
+      assert.deepEqual(reached(made), [3, 4]);
+      put(made, 1);
+      await made.rules.sync();
+      assert.deepEqual(reached(made), [1, 3, 4]);
+      assert.equal(made.warned.length, 2);
+    });
+
+    for (const way of ['of changes', 'that compares everything'])
+      test(`lets one Service take the place of another by a sync ${way}, tells nobody, and refuses no third one meanwhile`, async () => {
+        const made = await full(3);
+        const { kernel, rules } = made;
+        put(made, 1, 2, 3);
+        await rules.sync();
+        const apply = kernel.ipset.apply.bind(kernel.ipset);
+        kernel.ipset.apply = async (ops) => {
+          const errors = await apply(ops);
+          assert.deepEqual(reached(made).slice(0, 2), [1, 2]);
+          return errors;
+        };
+        rules.put('n/s3', undefined);
+        put(made, 4);
+        if (way !== 'of changes') rules.distrust();
+        await rules.sync();
+        assert.deepEqual(reached(made), [1, 2, 4]);
+        assert.deepEqual(await bound(made), [1, 2, 4].map(ip));
+        assert.deepEqual(made.warned, []);
+      });
+
+    test('has a Service that goes from one set to a full one in one of both all the time', async () => {
+      const made = await full(1);
+      const { kernel, rules } = made;
+      const external = (i: number, kind: 'external-ip' | 'load-balancer-ip'): ServicePlan => {
+        const { ports, ...rest } = plan(name(i), ip(i), two);
+        return { ...rest, ports: ports.map((port) => ({ ...port, frontends: port.frontends.map((frontend) => ({ ...frontend, kind })) })) };
+      };
+      rules.put('n/s1', external(1, 'load-balancer-ip'));
+      await rules.sync();
+      kernel.ipset.maxElements = 2;
+      rules.put('n/s2', external(2, 'external-ip'));
+      rules.put('n/s3', undefined);
+      await rules.sync();
+      kernel.ipset.maxElements = 1;
+      const apply = kernel.ipset.apply.bind(kernel.ipset);
+      kernel.ipset.apply = async (ops) => {
+        const errors = await apply(ops);
+        assert.match(kernel.ipset.dump(), /add KUBE-(?:LOAD-BALANCER|EXTERNAL-IP) 10\.96\.0\.1,tcp:80\n/);
+        return errors;
+      };
+      rules.put('n/s1', external(1, 'external-ip'));
+      rules.put('n/s2', undefined);
+      await rules.sync();
+      assert.match(kernel.ipset.dump(), /add KUBE-EXTERNAL-IP 10\.96\.0\.1,tcp:80\n/);
+      assert.doesNotMatch(kernel.ipset.dump(), /add KUBE-LOAD-BALANCER /);
+    });
+
+    test('binds no address at which every port that the node listens on would be open', async () => {
+      const made = await full(3);
+      const { kernel, rules } = made;
+      const { bind } = kernel.device;
+      kernel.device.bind = (ips) => {
+        for (const one of ips) assert.match(kernel.ipset.dump(), new RegExp(`add KUBE-IPVS-IPS ${one}\n`));
+        return bind.call(kernel.device, ips);
+      };
+      put(made, 1, 2, 3, 4);
+      await rules.sync();
+      assert.deepEqual(await bound(made), [1, 2, 3].map(ip));
+      rules.distrust();
+      await rules.sync();
+      assert.deepEqual(await bound(made), [1, 2, 3].map(ip));
+      // As kube-proxy leaves it.
+      await bind.call(kernel.device, [ip(4)]);
+      rules.distrust();
+      await rules.sync();
+      assert.deepEqual(await bound(made), [1, 2, 3].map(ip));
+    });
+
+    test('compares everything again only when somebody else took something away', async () => {
+      const made = await full(3);
+      const { kernel, mode, rules } = made;
+      put(made, 1, 2, 3, 4);
+      await rules.sync();
+      await mode.verify();
+      assert.deepEqual(await rules.sync(), { full: false, steps: 0 });
+      await kernel.ipset.apply([{ op: 'flush', name: 'KUBE-CLUSTER-IP' }]);
+      await mode.verify();
+      assert.equal((await rules.sync()).full, true);
+      assert.deepEqual(reached(made), [1, 2, 3]);
+    });
+
+    test('fails a sync where whom rules drop would be let in, until there is room', async () => {
+      const made = await full(1);
+      const { kernel, rules } = made;
+      const guarded = (i: number): ServicePlan => {
+        const { ports, ...rest } = plan(name(i), ip(i), two);
+        const change = (frontend: Frontend): Frontend => ({ ...frontend, kind: 'load-balancer-ip', sources: ['192.0.2.0/24'] });
+        return { ...rest, ports: ports.map((port) => ({ ...port, frontends: port.frontends.map(change) })) };
+      };
+      rules.put('n/s1', guarded(1));
+      await rules.sync();
+      rules.put('n/s2', guarded(2));
+      await assert.rejects(rules.sync(), { code: 'KERNEL_REFUSED', message: /no room|FULL/i });
+      await assert.rejects(rules.sync(), { code: 'KERNEL_REFUSED' });
+      rules.put('n/s1', undefined);
+      await rules.sync();
+      assert.match(kernel.ipset.dump(), /add KUBE-LOAD-BALANCER-FW 10\.96\.0\.2,tcp:80\n/);
+    });
   });
 
   test('binds an address only when its packets are let in and balanced, and lets it go when nobody is let in', async () => {

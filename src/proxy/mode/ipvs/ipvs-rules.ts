@@ -17,7 +17,7 @@ import type { IpvsKernel } from './ipvs-kernel.ts';
 import { Ledger } from './ledger.ts';
 import type { Member } from './render.ts';
 import { SetEntries } from './set-entries.ts';
-import { setNames } from './set-names.ts';
+import { type SetName, setNames } from './set-names.ts';
 import { trafficOf } from './traffic.ts';
 
 /** Looking for what nobody tells of, at virtual servers, sets, chains and connections, takes at most a two-hundredth of the time. */
@@ -46,6 +46,10 @@ interface Compared {
   readonly iptablesServes: boolean;
   readonly missingSets: readonly IpsetDeclaration[];
   readonly hasDevice: boolean;
+}
+
+function isOfDevice({ set }: Member): boolean {
+  return set === 'IPVS-IPS';
 }
 
 export class IpvsRules implements ModeRules {
@@ -110,7 +114,7 @@ export class IpvsRules implements ModeRules {
   }
 
   sync(): Promise<SyncResult> {
-    return this.#inTurn(() => this.#sync());
+    return this.#inTurn(() => this.#sync().finally(() => this.#entries.tell()));
   }
 
   async #sync(): Promise<SyncResult> {
@@ -126,8 +130,7 @@ export class IpvsRules implements ModeRules {
     this.#draining.add(retired);
     if (alone.length > 0) await this.#draining.drain(this.#ledger.servers, alone);
     await this.#letGo();
-    // What found no room in a set may find it now.
-    this.#inStep = !this.#entries.hasRoomAgain;
+    this.#inStep = true;
     this.#drainLater();
     const { difference, glue, missingSets } = compared;
     return { full, steps: stepsOf(difference) + missingSets.length + glue.reduce((sum, section) => sum + sizeOf(section), 0) };
@@ -204,7 +207,15 @@ export class IpvsRules implements ModeRules {
 
   get #comparison(): Comparison {
     const node = { ...this.#node, hostIps: this.#hostIps, masqueradeBit: this.#options.masqueradeBit };
-    return new Comparison({ kernel: this.#kernel, node, ledger: this.#ledger, draining: this.#draining, excluded: this.#excluded });
+    const leftOut = (set: SetName): readonly string[] => this.#entries.leftOut(set);
+    return new Comparison({
+      kernel: this.#kernel,
+      node,
+      ledger: this.#ledger,
+      draining: this.#draining,
+      leftOut,
+      excluded: this.#excluded,
+    });
   }
 
   /**
@@ -216,29 +227,47 @@ export class IpvsRules implements ModeRules {
     const { difference, missingSets, hasDevice, iptablesServes } = compared;
     const { members, addresses, servers, unwanted } = difference;
     const refusals: (NetlinkError | undefined)[] = [];
-    const isOfDevice = ({ set }: Member): boolean => set === 'IPVS-IPS';
-    const change = async (op: 'add' | 'del', list: readonly Member[]): Promise<void> => {
-      refusals.push(...(await this.#entries.change(op, list)));
-    };
     refusals.push(...(await ipset.apply(missingSets.map((set): IpsetOp => ({ op: 'create', set })))));
-    await change(
-      'add',
-      members.fresh.filter((member) => !isOfDevice(member)),
-    );
+    refusals.push(...(await this.#entries.change('add', members.fresh)));
     if (!iptablesServes) await this.#paste(compared);
     refusals.push(...(await ipvs.apply(servers)));
     if (!hasDevice) await device.ensure();
-    refusals.push(...(await device.bind(addresses.fresh)));
+    refusals.push(...(await this.#bind(addresses.fresh)));
     if (iptablesServes) await this.#paste(compared);
-    await change('add', members.fresh.filter(isOfDevice));
     refusals.push(...(await device.unbind(addresses.gone)));
-    await change('del', members.gone.filter(isOfDevice));
+    refusals.push(...(await this.#entries.change('del', members.gone.filter(isOfDevice))));
     refusals.push(...(await ipvs.apply(unwanted.map((address) => ({ op: 'delete-server', address }) as const))));
-    await change(
-      'del',
-      members.gone.filter((member) => !isOfDevice(member)),
-    );
+    refusals.push(...(await this.#takeOut(members.gone.filter((member) => !isOfDevice(member)))));
+    refusals.push(...(await this.#shut(difference)), ...this.#entries.refusals);
     this.#complain(refusals);
+  }
+
+  /** Without its entry in `KUBE-IPVS-IPS`, all ports that the node listens on would be open at an address. */
+  #bind(ips: readonly string[]): Promise<readonly (NetlinkError | undefined)[]> {
+    return this.#kernel.device.bind(ips.filter((entry) => this.#entries.hasRoomFor({ set: 'IPVS-IPS', entry })));
+  }
+
+  /** What is left out of a full set gets the room at once, before anything else goes: who goes from one set to another is in one of them. */
+  async #takeOut(gone: readonly Member[]): Promise<(NetlinkError | undefined)[]> {
+    const isOfFull = ({ set }: Member): boolean => this.#entries.isFull(set);
+    const [first, others] = [gone.filter(isOfFull), gone.filter((member) => !isOfFull(member))];
+    const refusals: (NetlinkError | undefined)[] = await this.#entries.change('del', first);
+    const next = this.#entries.takeRoom();
+    if (next.length > 0) refusals.push(...(await this.#letIn(next)));
+    refusals.push(...(await this.#entries.change('del', others)));
+    return refusals;
+  }
+
+  async #letIn(members: readonly Member[]): Promise<(NetlinkError | undefined)[]> {
+    const refusals = await this.#entries.change('add', members);
+    return [...refusals, ...(await this.#bind(members.filter(isOfDevice).map(({ entry }) => entry)))];
+  }
+
+  /** Who bound them before, such as kube-proxy, left them open. */
+  #shut({ members, addresses }: Difference): Promise<readonly (NetlinkError | undefined)[]> {
+    const fresh = new Set(addresses.fresh);
+    const open = members.fresh.filter((member) => isOfDevice(member) && !this.#entries.hasRoomFor(member) && !fresh.has(member.entry));
+    return this.#kernel.device.unbind(open.map(({ entry }) => entry));
   }
 
   async #paste({ glue }: Compared): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * Changes entries of sets. A set has room for 65,536, as kube-proxy's: what finds none is left out and told, so that it holds up nobody else. But where
- * whoever is left out is let in, the kernel's refusal stays one.
+ * Changes entries of sets. A set has room for 65,536, as kube-proxy's: what finds none is left out and told, so that it holds up nobody else, and gets the
+ * room of what leaves. But where whoever is left out is let in, the kernel's refusal stays one.
  */
 import type { Ipset, IpsetOp } from '../../../linux/ipset/ipset.ts';
 import { isErrno, type NetlinkError } from '../../../linux/netlink/netlink-error.ts';
@@ -12,14 +12,18 @@ import { declarationOf, kernelName, type SetName } from './set-names.ts';
 /** Rules drop what is in these. */
 const dropped: ReadonlySet<SetName> = new Set(['LOAD-BALANCER-FW', 'NO-LOCAL', 'NO-LOCAL-OUTSIDE']);
 
+const hint = 'Use proxy mode "nftables", whose sets grow, or fewer Services, ports and source ranges';
+
 export class SetEntries {
   readonly #ipset: Pick<Ipset, 'apply'>;
   readonly #family: TableFamily;
   readonly #log: Log;
-  /** In which something found no room. */
-  #full = new Set<SetName>();
-  #fullBefore: ReadonlySet<SetName> = this.#full;
-  #hasRoomAgain = false;
+  /** What found no room, with the refusal, in the order in which it is to get some. */
+  readonly #leftOut = new Map<SetName, Map<string, NetlinkError>>();
+  /** How many left those sets since. */
+  readonly #room = new Map<SetName, number>();
+  /** Of which the log has it. */
+  readonly #told = new Set<SetName>();
 
   constructor(ipset: Pick<Ipset, 'apply'>, family: TableFamily, log: Log) {
     this.#ipset = ipset;
@@ -27,33 +31,78 @@ export class SetEntries {
     this.#log = log;
   }
 
-  /** Everything that is wanted is compared with what is there: what found no room is tried again. */
+  /** Everything that is wanted is about to be compared with what is there: what found no room is tried again. */
   compared(): void {
-    this.#fullBefore = this.#full;
-    this.#full = new Set();
-    this.#hasRoomAgain = false;
+    this.#leftOut.clear();
+    this.#room.clear();
   }
 
-  /** Whether something left a set that was full. */
-  get hasRoomAgain(): boolean {
-    return this.#hasRoomAgain;
+  isFull(set: SetName): boolean {
+    return this.#leftOut.has(set);
   }
 
-  /** Gives what the kernel refused for another reason. */
-  async change(op: 'add' | 'del', list: readonly Member[]): Promise<(NetlinkError | undefined)[]> {
+  /** Entries for which a set has no room. */
+  leftOut(set: SetName): string[] {
+    return [...(this.#leftOut.get(set)?.keys() ?? [])];
+  }
+
+  hasRoomFor({ set, entry }: Member): boolean {
+    return this.#leftOut.get(set)?.has(entry) !== true;
+  }
+
+  /** Gives what the kernel refused for another reason than that a set is full. */
+  async change(op: 'add' | 'del', list: readonly Member[]): Promise<NetlinkError[]> {
     const errors = await this.#ipset.apply(list.map(({ set, entry }): IpsetOp => ({ op, set: declarationOf(set, this.#family), entry })));
-    const isLeftOut = list.map(({ set }, i) => isErrno(errors[i], 'IPSET_ERR_HASH_FULL') && !dropped.has(set));
-    const leftOut = list.filter((_, i) => isLeftOut[i]);
-    this.#hasRoomAgain ||= op === 'del' && list.some(({ set }) => this.#full.has(set));
-    for (const [set, members] of Map.groupBy(leftOut, (member) => member.set)) this.#leftOut(set, members);
-    return errors.filter((_, i) => !isLeftOut[i]);
+    const refusals: NetlinkError[] = [];
+    for (const [i, member] of list.entries()) {
+      const error = errors[i] ?? undefined;
+      const wasLeftOut = this.#forget(member);
+      if (error && isErrno(error, 'IPSET_ERR_HASH_FULL')) this.#leaveOut(member, error);
+      else if (error) refusals.push(error);
+      else if (op === 'del' && !wasLeftOut) this.#room.set(member.set, (this.#room.get(member.set) ?? 0) + 1);
+    }
+    return refusals;
   }
 
-  #leftOut(set: SetName, [first, ...more]: readonly Member[]): void {
-    const isKnown = this.#full.has(set) || this.#fullBefore.has(set);
-    this.#full.add(set);
-    if (isKnown) return;
+  #forget({ set, entry }: Member): boolean {
+    const left = this.#leftOut.get(set);
+    const wasLeftOut = left?.delete(entry) === true;
+    if (left?.size === 0) this.#leftOut.delete(set);
+    return wasLeftOut;
+  }
+
+  #leaveOut({ set, entry }: Member, error: NetlinkError): void {
+    const left = this.#leftOut.get(set) ?? new Map<string, NetlinkError>();
+    this.#leftOut.set(set, left.set(entry, error));
+  }
+
+  /** Those that were left out for which others have made room: as many as have left. */
+  takeRoom(): Member[] {
+    const next = [...this.#room].flatMap(([set, count]) =>
+      this.leftOut(set)
+        .slice(0, count)
+        .map((entry): Member => ({ set, entry })),
+    );
+    this.#room.clear();
+    return next;
+  }
+
+  /** The kernel's refusals of what shuts somebody out. */
+  get refusals(): NetlinkError[] {
+    return [...dropped].flatMap((set) => [...(this.#leftOut.get(set)?.values() ?? [])]);
+  }
+
+  /** Says what found no room in the end, once as long as it does not. */
+  tell(): void {
+    for (const set of this.#told) if (!this.isFull(set)) this.#told.delete(set);
+    for (const set of this.#leftOut.keys()) this.#tell(set);
+  }
+
+  #tell(set: SetName): void {
+    if (this.#told.has(set) || dropped.has(set)) return;
+    this.#told.add(set);
+    const [first, ...more] = this.leftOut(set);
     const others = more.length > 0 ? ` and ${more.length} more` : '';
-    this.#log.warn(`Set "${kernelName(set, this.#family)}" is full, and has no room for ${first?.entry}${others}: all else is served`);
+    this.#log.warn(`Set "${kernelName(set, this.#family)}" is full, and has no room for ${first}${others}: all else is served`, { hint });
   }
 }
