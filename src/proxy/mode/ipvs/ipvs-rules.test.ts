@@ -724,6 +724,21 @@ describe('IpvsMode', () => {
     assert.equal(usual.kernel.sysctls.has('net/ipv4/conf/all/arp_ignore'), false);
   });
 
+  test('tells each sysctl that it had to change, and each that the kernel does not have', async () => {
+    const kernel = new FakeIpvsKernel();
+    kernel.sysctls.set('net/ipv4/ip_forward', '1');
+    const set = kernel.setSysctl.bind(kernel);
+    kernel.setSysctl = (name, value) => (name.endsWith('conn_reuse_mode') ? undefined : set(name, value)) as boolean;
+    const said: string[] = [];
+    const say = (text: string, fields?: object): void => void said.push(`${text}: ${Object.values(fields ?? {}).join('=')}`);
+    await bench({ log: { ...silentLog, info: say, warn: say } }, kernel);
+    const changed = ['conntrack', 'expire_nodest_conn', 'expire_quiescent_template'];
+    assert.deepEqual(said.toSorted(), [
+      ...changed.map((name) => `Set a sysctl for proxy mode ipvs: net/ipv4/vs/${name}=1`),
+      'The kernel does not have a sysctl that proxy mode ipvs sets: net/ipv4/vs/conn_reuse_mode=0',
+    ]);
+  });
+
   test('offers the schedulers that the kernel has, and leaves no trace of having tried them', async () => {
     const kernel = new FakeIpvsKernel(new FakeIpvs({ schedulers: ['rr', 'lc', 'mh'] }));
     const { mode } = await bench({}, kernel);
