@@ -2,7 +2,7 @@
 import { type Command, defineCommand, switchFlag, textFlag } from '../cli/command.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { FlagReader } from './flag-reader.ts';
-import { documentsOf, durationOf, nodeFlags, nodeWish, requireRoot, setupContext, stayInForeground } from './setup-flags.ts';
+import { documentsOf, durationOf, nodeFlags, requireRoot, setupContext, stayInForeground } from './setup-flags.ts';
 
 export const initCommand: Command = defineCommand({
   name: 'init',
@@ -73,9 +73,11 @@ export const initCommand: Command = defineCommand({
     // Refused now rather than by a controller that logs it later.
     if (addressPools.length > 0) (await import('../cloud/metal/pools.ts')).poolOfRanges(addressPools);
     const port = values['apiserver-bind-port'];
+    const [{ nodeWish }, { readEarlierNode }] = await Promise.all([import('./node-wish.ts'), import('../setup/node/earlier-node.ts')]);
+    const before = await readEarlierNode();
     const result = await runInit(context, {
-      ...nodeWish(values, documents.init?.nodeRegistration, values.taint ? undefined : ''),
-      address: { address: values['node-ip'] ?? values['apiserver-advertise-address'], cidr: values['node-cidr'] },
+      ...nodeWish(values, documents.init?.nodeRegistration, before, true),
+      address: { address: values['node-ip'] ?? values['apiserver-advertise-address'], cidr: values['node-cidr'], before: before.addresses },
       documents,
       wish: {
         podSubnet: values['pod-network-cidr'],

@@ -1,6 +1,6 @@
 /** `fairlead join`. */
 import { type Command, defineCommand, switchFlag, textFlag } from '../cli/command.ts';
-import { documentsOf, durationOf, nodeFlags, nodeWish, requireRoot, setupContext, stayInForeground } from './setup-flags.ts';
+import { documentsOf, durationOf, nodeFlags, requireRoot, setupContext, stayInForeground } from './setup-flags.ts';
 
 export const joinCommand: Command = defineCommand({
   name: 'join',
@@ -38,22 +38,23 @@ export const joinCommand: Command = defineCommand({
       import('../setup/discovery/public-key-hash.ts'),
       import('./manifest.ts'),
     ]);
-    const { controlPlaneWish, discoveryOf, taintsOf } = await import('./join-tasks.ts');
+    const { controlPlaneWish, discoveryOf } = await import('./join-tasks.ts');
+    const [{ nodeWish }, { readEarlierNode }] = await Promise.all([import('./node-wish.ts'), import('../setup/node/earlier-node.ts')]);
+    const before = await readEarlierNode();
     const discovery = discoveryOf(join, positionals, {
       token: values.token ?? values['discovery-token'],
       hashes: values['discovery-token-ca-cert-hash']?.split(',').filter(Boolean),
       isUnsafe: values['discovery-token-unsafe-skip-ca-verification'],
     });
-    const controlPlane = controlPlaneWish(values, join.controlPlane);
-    const { taints, ...wish } = nodeWish(values, join.nodeRegistration, values.taint ? undefined : '');
+    const controlPlane = controlPlaneWish(values, join.controlPlane, before.apiPort);
     const { addressIn } = await import('../setup/config/documents.ts');
     const inFile = addressIn(join.nodeRegistration, join.controlPlane?.localAPIEndpoint);
     const result = await runJoin(context, {
-      ...wish,
-      taints: taintsOf(taints, controlPlane !== undefined),
+      ...nodeWish(values, join.nodeRegistration, before, controlPlane !== undefined),
       address: {
         address: values['node-ip'] ?? values['apiserver-advertise-address'] ?? inFile,
         cidr: values['node-cidr'],
+        before: before.addresses,
       },
       controlPlane,
       endpoint: discovery.endpoint,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { certificateKeyOf } from './init-tasks.ts';
-import { controlPlaneWish, discoveryOf, taintsOf } from './join-tasks.ts';
+import { controlPlaneWish, discoveryOf } from './join-tasks.ts';
 
 const key = '0123456789abcdef'.repeat(4);
 const none = { 'control-plane': false, 'certificate-key': undefined, 'apiserver-bind-port': undefined, store: undefined };
@@ -16,6 +16,8 @@ test('a control plane is what a flag or the configuration asks for; flags say mo
   const document = { certificateKey: key, localAPIEndpoint: { bindPort: 6444 } };
   assert.deepEqual(controlPlaneWish(none, document), { certificateKey: key, store: undefined, bindPort: 6444 });
   const given = { ...none, 'certificate-key': 'f'.repeat(64), 'apiserver-bind-port': '6445', store: 'redis://a' };
+  assert.equal(controlPlaneWish({ ...none, 'control-plane': true }, undefined, 6446)?.bindPort, 6446, 'that of before');
+  assert.equal(controlPlaneWish(none, document, 6446)?.bindPort, 6444);
   assert.deepEqual(controlPlaneWish(given, document), { certificateKey: 'f'.repeat(64), store: 'redis://a', bindPort: 6445 });
 });
 
@@ -25,14 +27,6 @@ test('what only a control plane has is refused without one', () => {
       code: 'USAGE',
       message: `Cannot use --${flag}: the machine becomes a node alone`,
     });
-});
-
-test('a control plane that joins has the taint of the first, unless somebody asks for others', () => {
-  const taint = { key: 'a', effect: 'NoSchedule' } as const;
-  assert.deepEqual(taintsOf(undefined, true), [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }]);
-  assert.deepEqual(taintsOf([], true), []);
-  assert.deepEqual(taintsOf([taint], true), [taint]);
-  assert.deepEqual(taintsOf(undefined, false), []);
 });
 
 describe('who joins', () => {

@@ -1,9 +1,7 @@
 /** What `fairlead join` reads of its flags. */
-import type { Taint } from '../api/schema/types.ts';
 import { KnownError } from '../errors/known-error.ts';
 import type { JoinConfiguration } from '../setup/config/documents.ts';
 import { parseCertificateKey } from '../setup/control-plane/certificate-key.ts';
-import { controlPlaneTaint } from '../setup/control-plane/control-plane.ts';
 import type { ControlPlaneWish } from '../setup/join/control-plane.ts';
 import { FlagReader } from './flag-reader.ts';
 
@@ -14,8 +12,12 @@ interface Values {
   readonly store: string | undefined;
 }
 
-/** Undefined for a node alone. Throws USAGE. */
-export function controlPlaneWish(values: Values, document: JoinConfiguration['controlPlane']): ControlPlaneWish | undefined {
+/** Undefined for a node alone. `portBefore`: at which this machine's API server is already. Throws USAGE. */
+export function controlPlaneWish(
+  values: Values,
+  document: JoinConfiguration['controlPlane'],
+  portBefore?: number,
+): ControlPlaneWish | undefined {
   if (!values['control-plane'] && document === undefined) {
     const given = (['certificate-key', 'apiserver-bind-port', 'store'] as const).find((flag) => values[flag] !== undefined);
     if (given === undefined) return undefined;
@@ -27,13 +29,8 @@ export function controlPlaneWish(values: Values, document: JoinConfiguration['co
     certificateKey: key === undefined ? undefined : parseCertificateKey(key),
     store: values.store,
     bindPort:
-      port === undefined ? document?.localAPIEndpoint?.bindPort || undefined : new FlagReader({ ...values }).port('apiserver-bind-port'),
+      port === undefined ? document?.localAPIEndpoint?.bindPort || portBefore : new FlagReader({ ...values }).port('apiserver-bind-port'),
   };
-}
-
-/** Without any that somebody asks for, kubeadm's own. */
-export function taintsOf(wished: readonly Taint[] | undefined, isControlPlane: boolean): readonly Taint[] {
-  return wished ?? (isControlPlane ? [controlPlaneTaint] : []);
 }
 
 interface Given {

@@ -1,16 +1,13 @@
 /** What "fairlead init", "join" and "reset" have in common: flags, and what they work with. */
 import { readFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import type { Taint } from '../api/schema/types.ts';
 import { type PresetText, type Switch, switchFlag, type TextFlag, textFlag } from '../cli/command.ts';
 import type { Progress } from '../cli/progress.ts';
 import { systemClock } from '../clock/clock.ts';
 import { parseDuration } from '../clock/duration.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { silentLog } from '../observability/log.ts';
-import type { Documents, NodeRegistration } from '../setup/config/documents.ts';
+import type { Documents } from '../setup/config/documents.ts';
 import type { SetupContext } from '../setup/setup-context.ts';
-import { parseTaints } from './node-flags.ts';
 
 interface NodeFlags {
   readonly config: TextFlag;
@@ -89,31 +86,6 @@ export async function documentsOf(
     readProxyConfig(JSON.stringify(documents.proxy));
   }
   return documents;
-}
-
-interface NodeValues {
-  readonly 'node-name': string | undefined;
-  readonly 'cri-socket': string | undefined;
-  readonly 'ignore-preflight-errors': string;
-}
-
-/** What both commands know of the node that they make. */
-export interface NodeWish {
-  readonly nodeName: string;
-  readonly runtimeEndpoint: string;
-  readonly ignored: readonly string[];
-  readonly taints: readonly Taint[] | undefined;
-}
-
-/** Throws BAD_CONFIG. */
-export function nodeWish(values: NodeValues, registration: NodeRegistration = {}, registerWithTaints?: string): NodeWish {
-  const { name, criSocket, ignorePreflightErrors = [], taints } = registration;
-  return {
-    nodeName: (values['node-name'] ?? name ?? hostname()).toLowerCase(),
-    runtimeEndpoint: values['cri-socket'] ?? criSocket ?? 'unix:///run/containerd/containerd.sock',
-    ignored: [...values['ignore-preflight-errors'].split(',').filter(Boolean), ...ignorePreflightErrors],
-    taints: registerWithTaints === undefined ? taints : parseTaints(registerWithTaints),
-  };
 }
 
 /** Where no systemd keeps them, what was started ends with this command. */

@@ -103,6 +103,8 @@ describe('a machine that has the address of the control plane now', () => {
   test('stays known by the one before, as long as it has that and nobody says otherwise', async () => {
     const choose = (wish: object): Promise<string[]> => chooseAddresses(machine, wish, [6], undefined, vip);
     assert.deepEqual(await choose({ before: 'fd00:57::11' }), ['fd00:57::11']);
+    assert.deepEqual(await choose({ before: '192.168.56.11,fd00:57::11' }), ['192.168.56.11', 'fd00:57::11'], 'of each family');
+    assert.deepEqual(await choose({ before: '192.168.56.12,fd00:57::11' }), ['fd00:57::11'], 'as far as it has them');
     assert.deepEqual(await choose({ before: 'fd00:57::12' }), ['fd00:56::11']);
     assert.deepEqual(await choose({ before: 'fd00:57::11', address: 'fd00:56::11' }), ['fd00:56::11']);
     assert.deepEqual(await choose({ before: 'fd00:57::11', cidr: 'fd00:56::/64' }), ['fd00:56::11']);

@@ -12,7 +12,7 @@ export interface AddressWish {
   readonly address?: string | undefined;
   /** The networks that they are in. */
   readonly cidr?: string | undefined;
-  /** By which it is known already; taken where nothing is asked for, as long as the machine has it. */
+  /** By which it is known already; each is taken where nothing is asked for, as long as the machine has it. */
   readonly before?: string | undefined;
 }
 
@@ -149,6 +149,12 @@ export async function nodeAddresses(
   return await chooseAddresses({ links: addressesByLink(), temporary, sourceTo: sourceAddressTo }, wish, families, host, endpoint);
 }
 
+/** Of each family the first that the machine still has. */
+function knownBefore(text: string | undefined, own: readonly string[]): string[] {
+  const there = (text ?? '').split(',').flatMap((word) => own.find((ip) => ip === parseIp(word.trim())) ?? []);
+  return there.filter((ip, i) => there.findIndex((other) => familyOf(other) === familyOf(ip)) === i);
+}
+
 export async function chooseAddresses(
   machine: MachineAddresses,
   wish: AddressWish,
@@ -166,8 +172,8 @@ export async function chooseAddresses(
   };
   const own = inOrder(links);
   const wished = wishedAddresses(wish, own, lasting(own));
-  const before = own.find((ip) => ip === parseIp(wish.before ?? ''));
-  const [first = before ?? (await addressForOthers(host === undefined ? [] : [host], lasting(own), sourceTo)), second] = wished;
+  const named = wished.length > 0 ? wished : knownBefore(wish.before, own);
+  const [first = await addressForOthers(host === undefined ? [] : [host], lasting(own), sourceTo), second] = named;
   const has = new Map([first, second].flatMap((ip) => (ip === undefined ? [] : [[familyOf(ip), ip] as const])));
   for (const family of families) {
     if (has.has(family)) continue;
@@ -175,5 +181,5 @@ export async function chooseAddresses(
     const found = beside.find((ip) => ip === byRoute) ?? beside[0];
     if (found !== undefined) has.set(family, found);
   }
-  return wished.length > 0 || families.length === 0 ? [...has.values()] : families.flatMap((family) => has.get(family) ?? []);
+  return named.length > 0 || families.length === 0 ? [...has.values()] : families.flatMap((family) => has.get(family) ?? []);
 }

@@ -142,7 +142,8 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
 
   test('join goes on wherever it was killed', async () => {
     const [server, , late] = machines();
-    await late.killedAfterEach(6, ...join);
+    await late.sh('ln -s containerd/containerd.sock /run/other.sock');
+    await late.killedAfterEach(6, ...join, '--cri-socket', 'unix:///run/other.sock');
     assert.match(await server.kubectl('get', 'node', 'worker-2', '--no-headers'), / Ready /);
     for (const machine of machines()) await machine.must('doctor');
   });
@@ -164,7 +165,11 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
       const { code, stdout } = await machine.fairlead('doctor');
       assert.equal(code, 1, stdout);
       assert.match(stdout, /kubelet-client-current ended on [\s\S]*fairlead token create --print-join-command/);
+      const agent = await machine.sh('cat /etc/fairlead/agent.env');
+      await machine.sh('hostname elsewhere');
       await machine.must(...again);
+      await machine.sh(`hostname ${machine.name}`);
+      assert.equal(await machine.sh('cat /etc/fairlead/agent.env'), agent, 'the node is what it was');
       assert.notEqual(await machine.sh(`cat ${path}`), `${ended.certPem}${ended.keyPem}`);
       await eventually(() => machine.must('doctor'));
     }

@@ -20,7 +20,7 @@ export function judgeCertificate(fact: CertificateFact, now: number): Finding | 
 
 /** For a kubelet that can no longer ask for another itself: pods live on. */
 export const credentialAgain =
-  'A new one comes by the line that "fairlead token create --print-join-command" prints on a control plane, run here again with the --node-name and --node-ip of before; on a control plane itself by "fairlead init"';
+  'A new one comes by the line that "fairlead token create --print-join-command" prints on a control plane, run here again: what it does not name stays as it is; on a control plane itself by "fairlead init"';
 
 function cureOf({ name, path, kind, ends, isRenewable }: CertificateFact, now: number): string {
   if (kind === 'rotated' && name.startsWith('kubelet-client') && now >= ends) return credentialAgain;

@@ -1,6 +1,5 @@
 /** `fairlead init`: makes this machine the control plane of a new cluster, and its first node. Every step finds what an earlier run has done. */
 import type { KubeObject } from '../../api/resource-types.ts';
-import type { Taint } from '../../api/schema/types.ts';
 import { ensureNodeCredential } from '../../bootstrap/pki.ts';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
 import { Client } from '../../client/client.ts';
@@ -10,19 +9,13 @@ import { type ClusterPlan, type ClusterWish, endpointOf, hostOf, rangeWish } fro
 import { addressIn, type Documents } from '../config/documents.ts';
 import { familiesOf, wishedFamilies } from '../config/ranges.ts';
 import { storeKind } from '../config/shared-store.ts';
-import {
-  controlPlaneTaint,
-  localClient,
-  makeCertificates,
-  markControlPlane,
-  startServer,
-  waitForServer,
-} from '../control-plane/control-plane.ts';
+import { localClient, makeCertificates, markControlPlane, startServer, waitForServer } from '../control-plane/control-plane.ts';
 import { requireMany, uploadKeys } from '../control-plane/upload.ts';
 import { clusterInfoObject } from '../discovery/cluster-info.ts';
 import { publicKeyHash } from '../discovery/public-key-hash.ts';
 import { layout } from '../layout.ts';
 import { startAgent, waitForNode } from '../node/agent.ts';
+import type { NodeTaints } from '../node/earlier-node.ts';
 import { type AddressWish, networksOf, nodeAddresses } from '../node-address.ts';
 import { gatherFacts, type RuntimeFacts } from '../preflight/gather.ts';
 import { refuseObstacles } from '../preflight/preflight.ts';
@@ -53,8 +46,7 @@ export interface InitRequest {
   readonly token: string | undefined;
   /** Milliseconds; 0 for a token that stays. */
   readonly tokenTtlMs: number;
-  /** Undefined for kubeadm's own. */
-  readonly taints: readonly Taint[] | undefined;
+  readonly taints: NodeTaints;
   readonly ignored: readonly string[];
   readonly runtimeEndpoint: string;
   /** With which the keys for further control planes are laid into the cluster; undefined where they are not. */
@@ -133,7 +125,9 @@ async function preflight(context: SetupContext, request: InitRequest, runtime: R
   const families = wishedFamilies(rangeWish(wish, documents.cluster));
   const inFile = addressIn(init.nodeRegistration, init.localAPIEndpoint);
   const earlier = await readEarlier();
-  const addressWish = { cidr: request.address.cidr, address: request.address.address ?? inFile, before: earlier.address };
+  const { cidr, address = inFile, before } = request.address;
+  // First that of the API server, which certificates name.
+  const addressWish = { cidr, address, before: [earlier.address, before].filter(Boolean).join() };
   const endpoint = wish.controlPlaneEndpoint ?? documents.cluster?.controlPlaneEndpoint;
   const addresses = await nodeAddresses(addressWish, families, undefined, endpoint && hostOf(endpointOf(endpoint, 6443)));
   const running = await runningServices(keeper);
@@ -206,7 +200,7 @@ async function publishClusterInfo(client: Client, plan: ClusterPlan): Promise<bo
 }
 
 async function startNode(context: SetupContext, plan: ClusterPlan, request: InitRequest, runtime: RuntimeFacts): Promise<boolean> {
-  const { nodeName, runtimeEndpoint } = request;
+  const { nodeName, runtimeEndpoint, taints } = request;
   await ensureNodeCredential({
     pkiDir: layout.pkiDir,
     kubeconfig: layout.kubeletConfig,
@@ -216,17 +210,13 @@ async function startNode(context: SetupContext, plan: ClusterPlan, request: Init
     node: nodeName,
     now: context.clock.now(),
   });
-  return await startAgent(context, { nodeName, addresses: plan.addresses, runtimeEndpoint, runtime, taints: taintsOf(request) });
+  return await startAgent(context, { nodeName, addresses: plan.addresses, runtimeEndpoint, runtime, taints: taints.registered });
 }
 
 /** Waits for the Node, and marks it. */
 async function finishNode(context: SetupContext, client: Client, request: InitRequest, since: number): Promise<boolean> {
   const node = await waitForNode(context, client, request.nodeName, since);
-  return await markControlPlane(context, client, node, taintsOf(request));
-}
-
-function taintsOf({ taints }: InitRequest): readonly Taint[] {
-  return taints ?? [controlPlaneTaint];
+  return await markControlPlane(context, client, node, request.taints.marked);
 }
 
 async function joinCommand({ endpoint }: ClusterPlan, token: Token): Promise<string> {

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type KubeObject, nodes } from '../../api/resource-types.ts';
-import type { Node, Taint } from '../../api/schema/types.ts';
+import type { Node } from '../../api/schema/types.ts';
 import { kubeconfigText } from '../../bootstrap/kubeconfig-text.ts';
 import { writeSecret } from '../../bootstrap/secret-file.ts';
 import { Client } from '../../client/client.ts';
@@ -16,6 +16,7 @@ import type { ClusterInfo } from '../discovery/cluster-info.ts';
 import { bootstrapClient, discover } from '../discovery/discovery.ts';
 import { layout } from '../layout.ts';
 import { startAgent, waitForNode } from '../node/agent.ts';
+import type { NodeTaints } from '../node/earlier-node.ts';
 import { readNodeConfig } from '../node/node-config.ts';
 import { type AddressWish, nodeAddresses } from '../node-address.ts';
 import type { Facts } from '../preflight/facts.ts';
@@ -39,7 +40,7 @@ export interface JoinRequest {
   readonly token: Token;
   /** Pins of the authority's key; empty only where somebody has said that any will do. */
   readonly hashes: readonly string[];
-  readonly taints: readonly Taint[];
+  readonly taints: NodeTaints;
   readonly ignored: readonly string[];
   readonly runtimeEndpoint: string;
   /** The machine becomes one more control plane, and a node. */
@@ -109,15 +110,17 @@ type NodeRequest = JoinRequest & Pick<Place, 'addresses'> & { readonly runtime: 
 
 async function startNode(context: SetupContext, request: NodeRequest, admin: Client | undefined): Promise<JoinResult> {
   const { steps } = context;
-  const { nodeName, addresses } = request;
+  const { nodeName, addresses, taints } = request;
   const client = new Client(await loadKubeconfig(layout.kubeletConfig));
   try {
     await waitForRights(context, client, request.nodeRoles);
     const before = context.clock.now();
-    const isStarted = await steps.run('node', `Agent of node "${nodeName}" started`, () => startAgent(context, request));
+    const isStarted = await steps.run('node', `Agent of node "${nodeName}" started`, () =>
+      startAgent(context, { ...request, taints: taints.registered }),
+    );
     await steps.run('node-ready', `Node "${nodeName}" is Ready at ${addresses.join(' and ')}`, async () => {
       const node = await waitUntilAlone(context, client, request, isStarted ? before : 0);
-      return admin === undefined || (await markControlPlane(context, admin, node, request.taints));
+      return admin === undefined || (await markControlPlane(context, admin, node, taints.marked));
     });
     const kubeconfig = admin === undefined ? {} : { kubeconfig: layout.adminConfig };
     return { nodeName, address: addresses[0] ?? '', server: client.server, ...kubeconfig, steps: steps.records };

@@ -11,7 +11,7 @@ const runtime = {
   cniConfDir: undefined,
   otherNetworks: [],
 } as const;
-const wish = { nodeName: 'one', addresses: ['192.0.2.1'], runtimeEndpoint: 'unix:///x.sock', runtime, taints: [] };
+const wish = { nodeName: 'one', addresses: ['192.0.2.1'], runtimeEndpoint: 'unix:///x.sock', runtime, taints: undefined };
 
 test('agentFlags() say of the node what the cluster cannot know, and nothing that it can', () => {
   assert.deepEqual(agentFlags(wish, false), {
@@ -23,6 +23,10 @@ test('agentFlags() say of the node what the cluster cannot know, and nothing tha
     'cluster-settings': 'true',
     'runtime-endpoint': 'unix:///x.sock',
   });
+});
+
+test('agentFlags() keep that somebody wanted no taint', () => {
+  assert.equal(agentFlags({ ...wish, taints: [] }, false)['register-with-taints'], '');
 });
 
 test('agentFlags() name an address of each family', () => {

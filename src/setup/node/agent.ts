@@ -19,7 +19,8 @@ export interface AgentWish {
   readonly addresses: readonly string[];
   readonly runtimeEndpoint: string;
   readonly runtime: RuntimeFacts;
-  readonly taints: readonly Taint[];
+  /** With which the kubelet makes the Node; undefined where nobody has said any. */
+  readonly taints: readonly Taint[] | undefined;
 }
 
 /** Behind systemd-resolved: what /etc/resolv.conf says there is an address of this machine alone, which no pod reaches. */
@@ -39,9 +40,10 @@ export function agentFlags({ nodeName, addresses, runtimeEndpoint, runtime, tain
     ...(runtime.cniBinDir === undefined ? {} : { 'cni-bin-dir': runtime.cniBinDir }),
     ...(runtime.cniConfDir === undefined ? {} : { 'cni-conf-dir': runtime.cniConfDir }),
     ...(hasResolved ? { 'resolv-conf': resolvedConf } : {}),
-    ...(taints.length > 0
-      ? { 'register-with-taints': taints.map(({ key, value = '', effect }) => `${key}=${value}:${effect}`).join(',') }
-      : {}),
+    // Also none, where somebody wanted that: who runs the command again need not say so again.
+    ...(taints === undefined
+      ? {}
+      : { 'register-with-taints': taints.map(({ key, value = '', effect }) => `${key}=${value}:${effect}`).join(',') }),
   };
 }
 
