@@ -67,6 +67,7 @@ describe('pki', () => {
       const third = await read('apiserver.crt');
       assert.equal(new Set([first, second, third]).size, 3);
       assert.equal(new X509Certificate(third).checkIP('192.168.120.9'), '192.168.120.9');
+      assert.ok(new X509Certificate(third).checkHost('cluster.example'), 'it is for those of before as well');
       await ensureClusterPki(options);
       assert.equal(await read('apiserver.crt'), third, 'names beside those that are wanted do no harm');
       assert.equal(await read('admin.conf'), admin);

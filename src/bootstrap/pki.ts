@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { nodePartGroup, nodeParts, nodePartUser } from '../api/node-parts.ts';
 import { CertificateStore } from '../client/certificate/certificate-store.ts';
 import { KnownError } from '../errors/known-error.ts';
+import { parseIp } from '../ip/ip.ts';
 import {
   type CertificateRequest,
   createAuthority,
@@ -172,10 +173,19 @@ export const clusterKubeconfigs: Readonly<Record<string, Subject>> = {
   'cloud-controller-manager.conf': { user: 'system:cloud-controller-manager' },
 };
 
+/** Of a certificate that is there: one in its place is for them as well, as there are kubeconfigs that lead to them. */
+async function formerNames(path: string): Promise<{ readonly dnsNames: readonly string[]; readonly ips: readonly string[] }> {
+  const text = (await readIfThere(path)) || undefined;
+  const names = text === undefined ? [] : (new X509Certificate(text).subjectAltName ?? '').split(', ');
+  const of = (kind: string): string[] => names.flatMap((name) => (name.startsWith(kind) ? [name.slice(kind.length)] : []));
+  return { dnsNames: of('DNS:'), ips: of('IP Address:').flatMap((ip) => parseIp(ip) ?? []) };
+}
+
 /** Makes whatever the control plane's PKI directory lacks. */
 export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void> {
   const { dir, kubeconfigDir = dir, now } = options;
   const authority = await ensureAuthority(dir, 'ca', 'kubernetes', now);
+  const former = await formerNames(join(dir, 'apiserver.crt'));
   const apiserver: CertificateRequest = {
     commonName: 'kube-apiserver',
     dnsNames: [
@@ -185,8 +195,9 @@ export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void
       'kubernetes.default.svc',
       `kubernetes.default.svc.${options.clusterDomain}`,
       ...options.names,
+      ...former.dnsNames.filter((name) => !options.names.includes(name)),
     ],
-    ips: [...new Set(['127.0.0.1', options.serviceAddress, ...options.addresses])],
+    ips: [...new Set(['127.0.0.1', options.serviceAddress, ...options.addresses, ...former.ips])],
     usages: ['server'],
   };
   // A user of its own with a role for kubelets alone: whoever leads the API server to another server than a kubelet gains nothing there.

@@ -17,6 +17,7 @@ export interface ClusterWish extends RangeWish {
   readonly ipvsScheduler?: string | undefined;
   /** Those of a cluster that is there; each holds where the file does not name it. */
   readonly nodeMasks?: ClusterPlan['nodeMasks'];
+  readonly clusterName?: string | undefined;
 }
 
 export interface ClusterPlan {
@@ -88,7 +89,11 @@ export function hostOf(endpoint: string): string {
 
 /** What flags say of the ranges goes over what the file says. */
 export function rangeWish(wish: ClusterWish, { networking = {} }: ClusterConfiguration = {}): RangeWish {
-  return { podSubnet: wish.podSubnet ?? networking.podSubnet, serviceSubnet: wish.serviceSubnet ?? networking.serviceSubnet };
+  // What is empty in a file is as if it were not there, as with kubeadm.
+  return {
+    podSubnet: wish.podSubnet ?? (networking.podSubnet || undefined),
+    serviceSubnet: wish.serviceSubnet ?? (networking.serviceSubnet || undefined),
+  };
 }
 
 export const maskFlags = ['node-cidr-mask-size', 'node-cidr-mask-size-ipv4', 'node-cidr-mask-size-ipv6'] as const;
@@ -133,12 +138,11 @@ export function planCluster(
     masksOf(nodeMasks, ranges.podSubnet ?? ranges.serviceSubnet ?? addresses.join()),
   );
   const [advertiseAddress] = addresses;
-  // What is empty in a file is as if it were not there, as with kubeadm.
   const bindPort = portOf('bindPort', wish.bindPort ?? (init.localAPIEndpoint?.bindPort || clusterPresets.bindPort));
   const chosen = wish.controlPlaneEndpoint ?? (cluster.controlPlaneEndpoint || undefined);
   return {
-    clusterName: cluster.clusterName ?? clusterPresets.clusterName,
-    kubernetesVersion: cluster.kubernetesVersion,
+    clusterName: (cluster.clusterName || undefined) ?? wish.clusterName ?? clusterPresets.clusterName,
+    kubernetesVersion: cluster.kubernetesVersion || undefined,
     podSubnet: textOf(pods),
     serviceSubnet: textOf(services),
     nodeMasks,

@@ -31,6 +31,13 @@ test('changedClusterSettings() keeps what nobody wishes to be another, comments 
   );
 });
 
+test('changedClusterSettings() adds names of the API server to those that it has', () => {
+  const text = 'kind: ClusterConfiguration\napiServer:\n  certSANs:\n    - a.example\n';
+  assert.equal(changedClusterSettings(text, plan({ certSans: ['a.example'] })), undefined);
+  assert.equal(changedClusterSettings(text, plan({})), undefined);
+  assert.equal(changedClusterSettings(text, plan({ certSans: ['b.example'] })), `${text}    - b.example\n`);
+});
+
 test('changedClusterSettings() adds what was not there', () => {
   assert.equal(
     changedClusterSettings('kind: ClusterConfiguration\n', plan({ controlPlaneEndpoint: 'b', store: 'etcd=http://b' })),

@@ -6,7 +6,7 @@ import type { Client } from '../../client/client.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { familyOf, parseIp } from '../../ip/ip.ts';
 import type { ClusterPlan, ClusterWish } from '../config/cluster-plan.ts';
-import type { ProxyConfiguration } from '../config/documents.ts';
+import type { ClusterConfiguration, ProxyConfiguration } from '../config/documents.ts';
 import { externalEtcd } from '../config/shared-store.ts';
 import { type ClusterInfo, clusterInfoName, clusterInfoNamespace, clusterInfoObject } from '../discovery/cluster-info.ts';
 import { isFar } from '../node-address.ts';
@@ -16,11 +16,15 @@ import { changedText } from './changed-text.ts';
 import { changedProxySettings } from './proxy-settings.ts';
 
 /** The ClusterConfiguration with what is planned, and with everything else of it, comments too; undefined when it says that already. Pure. */
-export function changedClusterSettings(text: string, { hasEndpoint, endpoint, store }: ClusterPlan): string | undefined {
+export function changedClusterSettings(text: string, { hasEndpoint, endpoint, store, certSans }: ClusterPlan): string | undefined {
   const external = externalEtcd(store);
+  const before = ((parse(text) ?? {}) as ClusterConfiguration).apiServer?.certSANs ?? [];
+  const more = certSans.filter((name) => !before.includes(name));
   return changedText(text, {
     controlPlaneEndpoint: hasEndpoint ? endpoint : undefined,
     ...(external ? { etcd: { external } } : {}),
+    // A control plane that joins is known by the same names.
+    ...(more.length > 0 ? { apiServer: { certSANs: [...before, ...more] } } : {}),
   });
 }
 

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createAuthority } from '../../x509/authority.ts';
-import { planCluster } from '../config/cluster-plan.ts';
-import { readDocuments } from '../config/documents.ts';
+import { type ClusterWish, planCluster } from '../config/cluster-plan.ts';
+import { type Documents, readDocuments } from '../config/documents.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { envText } from '../service/service.ts';
-import { askStore, type Earlier, isOwnAuthority, planAgain, refuseChanges, withEarlier } from './earlier.ts';
+import { askStore, clusterNameIn, type Earlier, isOwnAuthority, planAgain, refuseChanges, settledWish, withEarlier } from './earlier.ts';
 
 const own = '192.168.56.10';
 const here = { advertiseAddress: own, bindPort: 6443 };
 const etcd = 'etcd=https://10.0.0.1:2379';
-const fresh: Earlier = { server: undefined, store: undefined, address: undefined, endpoint: undefined };
+const fresh: Earlier = { server: undefined, store: undefined, address: undefined, endpoint: undefined, clusterName: undefined };
 
 function after(store: string | undefined, endpoint = `${own}:6443`): Earlier {
-  return { server: envText(serverFlags(planCluster({ store }, {}, [own]))), store, address: own, endpoint };
+  return { server: envText(serverFlags(planCluster({ store }, {}, [own]))), store, address: own, endpoint, clusterName: 'kubernetes' };
 }
 
 describe('a second run', () => {
@@ -50,13 +50,92 @@ describe('a second run', () => {
     }
     const other = { networking, controllerManager: { extraArgs: { 'node-cidr-mask-size-ipv4': '27' } } };
     assert.throws(() => refuseChanges(planAgain({}, { cluster: other }, [own], { ...fresh, server }), { ...fresh, server }, undefined), {
-      message: /with another node-cidr-mask-size-ipv4$/,
+      message: 'Cannot use 27 as controllerManager.extraArgs.node-cidr-mask-size-ipv4: the cluster of this control plane has 26',
     });
   });
 
   test("leaves a size that somebody has written into the server's file where it is", () => {
     const server = envText(serverFlags(planCluster({}, {}, [own])), 'FAIRLEAD_NODE_CIDR_MASK_SIZE_IPV4="26"\n');
     assert.deepEqual(planAgain({}, {}, [own], { ...fresh, server }).nodeMasks, {});
+  });
+
+  const custom: ClusterWish = {
+    podSubnet: '10.1.0.0/16,fd01::/56',
+    serviceSubnet: '10.2.0.0/20',
+    dnsDomain: 'example.local',
+    bindPort: 6444,
+    nodeMasks: { 'node-cidr-mask-size-ipv4': '26' },
+    clusterName: 'mine',
+  };
+  const madeCustom: Earlier = {
+    server: envText(serverFlags(planCluster(custom, {}, [own]))),
+    store: undefined,
+    address: own,
+    endpoint: `${own}:6444`,
+    clusterName: 'mine',
+  };
+
+  test('that says nothing has ranges, zone, port and name of the cluster as they are', () => {
+    assert.deepEqual(settledWish({}, {}, madeCustom), custom);
+    const plan = planAgain({}, {}, [own], madeCustom);
+    refuseChanges(plan, madeCustom, undefined);
+    assert.deepEqual(serverFlags(plan), serverFlags(planCluster(custom, {}, [own])));
+    assert.deepEqual([plan.clusterName, plan.hasEndpoint], ['mine', false]);
+    assert.deepEqual(settledWish({ podSubnet: 'a' }, {}, fresh), {
+      podSubnet: 'a',
+      serviceSubnet: undefined,
+      dnsDomain: undefined,
+      bindPort: undefined,
+      nodeMasks: {},
+      clusterName: undefined,
+    });
+  });
+
+  const clusterText = (fields: object): Documents =>
+    readDocuments(JSON.stringify({ apiVersion: 'kubeadm.k8s.io/v1beta4', kind: 'ClusterConfiguration', ...fields }));
+  for (const [what, wish, documents, address, message, hint] of [
+    [
+      'pods',
+      { podSubnet: '10.3.0.0/16,fd01::/56' },
+      {},
+      own,
+      /^Cannot use 10\.3\.0\.0\/16,fd01::\/56 as --pod-network-cidr \(networking\.podSubnet\): .* has 10\.1\.0\.0\/16,fd01::\/56$/,
+    ],
+    ['Services', { serviceSubnet: '10.96.0.0/16' }, {}, own, /10\.96\.0\.0\/16 as --service-cidr .* has 10\.2\.0\.0\/20$/],
+    ['Services in a file', {}, clusterText({ networking: { serviceSubnet: '10.96.0.0/12' } }), own, /10\.96\.0\.0\/12 as --service-cidr/],
+    ['the zone', { dnsDomain: 'cluster.local' }, {}, own, /cluster\.local as --service-dns-domain .* has example\.local$/],
+    ['the port', { bindPort: 6443 }, {}, own, /6443 as --apiserver-bind-port .* has 6444$/],
+    ['the name', {}, clusterText({ clusterName: 'yours' }), own, /yours as clusterName: .* has mine$/],
+    [
+      'the address',
+      {},
+      {},
+      '192.168.56.9',
+      /192\.168\.56\.9 as --node-ip .* has 192\.168\.56\.10$/,
+      /^Give the machine 192\.168\.56\.10 again/,
+    ],
+  ] as const)
+    test(`is refused by name where it says something else of ${what}`, () =>
+      assert.throws(() => refuseChanges(planAgain(wish, documents, [address], madeCustom), madeCustom, undefined), {
+        code: 'BAD_CONFIG',
+        message,
+        hint: hint ?? /^Leave it out: the cluster keeps what it has\. .*fairlead reset$/,
+      }));
+
+  test('is refused where a power cut has left no word of the first', () => {
+    const emptied = { ...madeCustom, server: '' };
+    assert.throws(() => refuseChanges(planAgain({}, {}, [own], emptied), emptied, undefined), {
+      code: 'BAD_CONFIG',
+      message: /server\.env is empty$/,
+      hint: /all the flags of the first time: rm \/etc\/fairlead\/server\.env$/,
+    });
+    const mine = { ...fresh, server: 'FAIRLEAD_V=1\n' };
+    refuseChanges(planAgain({}, {}, [own], mine), mine, undefined);
+  });
+
+  test('reads the name of the cluster in a kubeconfig', () => {
+    assert.equal(clusterNameIn('{"clusters": [{"name": "mine", "cluster": {}}]}'), 'mine');
+    assert.equal(clusterNameIn(''), undefined);
   });
 
   const refused = (store: string | undefined, before: Earlier, answer?: StoreFact, podSubnet?: string): unknown => {
@@ -71,7 +150,7 @@ describe('a second run', () => {
   test('changes nothing that certificates and objects depend on', () => {
     assert.equal(refused(undefined, after(undefined)), undefined);
     assert.equal(refused(etcd, after(etcd)), undefined);
-    assert.match(String(refused(undefined, after(undefined), undefined, '10.1.0.0/16')), /with another cluster-cidr \|.*fairlead reset/);
+    assert.match(String(refused(undefined, after(undefined), undefined, '10.1.0.0/16')), /as --pod-network-cidr .* \|.*fairlead reset/);
     assert.equal(refused(undefined, fresh, undefined, '10.1.0.0/16'), undefined);
   });
 

@@ -1,12 +1,14 @@
 /** What an earlier "fairlead init" has settled on this machine, and what of it may be another now. */
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
 import { environmentName } from '../../cli/command.ts';
+import type { ClientConfig } from '../../client/client-config.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { withoutPassword } from '../../errors/without-password.ts';
 import { joinHostPort } from '../../ip/ip.ts';
-import { type ClusterPlan, type ClusterWish, maskFlags, planCluster } from '../config/cluster-plan.ts';
+import { type ClusterPlan, type ClusterWish, maskFlags, planCluster, rangeWish } from '../config/cluster-plan.ts';
 import type { Documents } from '../config/documents.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
 import { reachStore } from '../control-plane/reach-store.ts';
@@ -24,14 +26,29 @@ export interface Earlier {
   readonly address: string | undefined;
   /** `HOST:PORT` at which the control plane is reached. */
   readonly endpoint: string | undefined;
+  /** As admin.conf has it. */
+  readonly clusterName: string | undefined;
 }
 
 export async function readEarlier(): Promise<Earlier> {
   const server = await readIfThere(envFile('server'));
-  const hasConfig = (await readIfThere(layout.adminConfig)) !== undefined;
-  const endpoint = hasConfig ? new URL((await loadKubeconfig(layout.adminConfig)).server).host : undefined;
+  // One that a power cut has emptied is made anew.
+  const config = (await readIfThere(layout.adminConfig)) || undefined;
+  // Of this machine's own node where it is.
+  const client = config === undefined ? await ownNode(server) : await loadKubeconfig(layout.adminConfig);
+  const endpoint = client && new URL(client.server).host;
   const { FAIRLEAD_STORE: store, FAIRLEAD_ADVERTISE_ADDRESS: address } = readEnv(server ?? '');
-  return { server, store, address, endpoint };
+  return { server, store, address, endpoint, clusterName: clusterNameIn(config ?? '') };
+}
+
+async function ownNode(server: string | undefined): Promise<ClientConfig | undefined> {
+  return server === undefined ? undefined : await readNodeConfig().catch(() => undefined);
+}
+
+/** Of the context that a kubeconfig has, as "kubernetes-admin@kubernetes" is one of "kubernetes". Pure. */
+export function clusterNameIn(kubeconfig: string): string | undefined {
+  const { clusters } = (parse(kubeconfig) ?? {}) as { readonly clusters?: readonly { readonly name?: string }[] };
+  return clusters?.[0]?.name;
 }
 
 /** The server of the cluster that this machine is a node of, where that is not the one that is, or is to be, here. */
@@ -69,9 +86,29 @@ export function withEarlier(
   };
 }
 
-/** How large nodes' parts are, as far as an earlier run was told; what somebody has written into the file holds by itself. */
-function masksBefore({ server = '' }: Earlier): ClusterPlan['nodeMasks'] {
-  const before = readEnv(partsOf(server).written ?? '');
+const issuerStart = 'https://kubernetes.default.svc.';
+
+/**
+ * With what an earlier run has made of the cluster, where neither flags nor the file say it. What somebody has written into the server's file below
+ * holds by itself. Pure.
+ */
+export function settledWish(wish: ClusterWish, { init = {}, cluster = {} }: Documents, { server = '', clusterName }: Earlier): ClusterWish {
+  const before: Readonly<Partial<Record<string, string>>> = readEnv(partsOf(server).written ?? '');
+  const ranges = rangeWish(wish, cluster);
+  const issuer = before.FAIRLEAD_SERVICE_ACCOUNT_ISSUER ?? '';
+  const domain = issuer.startsWith(issuerStart) ? issuer.slice(issuerStart.length) : undefined;
+  return {
+    ...wish,
+    podSubnet: ranges.podSubnet ?? before.FAIRLEAD_CLUSTER_CIDR,
+    serviceSubnet: ranges.serviceSubnet ?? before.FAIRLEAD_SERVICE_CLUSTER_IP_RANGE,
+    dnsDomain: wish.dnsDomain ?? (cluster.networking?.dnsDomain || domain),
+    bindPort: wish.bindPort ?? (init.localAPIEndpoint?.bindPort || Number(before.FAIRLEAD_SECURE_PORT) || undefined),
+    nodeMasks: masksBefore(before),
+    clusterName,
+  };
+}
+
+function masksBefore(before: Readonly<Partial<Record<string, string>>>): ClusterPlan['nodeMasks'] {
   return Object.fromEntries(
     maskFlags.flatMap((flag) => {
       const mask = before[environmentName(flag)];
@@ -87,7 +124,7 @@ export function planAgain(
   addresses: readonly [string, ...string[]],
   earlier: Earlier,
 ): ClusterPlan {
-  const known = { ...wish, nodeMasks: masksBefore(earlier) };
+  const known = settledWish(wish, documents, earlier);
   return planCluster(withEarlier(known, documents, earlier, planCluster(known, documents, addresses)), documents, addresses);
 }
 
@@ -105,10 +142,15 @@ export async function askStore(
 /** Certificates and stored objects depend on these: another cluster is another "fairlead init". Throws BAD_CONFIG. */
 export function refuseChanges(plan: ClusterPlan, earlier: Earlier, store: StoreFact | undefined): void {
   if (earlier.server === undefined) return;
+  if (earlier.server === '' && earlier.endpoint !== undefined) throw emptied();
   const changed = changedFlags(earlier.server, serverFlags(plan));
   const isCopied = store !== undefined && 'isEmpty' in store && !store.isEmpty;
   if (plan.store !== earlier.store && !isCopied)
     throw notCopied(plan.store ?? '', earlier.store ?? `sqlite://${layout.serverDir}/state.db`);
+  if (earlier.clusterName !== undefined && plan.clusterName !== earlier.clusterName)
+    throw refusedChange('clusterName', plan.clusterName, earlier.clusterName);
+  const named = Object.keys(saidBy).find((flag) => changed.includes(flag));
+  if (named !== undefined) throw refusedFlag(named, plan, earlier.server);
   const others = changed.filter((flag) => flag !== 'store');
   if (others.length === 0) return;
   throw new KnownError(
@@ -118,6 +160,38 @@ export function refuseChanges(plan: ClusterPlan, earlier: Earlier, store: StoreF
       hint: 'Say the same as before, or take the other away first: fairlead reset',
     },
   );
+}
+
+/** By what "fairlead init" is told of what the server's flags say. The address of Services' DNS follows their range. */
+const saidBy: Readonly<Record<string, string>> = {
+  'cluster-cidr': '--pod-network-cidr (networking.podSubnet)',
+  'service-cluster-ip-range': '--service-cidr (networking.serviceSubnet)',
+  'service-account-issuer': '--service-dns-domain (networking.dnsDomain)',
+  'secure-port': '--apiserver-bind-port (localAPIEndpoint.bindPort)',
+  'advertise-address': '--node-ip (localAPIEndpoint.advertiseAddress)',
+  ...Object.fromEntries(maskFlags.map((flag) => [flag, `controllerManager.extraArgs.${flag}`])),
+};
+
+function refusedFlag(flag: string, plan: ClusterPlan, server: string): KnownError {
+  const before = readEnv(partsOf(server).written ?? '')[environmentName(flag)] ?? '';
+  const short = (text: string): string => (text.startsWith(issuerStart) ? text.slice(issuerStart.length) : text);
+  return refusedChange(saidBy[flag] ?? flag, short(serverFlags(plan)[flag] ?? ''), short(before), flag === 'advertise-address');
+}
+
+function refusedChange(said: string, value: string, before: string, isAddress = false): KnownError {
+  const has = before === '' ? 'has none such' : `has ${before}`;
+  const keep = isAddress ? `Give the machine ${before} again, and leave --node-ip out` : 'Leave it out: the cluster keeps what it has';
+  return new KnownError('BAD_CONFIG', `Cannot use ${value} as ${said}: the cluster of this control plane ${has}`, {
+    hint: `${keep}. To make another cluster, take this one away first: fairlead reset`,
+  });
+}
+
+/** As a power cut left it where an older version had written it. */
+function emptied(): KnownError {
+  const path = envFile('server');
+  return new KnownError('BAD_CONFIG', `Cannot tell how the control plane on this machine was made: ${path} is empty`, {
+    hint: `Take it away, and run the command with all the flags of the first time: rm ${path}`,
+  });
 }
 
 function notCopied(to: string, from: string): KnownError {

@@ -32,7 +32,7 @@ import {
   changeNetworkBackend,
   changeProxySettings,
 } from './cluster-settings.ts';
-import { askStore, planAgain, readEarlier, readOtherCluster, refuseChanges } from './earlier.ts';
+import { askStore, planAgain, readEarlier, readOtherCluster, refuseChanges, settledWish } from './earlier.ts';
 import { ensureObjects } from './ensure-objects.ts';
 import { joinRoles } from './roles.ts';
 import { ensureTokens, plannedTokens } from './tokens.ts';
@@ -122,9 +122,9 @@ async function preflight(context: SetupContext, request: InitRequest, runtime: R
   const { exec, keeper, steps } = context;
   const { documents, nodeName, wish, runtimeEndpoint } = request;
   const { init = {} } = documents;
-  const families = wishedFamilies(rangeWish(wish, documents.cluster));
   const inFile = addressIn(init.nodeRegistration, init.localAPIEndpoint);
   const earlier = await readEarlier();
+  const families = wishedFamilies(rangeWish(settledWish(wish, documents, earlier)));
   const { cidr, address = inFile, before } = request.address;
   // First that of the API server, which certificates name.
   const addressWish = { cidr, address, before: [earlier.address, before].filter(Boolean).join() };
