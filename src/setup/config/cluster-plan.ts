@@ -121,6 +121,10 @@ function masksOf(flags: Readonly<Record<string, string>>, pods: string): NodeMas
   return masks;
 }
 
+function nameOf(wish: ClusterWish, cluster: ClusterConfiguration): string {
+  return (cluster.clusterName || wish.clusterName) ?? clusterPresets.clusterName;
+}
+
 /** Throws BAD_CONFIG. */
 export function planCluster(
   wish: ClusterWish,
@@ -141,8 +145,8 @@ export function planCluster(
   const bindPort = portOf('bindPort', wish.bindPort ?? (init.localAPIEndpoint?.bindPort || clusterPresets.bindPort));
   const chosen = wish.controlPlaneEndpoint ?? (cluster.controlPlaneEndpoint || undefined);
   return {
-    clusterName: (cluster.clusterName || undefined) ?? wish.clusterName ?? clusterPresets.clusterName,
-    kubernetesVersion: cluster.kubernetesVersion || undefined,
+    clusterName: nameOf(wish, cluster),
+    kubernetesVersion: cluster.kubernetesVersion,
     podSubnet: textOf(pods),
     serviceSubnet: textOf(services),
     nodeMasks,
