@@ -19,10 +19,12 @@ const where = (value: string) => ({
 class Seen implements CacheListener {
   readonly revisions: number[] = [];
   readonly mayWait: boolean;
+  calls = 0;
   constructor(mayWait = false) {
     this.mayWait = mayWait;
   }
   onEvents(events: readonly CacheEvent[]): void {
+    this.calls++;
     this.revisions.push(...events.map((e) => e.revision));
   }
   onReset(): void {}
@@ -59,10 +61,70 @@ describe('many who may wait', () => {
   test('hear of everything once and in its order, also when the next change comes before they have heard of the last', async () => {
     const { cache, waiting } = crowd(250);
     for (const revision of [1, 2, 3]) change(cache, pod('a', 'node-1', revision));
-    assert.deepEqual([told(waiting, 3), told(waiting, 2)], [100, 150]);
+    assert.deepEqual([told(waiting, 1), told(waiting, 2)], [100, 0]);
+    await nextTurn();
+    assert.deepEqual([told(waiting, 1), told(waiting, 3)], [100, 100]);
     await nextTurn();
     await nextTurn();
     for (const { revisions } of waiting) assert.deepEqual(revisions, [1, 2, 3]);
+  });
+
+  test('are told a hundred in a round, and all in their turn, when each round brings a change', async () => {
+    const { cache, waiting } = crowd(250);
+    const heard = (): number => waiting.reduce((sum, { calls }) => sum + calls, 0);
+    const events: CacheEvent[] = [];
+    for (let revision = 1; revision <= 50; revision++) {
+      const before = heard();
+      const event = cache.put(pod('a', 'node-1', revision), 0)!;
+      event.frames.set('x', Buffer.from('x'));
+      events.push(event);
+      cache.dispatch([event]);
+      await nextTurn();
+      // The first change finds no round and tells a hundred itself.
+      assert.equal(heard() - before, revision === 1 ? 200 : 100);
+      const least = Math.min(...waiting.map(({ revisions }) => revisions.at(-1) ?? 0));
+      assert.ok(least >= revision - 3, `somebody has heard of ${least} when ${revision} is told`);
+      assert.deepEqual(
+        events.map(({ frames }) => frames.size),
+        events.map((_, i) => (i < least ? 0 : 1)),
+      );
+    }
+    for (let i = 0; i < 3; i++) await nextTurn();
+    for (const { revisions } of waiting)
+      assert.deepEqual(
+        revisions,
+        events.map(({ revision }) => revision),
+      );
+  });
+
+  test('hear of what was before a reset, and nothing once they listen no more', async () => {
+    const { cache, waiting } = crowd(0);
+    const listeners = Array.from({ length: 102 }, () => new Seen(true));
+    const unlisten = listeners.map((one) => cache.listen(one));
+    change(cache, pod('a', 'node-1', 1));
+    unlisten[100]!();
+    cache.reset([], 1);
+    assert.deepEqual(
+      listeners.slice(99).map(({ revisions }) => revisions),
+      [[1], [], [1]],
+    );
+    await nextTurn();
+    assert.deepEqual([waiting.length, listeners[100]!.calls], [0, 0]);
+  });
+
+  test('keep the frames of what others are still told', async () => {
+    const { cache } = crowd(101);
+    const event = (revision: number): CacheEvent => {
+      const made = cache.put(pod('a', 'node-1', revision), 0)!;
+      made.frames.set('x', Buffer.from('x'));
+      return made;
+    };
+    const [old, told] = [event(1), event(2)];
+    cache.dispatch([told]);
+    cache.forgetFrames([old, told]);
+    assert.deepEqual([old.frames.size, told.frames.size], [0, 1]);
+    await nextTurn();
+    assert.equal(told.frames.size, 0);
   });
 
   test('end by themselves when what one is told cannot be told, and the others hear of it', async () => {

@@ -41,9 +41,11 @@ export class ResourceCache {
   #log: EventLog;
   #listeners = new Set<CacheListener>();
   #indexes = new Map<string, FieldIndex>();
-  /** Who has not been told yet of what was dispatched last. */
-  #waiting: CacheListener[] = [];
-  #dispatched: readonly CacheEvent[] = [];
+  /** What somebody has not been told yet, oldest first, and how many such events there were before it. */
+  #untold: CacheEvent[] = [];
+  #told = 0;
+  /** Who waits, longest first, and how many events he had been told of, counted as `#told`. */
+  readonly #waiting = new Map<CacheListener, number>();
   #awaitsRound = false;
 
   constructor(prefix: string, floor = 0) {
@@ -118,7 +120,10 @@ export class ResourceCache {
   ): () => void {
     if (!where) {
       this.#listeners.add(listener);
-      return () => void this.#listeners.delete(listener);
+      return () => {
+        this.#listeners.delete(listener);
+        this.#waiting.delete(listener);
+      };
     }
     const index = this.#indexes.get(where.field) ?? { valueOf: where.valueOf, listeners: new Map<string, Set<CacheListener>>() };
     this.#indexes.set(where.field, index);
@@ -136,6 +141,7 @@ export class ResourceCache {
 
   /** Starts over from what the store holds; listeners are told to start over too. Of what came after `floor` every event follows. */
   reset(objects: readonly CachedObject[], floor: number): void {
+    this.#tell(this.#waiting.size);
     const before = this.#sorted;
     this.#sorted = objects.toSorted((a, b) => (a.key < b.key ? -1 : 1));
     this.#byKey = new Map(objects.map((o) => [o.key, o]));
@@ -179,29 +185,39 @@ export class ResourceCache {
 
   /** Tells the listeners that nothing comes any more. */
   end(): void {
-    this.#tell(this.#waiting.length);
+    this.#tell(this.#waiting.size);
     for (const listener of this.#all()) listener.onEnd?.();
   }
 
-  /** Tells the listeners; each gets the events that concern it in one call. */
+  /** Tells the listeners; each gets the events that concern it in one call, who may wait together with those that came meanwhile. */
   dispatch(events: readonly CacheEvent[]): void {
-    // Changes that come faster than they go out wait for it: nobody falls behind by more than one of these.
-    this.#tell(this.#waiting.length);
-    this.#dispatched = events;
-    for (const listener of this.#listeners) if (!listener.mayWait) listener.onEvents(events);
+    const end = this.#told + this.#untold.length;
+    this.#untold.push(...events);
+    for (const listener of this.#listeners)
+      if (!listener.mayWait) listener.onEvents(events);
+      else if (!this.#waiting.has(listener)) this.#waiting.set(listener, end);
     for (const index of this.#indexes.values()) this.#dispatchIndexed(index, events);
-    this.#waiting = [...this.#listeners].filter((listener) => listener.mayWait);
-    this.#tellSome();
+    // However many changes come in a round, it tells a hundred: the others' turn comes once they have waited longest.
+    if (!this.#awaitsRound) this.#tellSome();
   }
 
   /** Tells a listener at once of what it waits for. */
   hurry(listener: CacheListener): void {
-    if (this.#waiting.includes(listener)) listener.onEvents(this.#dispatched);
+    const from = this.#waiting.get(listener);
+    if (from === undefined) return;
+    this.#waiting.delete(listener);
+    listener.onEvents(this.#untold.slice(from - this.#told));
+  }
+
+  /** Lets go of what was encoded for one listener, of events that are not being told to others. */
+  forgetFrames(events: readonly CacheEvent[]): void {
+    const first = this.#untold[0]?.revision ?? Number.POSITIVE_INFINITY;
+    for (const event of events) if (event.revision < first) event.frames.clear();
   }
 
   #tellSome(): void {
     this.#tell(perRound);
-    if (this.#waiting.length === 0 || this.#awaitsRound) return;
+    if (this.#waiting.size === 0) return;
     this.#awaitsRound = true;
     setImmediate(() => {
       this.#awaitsRound = false;
@@ -210,17 +226,30 @@ export class ResourceCache {
   }
 
   /** Tells the next ones of those who wait. */
-  #tell(count: number): void {
-    for (const listener of this.#waiting.splice(0, count))
+  #tell(most: number): void {
+    let count = most;
+    let from = -1;
+    let events: readonly CacheEvent[] = [];
+    for (const [listener, told] of this.#waiting) {
+      if (count-- === 0) break;
+      this.#waiting.delete(listener);
+      if (told !== from) events = this.#untold.slice(told - this.#told);
+      from = told;
       try {
-        listener.onEvents(this.#dispatched);
+        listener.onEvents(events);
       } catch {
         // Nobody above would catch it in a later round. It has lost an event, and the list that it asks for then says what is wrong.
         listener.onReset([]);
       }
-    if (this.#waiting.length > 0) return;
-    for (const event of this.#dispatched) event.frames.clear();
-    this.#dispatched = [];
+    }
+    this.#settle();
+  }
+
+  /** What everybody has been told of is kept no longer. */
+  #settle(): void {
+    const [first = this.#told + this.#untold.length] = this.#waiting.values();
+    for (const event of this.#untold.splice(0, first - this.#told)) event.frames.clear();
+    this.#told = first;
   }
 
   /** Called now and then: protobuf that nobody asks for any more is let go. */

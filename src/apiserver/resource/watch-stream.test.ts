@@ -316,6 +316,23 @@ describe('WatchStream', () => {
     assert.equal(cache.eventsAfter(0)?.[0]?.frames.size, 0);
   });
 
+  test('keeps the frames of what others are just being told when it catches up', async () => {
+    const cache = new ResourceCache('/registry/configmaps/');
+    const frames: Buffer[] = [];
+    const listen = (): void => {
+      const sink = { write: (frame: Buffer): boolean => frames.push(frame) > 0, end: () => {} };
+      const selection = new Selection(row, everything, []);
+      const presentation = plainPresentation(row);
+      new WatchStream({ cache, prefix: cache.prefix, selection, presentation, sink, after: 0, revisionNow: () => 0 }).start();
+    };
+    for (let i = 0; i < 101; i++) listen();
+    cache.dispatch([cache.put(configMap('a', 1), 0)!]);
+    listen();
+    await nextTurn();
+    assert.deepEqual([frames.length, new Set(frames).size], [102, 1]);
+    assert.equal(cache.eventsAfter(0)?.[0]?.frames.size, 0);
+  });
+
   test('shows what no longer matches as it last matched', () => {
     const labelled = (revision: number, app: string): CachedObject => {
       const value = encodeObject({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'default', labels: { app } } });

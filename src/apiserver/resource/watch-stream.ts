@@ -146,9 +146,10 @@ export class WatchStream implements CacheListener {
         return;
       }
       if (missed.length === 0) return;
-      this.onEvents(missed.slice(0, 256));
+      const next = missed.slice(0, 256);
+      this.onEvents(next);
       // Frames of old events were made for this watcher alone: the log must not keep them.
-      for (const event of missed.slice(0, 256)) event.frames.clear();
+      this.#o.cache.forgetFrames(next);
     }
   }
 
