@@ -35,13 +35,13 @@ test('ServiceHealth tells that it listens on other ports than before, not that i
   const other = createServer().listen(port);
   await once(other, 'listening');
   try {
-    assert.equal(await health.update([family(port)], everywhere), false);
+    assert.equal(await health.update([family(port)], () => everywhere), false);
     other.close();
     await once(other, 'close');
-    assert.equal(await health.update([family(port)], everywhere), true);
-    assert.equal(await health.update([family(port)], everywhere), false);
-    assert.equal(await health.update([family(undefined)], everywhere), true);
-    assert.equal(await health.update([family(undefined)], everywhere), false);
+    assert.equal(await health.update([family(port)], () => everywhere), true);
+    assert.equal(await health.update([family(port)], () => everywhere), false);
+    assert.equal(await health.update([family(undefined)], () => everywhere), true);
+    assert.equal(await health.update([family(undefined)], () => everywhere), false);
   } finally {
     other.close();
     await health.close();
@@ -56,12 +56,17 @@ test('ServiceHealth says once that it cannot listen, and again when it could not
   await once(other, 'listening');
   try {
     const failed: string[][] = [];
-    for (let sync = 0; sync < 3; sync++) await health.update([family(port)], everywhere, (...failure) => void failed.push(failure));
+    for (let sync = 0; sync < 3; sync++)
+      await health.update(
+        [family(port)],
+        () => everywhere,
+        (...failure) => void failed.push(failure),
+      );
     assert.equal(told.length, 1);
     assert.deepEqual(failed, [['n/a', told[0]]]);
     assert.match(told[0] ?? '', /^Cannot answer health checks of Service "n\/a": /);
-    await health.update([family(undefined)], everywhere);
-    await health.update([family(port)], everywhere);
+    await health.update([family(undefined)], () => everywhere);
+    await health.update([family(port)], () => everywhere);
     assert.equal(told.length, 2);
   } finally {
     other.close();
@@ -78,15 +83,15 @@ test('ServiceHealth listens at the addresses of node ports alone, and moves when
     return answers.filter(([, weight]) => weight === '1').map(([host]) => host);
   };
   try {
-    assert.equal(await health.update([family(port), family(undefined)], ['127.0.0.1', '127.0.0.2']), true);
+    assert.equal(await health.update([family(port), family(undefined)], () => ['127.0.0.1', '127.0.0.2']), true);
     assert.deepEqual(await open(), ['127.0.0.1', '127.0.0.2'], 'those of both families, for the Service of one');
-    assert.equal(await health.update([family(port)], ['127.0.0.2', '127.0.0.3']), true);
+    assert.equal(await health.update([family(port)], () => ['127.0.0.2', '127.0.0.3']), true);
     assert.deepEqual(await open(), ['127.0.0.2', '127.0.0.3']);
-    assert.equal(await health.update([family(port)], everywhere), true);
+    assert.equal(await health.update([family(port)], () => everywhere), true);
     assert.deepEqual(await open(), ['127.0.0.1', '127.0.0.2', '127.0.0.3']);
-    assert.equal(await health.update([family(port)], ['127.0.0.1']), true);
+    assert.equal(await health.update([family(port)], () => ['127.0.0.1']), true);
     assert.deepEqual(await open(), ['127.0.0.1']);
-    assert.equal(await health.update([family(port)], []), true);
+    assert.equal(await health.update([family(port)], () => []), true);
     assert.deepEqual(await open(), []);
   } finally {
     await health.close();
@@ -102,7 +107,7 @@ test('ServiceHealth answers at the other addresses when one cannot be had', asyn
   try {
     const families = [family(port)];
     const hosts = ['127.0.0.1', '127.0.0.2'];
-    assert.equal(await health.update(families, hosts), true);
+    assert.equal(await health.update(families, () => hosts), true);
     assert.equal(await weightAt('127.0.0.2', port), '1');
     assert.deepEqual(
       told.map((text) => text.includes(`127.0.0.1:${port}`)),
@@ -110,7 +115,7 @@ test('ServiceHealth answers at the other addresses when one cannot be had', asyn
     );
     other.close();
     await once(other, 'close');
-    assert.equal(await health.update(families, hosts), true);
+    assert.equal(await health.update(families, () => hosts), true);
     assert.equal(await weightAt('127.0.0.1', port), '1');
   } finally {
     other.close();

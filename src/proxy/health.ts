@@ -27,11 +27,13 @@ export class ServiceHealth {
   /** Takes those of every family, by Service, at these addresses. True when it listens elsewhere than before; `onFailure` hears of the addresses where it cannot. */
   async update(
     families: Iterable<FamilyChecks>,
-    hosts: readonly string[],
+    hosts: () => readonly string[],
     onFailure?: (service: string, message: string) => void,
   ): Promise<boolean> {
     this.#checks = healthChecks(families);
-    const wanted = this.#places(hosts);
+    // Few Services have one, and addresses need looking through.
+    if (this.#checks.size + this.#servers.size + this.#failed.size === 0) return false;
+    const wanted = this.#places(hosts());
     let moved = false;
     // First: an address alone and all addresses are in each other's way.
     for (const [place, server] of [...this.#servers]) {

@@ -210,7 +210,7 @@ export class ServiceProxy {
         planners.flatMap((planner) => planner.warningsOf(key)),
       );
     // Our own sockets are reserved as others are: ports that we listened on may be somebody's now.
-    const hosts = this.#view.healthCheckHosts(planners.map(({ node }) => node.family));
+    const hosts = (): readonly string[] => this.#view.healthCheckHosts(planners.map(({ node }) => node.family));
     if (await this.#answers.health.update(planners, hosts, (key, message) => this.#onHealthFailure(key, message))) this.#onView('look');
     await this.#families.tidy();
   }

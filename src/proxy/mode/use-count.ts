@@ -1,3 +1,5 @@
+const nothing = { fresh: [], gone: [] };
+
 /** Which things of a kind are in use, and what changed since it was last settled. Plain memory. */
 export class UseCount {
   readonly #uses = new Map<string, number>();
@@ -22,6 +24,7 @@ export class UseCount {
 
   /** Those in use now that were not, and those that were. */
   get changes(): { readonly fresh: string[]; readonly gone: string[] } {
+    if (this.#before.size === 0) return nothing;
     const changed = [...this.#before].filter(([name, was]) => this.#uses.has(name) !== was);
     return { fresh: changed.filter(([, was]) => !was).map(([name]) => name), gone: changed.filter(([, was]) => was).map(([name]) => name) };
   }

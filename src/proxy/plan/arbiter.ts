@@ -8,7 +8,7 @@ import { type Cidr, cidrContains, parseCidr } from '../../ip/ip.ts';
 import { NameIndex } from './name-index.ts';
 import type { NodeContext } from './node-context.ts';
 import { nothingReserved, type Reserved, servesNodePorts, whyReserved } from './reserved.ts';
-import { type Frontend, frontendName, type PortPlan, type Protocol, type ServicePlan } from './service-plan.ts';
+import { type Frontend, frontendName, keepsFrontends, type PortPlan, type Protocol, type ServicePlan } from './service-plan.ts';
 
 interface Claim {
   readonly key: string;
@@ -51,6 +51,8 @@ export class FrontendArbiter {
   /** Frontends that a Service goes without, by Service. */
   readonly #missed = new NameIndex();
   readonly #changed = new Set<string>();
+  /** Those of them that may have got other frontends than they had. */
+  readonly #disputed = new Set<string>();
   /** Services whose refusals are others than when they were last asked for. */
   #news = new Set<string>();
 
@@ -65,10 +67,17 @@ export class FrontendArbiter {
     if (plan) this.#plans.set(key, plan);
     else this.#plans.delete(key);
     this.#changed.add(key);
+    if (hasSameFrontends(before, plan)) return;
+    this.#disputed.add(key);
     if (before?.clusterIp !== plan?.clusterIp) this.#moveClusterIp(key, before?.clusterIp, plan?.clusterIp);
     const next = claimsOf(plan);
     for (const name of claimsOf(before).keys()) if (!next.has(name)) this.#claim(name, key, undefined);
     for (const [name, claim] of next) this.#claim(name, key, claim);
+  }
+
+  /** As it was put. */
+  planOf(key: string): ServicePlan | undefined {
+    return this.#plans.get(key);
   }
 
   #moveClusterIp(key: string, from: string | undefined, to: string | undefined): void {
@@ -133,6 +142,7 @@ export class FrontendArbiter {
     if (before?.why !== now?.why) this.#news.add(key);
     if ((before === undefined) === (now === undefined)) return;
     this.#changed.add(key);
+    this.#disputed.add(key);
     this.#missed.set(key, name, now !== undefined);
   }
 
@@ -182,7 +192,10 @@ export class FrontendArbiter {
       for (const name of names) {
         this.#decide(name, ip);
         if (sharedBefore.has(ip) === this.#sharedIps.has(ip)) continue;
-        for (const { key } of this.#claims.get(name) ?? []) this.#changed.add(key);
+        for (const { key } of this.#claims.get(name) ?? []) {
+          this.#changed.add(key);
+          this.#disputed.add(key);
+        }
       }
   }
 
@@ -208,10 +221,16 @@ export class FrontendArbiter {
     return news;
   }
 
-  /** What each Service that changed since the last time has now: its plan, less the frontends that it goes without. */
-  take(): ReadonlyMap<string, ServicePlan | undefined> {
-    const granted = new Map([...this.#changed].map((key) => [key, this.#granted(this.#plans.get(key))] as const));
+  /** What each Service that changed since the last time has now: its plan, less the frontends that it goes without. `had` are the plans of the last time. */
+  take(had: ReadonlyMap<string, ServicePlan> = new Map()): ReadonlyMap<string, ServicePlan | undefined> {
+    const granted = new Map<string, ServicePlan | undefined>();
+    for (const key of this.#changed) {
+      const plan = this.#plans.get(key);
+      const isAsBefore = !this.#disputed.has(key) && hasSameFrontends(had.get(key), plan);
+      granted.set(key, isAsBefore ? plan : this.#granted(plan));
+    }
     this.#changed.clear();
+    this.#disputed.clear();
     return granted;
   }
 
@@ -225,6 +244,12 @@ export class FrontendArbiter {
       port.frontends.filter((f) => has(f, port)).map((f) => (isShared(f) ? { ...f, isShared: true } : f));
     return { ...plan, ports: plan.ports.map((port) => ({ ...port, frontends: granted(port) })) };
   }
+}
+
+/** Whether it claims what it claimed: the lists of its frontends are the same ones. */
+function hasSameFrontends(before: ServicePlan | undefined, now: ServicePlan | undefined): boolean {
+  if (!before || !now || before.rank !== now.rank || before.clusterIp !== now.clusterIp) return false;
+  return keepsFrontends(before, now);
 }
 
 /** Addresses of nodes, and where parts of the cluster listen. */

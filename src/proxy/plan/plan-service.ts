@@ -118,11 +118,28 @@ interface Addresses {
   readonly external: readonly string[];
 }
 
-function frontendsOf(service: Service, port: ServicePort, addresses: Addresses, lists: Lists, node: NodeContext): Frontend[] {
-  const target = targetOf(service.spec?.internalTrafficPolicy, lists);
+/** That of the cluster IP first. */
+function frontendsOf(service: Service, port: ServicePort, addresses: Addresses, targets: Targets, node: NodeContext): Frontend[] {
+  const target = targets.internal;
   const masquerade = node.masqueradeAll ? 'always' : 'outside-pods';
   const internal: Frontend = { kind: 'cluster-ip', ip: addresses.clusterIp, port: port.port, inside: target, outside: target, masquerade };
-  return [internal, ...externalFrontends(service, port, addresses, lists)];
+  return [internal, ...externalFrontends(service, port, addresses, targets)];
+}
+
+/** Where packets of each kind of client go, of whatever frontend of a port. */
+interface Targets {
+  readonly internal: Target;
+  readonly inside: Target;
+  readonly outside: Target;
+}
+
+function targetsOf({ spec }: Service, lists: Lists): Targets {
+  return {
+    internal: targetOf(spec?.internalTrafficPolicy, lists),
+    // Whoever asks from inside gets any endpoint, whatever the policy.
+    inside: targetOf('Cluster', lists),
+    outside: targetOf(spec?.externalTrafficPolicy, lists),
+  };
 }
 
 function targetOf(policy: string | undefined, { cluster, local, anywhere }: Lists): Target {
@@ -131,12 +148,12 @@ function targetOf(policy: string | undefined, { cluster, local, anywhere }: List
   return anywhere ? 'drop' : 'refuse';
 }
 
-/** By which it is reached from outside the cluster. Whoever asks from inside gets any endpoint, whatever the policy. */
-function externalFrontends(service: Service, port: ServicePort, addresses: Addresses, lists: Lists): Frontend[] {
+/** By which it is reached from outside the cluster. */
+function externalFrontends(service: Service, port: ServicePort, addresses: Addresses, { inside, outside }: Targets): Frontend[] {
   const { type, externalTrafficPolicy } = service.spec ?? {};
   const reached = {
-    inside: targetOf('Cluster', lists),
-    outside: targetOf(externalTrafficPolicy, lists),
+    inside,
+    outside,
     masquerade: externalTrafficPolicy === 'Local' ? ('node' as const) : ('always' as const),
   };
   const balanced = addresses.balanced.map((one): Frontend => ({ kind: 'load-balancer-ip', port: port.port, ...reached, ...one }));
@@ -173,11 +190,16 @@ function protocolOf({ protocol }: ServicePort): Protocol | undefined {
   return protocols.find((one) => one === name);
 }
 
-/** Nothing of a port that no rule can name. */
-function planPort(service: Service, slices: readonly EndpointSlice[], port: ServicePort, own: Addresses, node: NodeContext): PortPlan[] {
+/** The plan of a port but its frontends, and what these depend on. Undefined for one that no rule can name. */
+function planEndpoints(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  port: ServicePort,
+  node: NodeContext,
+): { readonly plan: Omit<PortPlan, 'frontends'>; readonly targets: Targets } | undefined {
   const name = port.name ?? '';
   const protocol = protocolOf(port);
-  if (!isPort(port.port) || !protocol) return [];
+  if (!isPort(port.port) || !protocol) return undefined;
   const { spec } = service;
   const candidates = [...candidatesOf(slices, name, protocol, node).values()];
   const external = spec?.type === 'NodePort' || spec?.type === 'LoadBalancer' || (spec?.externalIPs ?? []).length > 0;
@@ -189,17 +211,49 @@ function planPort(service: Service, slices: readonly EndpointSlice[], port: Serv
   const draining = addresses(drainingEndpoints(candidates, [...cluster, ...local]), node);
   const lists: Lists = { cluster: cluster.length, local: local.length, anywhere: chosen.length > 0 };
   const affinity = spec?.sessionAffinity === 'ClientIP' ? spec.sessionAffinityConfig?.clientIP?.timeoutSeconds : undefined;
-  const plan: PortPlan = {
+  const plan = {
     name,
     protocol,
-    frontends: frontendsOf(service, port, own, lists, node),
     cluster,
     local,
     ...(draining.length > 0 ? { draining } : {}),
     serving: protocol === 'udp' ? new Set(candidates.filter((c) => c.serving).map((c) => c.name)) : nobody,
     ...(spec?.sessionAffinity === 'ClientIP' ? { affinitySeconds: affinitySeconds(affinity) } : {}),
   };
-  return [plan];
+  return { plan, targets: targetsOf(service, lists) };
+}
+
+function planPort(service: Service, slices: readonly EndpointSlice[], port: ServicePort, own: Addresses, node: NodeContext): PortPlan[] {
+  const planned = planEndpoints(service, slices, port, node);
+  return planned ? [{ ...planned.plan, frontends: frontendsOf(service, port, own, planned.targets, node) }] : [];
+}
+
+/** Whether its frontends lead where they led: those at the ends are of both kinds, if there are both. */
+function areSame(frontends: readonly Frontend[], { internal, inside, outside }: Targets): boolean {
+  return [frontends[0], frontends.at(-1)].every(
+    (f) => !f || (f.kind === 'cluster-ip' ? f.inside === internal : f.inside === inside && f.outside === outside),
+  );
+}
+
+/**
+ * Plans a Service again that is the same object as when `before` was planned, on the same node: endpoints alone changed, and its frontends, of which there may be
+ * thousands, are those that it had (the same lists). Undefined where they lead elsewhere now, as with the first endpoint or without the last.
+ */
+export function planAgain(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  node: NodeContext,
+  before: ServicePlan,
+): ServicePlan | undefined {
+  const ports: PortPlan[] = [];
+  for (const port of service.spec?.ports ?? []) {
+    const planned = planEndpoints(service, slices, port, node);
+    if (!planned) continue;
+    const { frontends } = before.ports[ports.length] ?? {};
+    if (!frontends || !areSame(frontends, planned.targets)) return undefined;
+    ports.push({ ...planned.plan, frontends });
+  }
+  return { ...before, ports, ...(before.health ? { health: { ...before.health, localReady: localReady(slices, node) } } : {}) };
 }
 
 /** One for all: ten thousand empty ones would be two megabytes. */

@@ -3,7 +3,7 @@ import type { EndpointSlice, Service } from '../../api/schema/types.ts';
 import { type Algorithm, type AlgorithmChoice, algorithmAnnotation, chooseAlgorithm } from './algorithm.ts';
 import { FrontendArbiter, type Refusal } from './arbiter.ts';
 import type { NodeContext } from './node-context.ts';
-import { planService } from './plan-service.ts';
+import { planAgain, planService } from './plan-service.ts';
 import { nothingReserved, type Reserved } from './reserved.ts';
 import type { HealthCheck, ServicePlan } from './service-plan.ts';
 
@@ -31,6 +31,8 @@ export class Planner {
   #reserved: Reserved = nothingReserved;
   #arbiter: FrontendArbiter;
   #plans = new Map<string, ServicePlan>();
+  /** Which object each Service was when it was planned: it is never changed, only replaced. */
+  #planned = new Map<string, Service>();
   /** Services whose warnings may be others, besides those of the arbiter. */
   #news = new Set<string>();
   /** Of the few plans that have one: nobody looks through all of them after every change. */
@@ -97,6 +99,7 @@ export class Planner {
     this.#node = node;
     this.#news = new Set([...this.#warned, ...this.takeWarningNews()]);
     this.#plans = new Map();
+    this.#planned = new Map();
     this.#healthChecks.clear();
     this.#algorithmRefusals.clear();
     this.#arbiter = new FrontendArbiter(node);
@@ -110,8 +113,17 @@ export class Planner {
 
   /** Says what a Service is now; undefined when it is gone. */
   put(key: string, service: Service | undefined, slices: readonly EndpointSlice[]): void {
+    const before = service && this.#planned.get(key) === service ? this.#arbiter.planOf(key) : undefined;
+    const again = service && before && planAgain(service, slices, this.#node, before);
+    if (again) {
+      this.#arbiter.put(key, again);
+      return;
+    }
+    this.#planned.delete(key);
     if (!service) this.#refuseAlgorithm(key, undefined);
     this.#arbiter.put(key, service && this.#plan(key, service, slices));
+    // Not of one that could not be planned: what is known of it is an older plan.
+    if (service) this.#planned.set(key, service);
   }
 
   #plan(key: string, service: Service, slices: readonly EndpointSlice[]): ServicePlan | undefined {
@@ -131,7 +143,7 @@ export class Planner {
   /** What Services had and have that changed since the last time, also by what others got or let go. */
   take(): ReadonlyMap<string, PlanChange> {
     const changes = new Map<string, PlanChange>();
-    for (const [key, after] of this.#arbiter.take()) {
+    for (const [key, after] of this.#arbiter.take(this.#plans)) {
       changes.set(key, { before: this.#plans.get(key), after });
       if (after) this.#plans.set(key, after);
       else this.#plans.delete(key);

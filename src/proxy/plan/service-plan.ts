@@ -77,3 +77,8 @@ export interface HealthCheck {
   readonly port: number;
   readonly localReady: number;
 }
+
+/** Whether the frontends of two plans of a Service are the same lists: nobody need look at each of them. */
+export function keepsFrontends(before: ServicePlan, after: ServicePlan | undefined): boolean {
+  return after?.ports.length === before.ports.length && after.ports.every((port, i) => port.frontends === before.ports[i]?.frontends);
+}

@@ -4,7 +4,7 @@
  */
 import type { Nftables, SetDeclaration } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
-import { frontendName, type ServicePlan } from '../../plan/service-plan.ts';
+import { frontendName, keepsFrontends, type ServicePlan } from '../../plan/service-plan.ts';
 import { affinitySet, tableName } from './layout.ts';
 
 function hasAffinity(plan: ServicePlan | undefined): plan is ServicePlan {
@@ -30,6 +30,7 @@ export class ClientMemory {
     if (!hasAffinity(before)) return;
     const rerouted = this.#stale.get(key) ?? new Set();
     this.#stale.set(key, rerouted);
+    if (keepsFrontends(before, after)) return;
     const routes = routesOf(after);
     for (const [frontend, route] of routesOf(before)) if (routes.get(frontend) !== route) rerouted.add(frontend);
   }

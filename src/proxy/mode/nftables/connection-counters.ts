@@ -1,7 +1,7 @@
 /** What the table's rules counted, by ports of Services; and the elements of what is gone, which nobody else takes away. */
 import type { CountedElement, Nftables, Op } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
-import { frontendName, type ServicePlan } from '../../plan/service-plan.ts';
+import { frontendName, keepsFrontends, type ServicePlan } from '../../plan/service-plan.ts';
 import { type ByteCounts, mostPairs } from '../byte-counts.ts';
 import { frontendOf, MetTallies, PastCounts } from '../met-tallies.ts';
 import type { ServiceCount } from '../mode.ts';
@@ -33,7 +33,7 @@ export class ConnectionCounters {
 
   /** Takes note of a change of a Service. */
   changed(before: ServicePlan | undefined, after: ServicePlan | undefined): void {
-    if (this.#hasGone || !before) return;
+    if (this.#hasGone || !before || keepsFrontends(before, after)) return;
     const now = new Set(frontendNames(after));
     if (frontendNames(before).some((name) => !now.has(name))) this.#hasGone = true;
   }

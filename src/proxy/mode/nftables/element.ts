@@ -4,6 +4,7 @@ import {
   type EndpointAddress,
   type Frontend,
   frontendName,
+  keepsFrontends,
   type PortPlan,
   type ServicePlan,
   type Target,
@@ -131,12 +132,50 @@ export interface ElementChanges {
 
 /** What a Service's change from one plan to another means for elements. Of many endpoints it touches those that differ. */
 export function changeElements(before: SlottedPlan | undefined, after: SlottedPlan | undefined, changes: ElementChanges): void {
+  if (before && after && keepsElements(before, after)) {
+    for (const [i, port] of after.ports.entries()) changePort(before.ports[i], port, changes);
+    if (mayShare(before) || mayShare(after)) changeShared(before, after, changes);
+    return;
+  }
   const [had, has] = [frontsOf(before), frontsOf(after)];
   for (const [name, front] of had) if (!has.has(name)) changeFront(name, front, undefined, changes);
   for (const [name, front] of has) changeFront(name, had.get(name), front, changes);
+  changeShared(before, after, changes);
+}
+
+/** Whether no element of its own can be another but those of slots: of most changes endpoints are all. */
+function keepsElements(before: SlottedPlan, after: SlottedPlan): boolean {
+  if (before.algorithm !== after.algorithm || before.clusterIp !== after.clusterIp || !keepsFrontends(before, after)) return false;
+  return after.ports.every((port, i) => {
+    const had = before.ports[i];
+    if (port.protocol !== had?.protocol || port.affinitySeconds !== had.affinitySeconds) return false;
+    return lists.every((list) => slotsOf(port, list).length === slotsOf(had, list).length);
+  });
+}
+
+const lists = ['cluster', 'local'] as const;
+
+/** Whether it shares elements that come and go with endpoints. */
+function mayShare({ ports }: ServicePlan): boolean {
+  return ports.some((port) => lists.some((list) => port[list].some((endpoint) => endpoint.mayBeHere)));
+}
+
+function changeShared(before: ServicePlan | undefined, after: ServicePlan | undefined, changes: ElementChanges): void {
   const [shared, shares] = [sharedElements(before), sharedElements(after)];
   for (const [key, element] of shared) if (!shares.has(key)) changes.share(element, -1);
   for (const [key, element] of shares) if (!shared.has(key)) changes.share(element, 1);
+}
+
+/** A port whose frontends are those that it had. */
+function changePort(before: SlottedPort | undefined, after: SlottedPort, changes: ElementChanges): void {
+  const cluster = differing(before ? slotsOf(before, 'cluster') : none, slotsOf(after, 'cluster'));
+  const local = differing(before ? slotsOf(before, 'local') : none, slotsOf(after, 'local'));
+  if (cluster.length + local.length === 0) return;
+  for (const frontend of after.frontends) {
+    const [set, name] = [slotSetOf(frontend), frontendName(frontend, after)];
+    if (frontend.inside === 'cluster') changeSlots(set, name, 0, cluster, changes);
+    if (frontend.inside === 'local' || frontend.outside === 'local') changeSlots(set, name, localOffset, local, changes);
+  }
 }
 
 function changeFront(name: string, before: Front | undefined, after: Front | undefined, changes: ElementChanges): void {
@@ -146,27 +185,33 @@ function changeFront(name: string, before: Front | undefined, after: Front | und
   for (const { set, key, data } of now) changes.wanted(set, key, data);
   const front = after ?? before;
   if (!front) return;
-  const [set, had, has] = [slotSetOf(front), listsOf(before), listsOf(after)];
-  changeSlots(set, name, 0, had.cluster, has.cluster, changes);
-  changeSlots(set, name, localOffset, had.local, has.local, changes);
+  const [set, had, has] = [slotSetOf(front.frontend), listsOf(before), listsOf(after)];
+  changeSlots(set, name, 0, differing(had.cluster, has.cluster), changes);
+  changeSlots(set, name, localOffset, differing(had.local, has.local), changes);
 }
 
-function slotSetOf({ frontend }: Front): SlotSet {
-  return frontend.kind === 'node-port' ? 'nodeport-endpoints' : 'endpoints';
+function slotSetOf({ kind }: Frontend): SlotSet {
+  return kind === 'node-port' ? 'nodeport-endpoints' : 'endpoints';
 }
 
-function changeSlots(
-  set: SlotSet,
-  name: string,
-  offset: number,
-  before: readonly EndpointAddress[],
-  after: readonly EndpointAddress[],
-  changes: ElementChanges,
-): void {
+/** Who was in a slot of a list, and who is. */
+interface SlotChange {
+  readonly slot: number;
+  readonly was: string | undefined;
+  readonly is: string | undefined;
+}
+
+function differing(before: readonly EndpointAddress[], after: readonly EndpointAddress[]): SlotChange[] {
+  const slots: SlotChange[] = [];
   for (let slot = 0; slot < Math.max(before.length, after.length); slot++) {
     const [was, is] = [before[slot]?.name, after[slot]?.name];
-    if (was !== is) changes.slot(set, `${name} . ${slot + offset}`, was, is);
+    if (was !== is) slots.push({ slot, was, is });
   }
+  return slots;
+}
+
+function changeSlots(set: SlotSet, name: string, offset: number, slots: readonly SlotChange[], changes: ElementChanges): void {
+  for (const { slot, was, is } of slots) changes.slot(set, `${name} . ${slot + offset}`, was, is);
 }
 
 /**
@@ -186,7 +231,7 @@ export class SlotElements implements Elements {
   *#lists(): Generator<readonly [frontend: string, offset: number, list: readonly EndpointAddress[]]> {
     for (const plan of this.#plans.values())
       for (const [name, front] of frontsOf(plan)) {
-        if (slotSetOf(front) !== this.#set) continue;
+        if (slotSetOf(front.frontend) !== this.#set) continue;
         const { cluster, local } = listsOf(front);
         if (cluster.length > 0) yield [name, 0, cluster];
         if (local.length > 0) yield [name, localOffset, local];

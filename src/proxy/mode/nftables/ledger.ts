@@ -141,10 +141,9 @@ export class Ledger {
    */
   changes(): Op[][] {
     // Most changes touch few sets, and no chain.
-    const dirty = [...this.#declared.values()].filter(
-      ({ name }) => this.#dirty.has(name as SetName) || this.#dirtySlots.has(name as SetName),
-    );
-    const sets = dirty.map((set) => this.#changesOf(set));
+    const sets: SetChanges[] = [];
+    for (const [name, set] of this.#declared)
+      if (this.#dirty.has(name as SetName) || this.#dirtySlots.has(name as SetName)) sets.push(this.#changesOf(set));
     const ops = (op: keyof SetChanges): Op[] => sets.flatMap((changes) => changes[op] ?? []);
     const { first, last } = this.#chainChanges();
     // Elements in one transaction: a value that is deleted and added again is never missing for a packet.
