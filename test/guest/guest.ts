@@ -90,7 +90,8 @@ export function onInterrupt(end: () => void): () => void {
     end();
     process.exit(130);
   };
-  for (const signal of signals) process.once(signal, interrupted);
+  // Not once: a process group and whoever forwards to this process interrupt it twice, and without a listener the second time would end it at once.
+  for (const signal of signals) process.on(signal, interrupted);
   return () => {
     for (const signal of signals) process.off(signal, interrupted);
   };

@@ -9,7 +9,7 @@ export class FakeApiServer {
   readonly #client = new FakeClient(systemClock);
   readonly #types: readonly ResourceType[];
   readonly #listen: (server: Server) => void;
-  /** When a watch was last told of a change, by `performance.now()`. */
+  /** When the last change began to leave this process to who watches, by `performance.now()`. */
   toldAt = 0;
   readonly #server: Server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://fake');
@@ -62,6 +62,8 @@ export class FakeApiServer {
     const send = (event: WatchEvent<KubeObject>): void => {
       response.write(`${JSON.stringify(event)}\n`);
       this.toldAt = performance.now();
+      // Node.js would hold it back until this turn of the event loop is over.
+      response.socket?.uncork();
     };
     const resourceVersion = query.get('resourceVersion') ?? '';
     const sendInitialEvents = query.has('sendInitialEvents');

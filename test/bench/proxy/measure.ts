@@ -24,10 +24,10 @@ export interface Limits {
 }
 
 /** Milliseconds from the change of an object, each of which is NaN where it cannot be seen. */
-interface Change {
+export interface Change {
   /** Until the kernel has it. */
   readonly inKernel: number;
-  /** Until the API server of the bench has told it, which is no proxy's part. */
+  /** Until it leaves the API server of the bench, which is no proxy's part. */
   readonly told: number;
   /** Until packets follow: of an endpoint among many, who cannot be met at will, it is not known. */
   readonly followed: number;
@@ -164,20 +164,32 @@ class Measurement {
 export async function measure(program: Program, mode: string, size: Size, limits: Limits): Promise<Figures> {
   const made = objectsOf(size);
   const node = `fl-bench-${process.pid}`;
-  await using _node = await enterNode(node);
-  await using contestant = await Contestant.create(mode);
-  contestant.api.replace(services, [...made.services, service('moving', movingIp)]);
-  contestant.api.replace(endpointSlices, [...made.slices, slice('moving', 0, [movingEndpoint(0)])]);
+  let begun: Contestant | undefined;
+  // From before there is a node until after it is gone.
   const calm = onInterrupt(() => {
-    contestant.abandon();
-    execFileSync('ip', ['netns', 'del', node]);
+    begun?.abandon();
+    removeNode(node);
   });
   try {
-    return await measureIn(contestant, program, mode, size, limits);
-  } catch (err) {
-    throw await contestant.explained(err);
+    await using _node = await enterNode(node);
+    await using contestant = await Contestant.create(mode);
+    begun = contestant;
+    contestant.api.replace(services, [...made.services, service('moving', movingIp)]);
+    contestant.api.replace(endpointSlices, [...made.slices, slice('moving', 0, [movingEndpoint(0)])]);
+    return await measureIn(contestant, program, mode, size, limits).catch(async (err: unknown) => {
+      throw await contestant.explained(err);
+    });
   } finally {
     calm();
+  }
+}
+
+/** Of a bench that is interrupted. In a session of its own: what interrupts the whole process group does not interrupt this. */
+function removeNode(name: string): void {
+  try {
+    execFileSync('setsid', ['--wait', 'ip', 'netns', 'del', name], { stdio: 'ignore' });
+  } catch {
+    // It was not there yet, or is gone already.
   }
 }
 
