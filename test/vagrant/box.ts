@@ -10,8 +10,15 @@ import { type ExecResult, start, systemExec } from '../../src/linux/exec.ts';
 
 const scripts = join(import.meta.dirname, '../../vagrant/provision');
 
-/** Every package is there; nobody has an account; what would be done to the cluster is written down. */
-const played = { dpkg: 'exit 0', chown: 'exit 0', fairlead: 'echo "$*" >>"$BOX/fairlead.log"' };
+/** Every package is there; nobody has an account; what would be done to the cluster is written down, and what comes onto the disk in which order. */
+const played = {
+  dpkg: 'exit 0',
+  chown: 'exit 0',
+  fairlead: 'echo "$*" >>"$BOX/fairlead.log"',
+  ...Object.fromEntries(
+    ['sync', 'mv'].map((name) => [name, `echo "${name} $*" >>"$BOX/flushed.log"; PATH=/usr/bin:/bin exec ${name} "$@"`]),
+  ),
+};
 
 /**
  * `service`: the command line of each unit. A unit is started once and left; in the directory of a machine, `die-at` has words of a call at which the

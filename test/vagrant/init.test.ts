@@ -1,6 +1,7 @@
 /** provision/init.sh and provision/join.sh: which commands they run, and what lies there for them. */
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { cannotMakeNamespaces } from '../../src/linux/testing/namespaces.ts';
 import { Boxes } from './box.ts';
@@ -35,6 +36,23 @@ describe('the cluster of the lab of vagrant/', { skip: cannotMakeNamespaces }, (
     assert.deepEqual(await commands('init.sh', init('')), [`${first} --timeout 30m`]);
     assert.deepEqual([boxes.read(machine, `${pki}/ca.crt`), boxes.read(machine, `${pki}/ca.key`)], ['cert', 'key']);
     assert.equal(statSync(boxes.path(machine, pki, 'ca.key')).mode & 0o777, 0o600);
+  });
+
+  test('has each key flushed before it has its name, and its folder after that', async () => {
+    await commands('init.sh', init(etcd));
+    const files = ['ca.crt', 'ca.key', 'etcd/ca.crt', 'apiserver-etcd-client.crt', 'apiserver-etcd-client.key'].map(
+      (name) => `/${pki}/${name}`,
+    );
+    assert.deepEqual(
+      boxes.read(machine, 'flushed.log').trim().split('\n'),
+      files.flatMap((file) => [`sync ${file}.new`, `mv ${file}.new ${file}`, `sync ${dirname(file)}`]),
+    );
+  });
+
+  test('has a key again that was left empty', async () => {
+    await boxes.run(machine, ['sh', '-c', `mkdir -p /${pki}; : >/${pki}/ca.key`]);
+    await commands('init.sh', init(''));
+    assert.deepEqual([boxes.read(machine, `${pki}/ca.crt`), boxes.read(machine, `${pki}/ca.key`)], ['cert', 'key']);
   });
 
   test('is told of an empty scheduler too, which takes back an earlier one', async () => {

@@ -12,6 +12,7 @@ import { Client } from '../../src/client/client.ts';
 import { loadKubeconfig } from '../../src/client/kubeconfig.ts';
 import { systemClock } from '../../src/clock/clock.ts';
 import { findProgram } from '../interop/testing/programs.ts';
+import { keepsClientAddress, keepsSourceRanges } from './client-address.ts';
 import { type Held, hold } from './held-connection.ts';
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { workers: { type: 'string', default: '2' } } });
@@ -26,6 +27,11 @@ const workers = Array.from({ length: Number(values.workers) }, (_, i) => `worker
 const clock = systemClock;
 const progress: Progress = standardProgress(clock);
 const patience = { clock, timeoutMs: 900_000, signal: new AbortController().signal, everyMs: 500, hint: 'Look with: vagrant ssh' };
+/** As plan.rb has them. */
+const addresses: Readonly<Record<string, string>> = Object.fromEntries([
+  ...controlPlanes.map((name, i) => [name, `192.168.56.${controlPlanes.length === 1 ? 10 : 7 + i}`]),
+  ...workers.map((name, i) => [name, `192.168.56.${11 + i}`]),
+]);
 /** The first worker: any node answers for all. */
 const node = '192.168.56.11';
 const nodePort = { http: 30080, echo: 30007 };
@@ -275,6 +281,7 @@ async function main(): Promise<void> {
     await step(`${first} is cut off the power: the cluster goes on, and has it again`, async () => {
       await vagrant(['halt', '--force', first]);
       await survives(client, names.slice(1));
+      if (findProgram('kubectl')) await kubectlSees(names);
       await tour(externalIp);
       await vagrant(['up', '--no-provision', first]);
       await nodesReady(client, names);
@@ -296,13 +303,18 @@ async function main(): Promise<void> {
     ['ipvs', 'rr'],
     ['ipvs', 'sh'],
     ['ipvs', 'lc'],
-  ] as const)
+  ] as const) {
     await step(`mode ${mode}, ${scheduler}: switched, a connection lived on; curl, dig, distribution`, async () => {
       await switchMode(mode, scheduler);
       await tour(externalIp);
       await distributes(scheduler);
       if (scheduler === 'lc') await leastConnection(client, mode);
     });
+    if (scheduler !== 'rr') continue;
+    const addressLab = { client, nodes: addresses, patience, deployment };
+    await step(`mode ${mode}: loadBalancerSourceRanges let one address in, and another`, () => keepsSourceRanges(addressLab));
+    await step(`mode ${mode}: externalTrafficPolicy Local keeps the client's address`, () => keepsClientAddress(addressLab));
+  }
   await step('a newer package on every machine, fairlead upgrade: a connection lived on', async () => {
     await upgrade(client, names);
     await tour(externalIp);

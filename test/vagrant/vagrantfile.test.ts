@@ -21,7 +21,9 @@ class Words
   def method_missing(word, *args, **options, &block)
     case word
     when :provision then PROVISIONED << { machine: @machine, name: args.first, args: options[:args].to_a, env: options[:env].to_h.keys, source: options[:source] }
-    when :define then block.call(Words.new(args.first))
+    when :define
+      PROVISIONED << { machine: args.first, name: 'autostart', args: [options[:autostart]], env: [], source: nil } if options.key?(:autostart)
+      block&.call(Words.new(args.first))
     when :before, :after then @event = [word, *args]; block.call(self)
     when :ruby then TRIGGERED[@event] = block
     else block&.call(self)
@@ -41,8 +43,9 @@ module Vagrant
     yield Words.new
   end
 end
-event = ARGV.delete_at(1)
-load ARGV.delete_at(1)
+event = ARGV.shift
+file = ARGV.shift
+load file
 TRIGGERED.fetch([:after, event.to_sym]).call(nil, nil) unless event.empty?
 puts JSON.generate(PROVISIONED)`;
 
@@ -60,10 +63,10 @@ describe('the Vagrantfile', { skip: !hasRuby && 'ruby is not installed' }, () =>
   after(() => rmSync(dir, { recursive: true }));
   const begun = join(dir, 'fairlead/begun');
 
-  /** `event`: of which the trigger is run besides. */
-  async function read(settings: Readonly<Record<string, string>>, event = ''): Promise<Provisioned[]> {
+  /** `event`: of which the trigger is run besides. `words`: what stands behind "vagrant". */
+  async function read(settings: Readonly<Record<string, string>>, event = '', words: readonly string[] = ['up']): Promise<Provisioned[]> {
     const env = { ...settings, VAGRANT_DOTFILE_PATH: dir, FAIRLEAD_PACKAGE: vagrantfile };
-    const { stdout, stderr } = await systemExec.run('ruby', ['-e', script, 'up', event, vagrantfile], { env });
+    const { stdout, stderr } = await systemExec.run('ruby', ['-e', script, '--', event, vagrantfile, ...words], { env });
     assert.equal(stderr, '');
     return JSON.parse(stdout) as Provisioned[];
   }
@@ -102,9 +105,11 @@ describe('the Vagrantfile', { skip: !hasRuby && 'ruby is not installed' }, () =>
     const npm = `#!/bin/sh\necho "$*" >>npm.log; mkdir -p dist; touch ${names.join(' ')}; echo said`;
     writeFileSync(join(dir, 'bin/npm'), npm, { mode: 0o755 });
     const env = { VAGRANT_DOTFILE_PATH: dir, PATH: `${join(dir, 'bin')}${delimiter}${process.env.PATH}` };
-    const up = ['-e', script, 'up', '', join(project, 'vagrant/Vagrantfile')];
-    for (let i = 0; i < 2; i++) {
-      const { stdout } = await systemExec.run('ruby', up, { env });
+    const vagrant = ['-e', script, '--', '', join(project, 'vagrant/Vagrantfile')];
+    for (const words of ['up --help', 'up -h worker-1', '--version', '--help', 'status', 'up --no-provision', 'halt', 'destroy'])
+      assert.equal((await systemExec.run('ruby', [...vagrant, ...words.split(' ')], { env })).stderr, '', words);
+    for (const words of ['up --debug', 'provision']) {
+      const { stdout } = await systemExec.run('ruby', [...vagrant, ...words.split(' ')], { env });
       const sent = (JSON.parse(stdout) as Provisioned[]).filter(({ name }) => name === 'package').map(({ source }) => source ?? '');
       assert.deepEqual([sent.length, sent.every((source) => names.includes(source))], [3, true], sent.join());
     }
@@ -121,8 +126,30 @@ describe('the Vagrantfile', { skip: !hasRuby && 'ruby is not installed' }, () =>
     }
     assert.deepEqual(machinesOf(await read({})), made);
     await assert.rejects(read({ FAIRLEAD_STORE: 'sqlite' }), /store is \\?"sqlite\\?", and the lab that is there has etcd: leave it out/);
+    // Versions before wrote none of that, or not all.
+    for (const text of ['', 'network: 192.168.56.0/24\n', 'no lines', 'control_planes: "1"\n']) {
+      writeFileSync(join(dir, 'fairlead/lab'), text);
+      assert.deepEqual(machinesOf(await read({})), made, text);
+    }
+    rmSync(join(dir, 'fairlead/lab'));
+    assert.deepEqual(machinesOf(await read({})), made);
+    await assert.rejects(read({ FAIRLEAD_CONTROL_PLANES: '1' }), /and the lab that is there has 3: leave it out/);
     rmSync(join(dir, 'machines'), { recursive: true });
     assert.deepEqual(machinesOf(await read({ FAIRLEAD_WORKERS: '1' })), ['control-plane', 'worker-1']);
+  });
+
+  test('has a second cluster that was begun beside the first destroyed with it, and never started', async () => {
+    for (const machine of ['control-plane', 'control-plane-1']) {
+      mkdirSync(join(dir, 'machines', machine, 'libvirt'), { recursive: true });
+      writeFileSync(join(dir, 'machines', machine, 'libvirt/id'), 'x');
+    }
+    const all = await read({}, '', ['destroy']);
+    assert.deepEqual(
+      all.filter(({ name }) => name === 'autostart'),
+      [{ machine: 'control-plane', name: 'autostart', args: [false], env: [], source: null }],
+    );
+    assert.deepEqual([...new Set(all.map(({ machine }) => machine))].toSorted().slice(0, 2), ['control-plane', 'control-plane-1']);
+    rmSync(join(dir, 'machines'), { recursive: true });
   });
 
   test('has the first of three control planes begin, and the others enter', async () => {

@@ -109,6 +109,8 @@ ETCD_HEARTBEAT_INTERVAL=500
 ETCD_ELECTION_TIMEOUT=5000
 ETCD_UNSUPPORTED_ARCH=arm64
 ENV
+  # Before the member has data: else a power cut could leave data beside an empty file, and Debian's presets would begin another cluster.
+  sync /etc/default/etcd /etc/default
   # A member that is alone is ready when a second one has come up: on no account within systemd's 90 seconds.
   mkdir -p /etc/systemd/system/etcd.service.d
   printf '[Unit]\nAfter=network-online.target\nStartLimitIntervalSec=0\n[Service]\nTimeoutStartSec=infinity\nRestart=always\nRestartSec=2\n' >/etc/systemd/system/etcd.service.d/fairlead.conf

@@ -4,20 +4,27 @@
 set -eu
 umask 077
 pki=/etc/kubernetes/pki
-if [ ! -e $pki/ca.key ]; then
+# put FILE TEXT: whole or not at all, also when the power is cut. A key that is there and empty would be taken for done.
+put() {
+  printf '%s' "$2" >"$1.new"
+  sync "$1.new"
+  mv "$1.new" "$1"
+  sync "${1%/*}"
+}
+if [ ! -s $pki/ca.key ]; then
   mkdir -p $pki
-  printf '%s' "$CA_CERT" >$pki/ca.crt
-  printf '%s' "$CA_KEY" >$pki/ca.key
+  put $pki/ca.crt "$CA_CERT"
+  put $pki/ca.key "$CA_KEY"
 fi
 # What opens the store. Other control planes get it as they get all keys: encrypted, by "fairlead join --control-plane".
 case $6 in
   etcd=*)
     mkdir -p $pki/etcd
-    printf '%s' "$ETCD_CA" >$pki/etcd/ca.crt
-    printf '%s' "$ETCD_CLIENT_CERT" >$pki/apiserver-etcd-client.crt
-    printf '%s' "$ETCD_CLIENT_KEY" >$pki/apiserver-etcd-client.key
+    put $pki/etcd/ca.crt "$ETCD_CA"
+    put $pki/apiserver-etcd-client.crt "$ETCD_CLIENT_CERT"
+    put $pki/apiserver-etcd-client.key "$ETCD_CLIENT_KEY"
     ;;
-  redis:*) printf '%s' "$REDIS_PASSWORD" >$pki/redis-password ;;
+  redis:*) put $pki/redis-password "$REDIS_PASSWORD" ;;
 esac
 # Destroyed and made anew it is one control plane more, with the keys of the others; "init" then finds all done, and changes what was set meanwhile.
 if [ -n "$8" ] && [ ! -e /etc/fairlead/server.env ]; then

@@ -16,9 +16,9 @@ class Lab
     Dir[File.join(@kept, 'machines/*/*/id')].map { |path| File.basename(File.dirname(File.dirname(path))) }.uniq
   end
 
-  # Settings with which it was made.
+  # Settings with which it was made. Versions before this one wrote none, or not all of them: how many control planes there are, their names tell.
   def settings
-    machines.empty? || !File.exist?(@file) ? {} : YAML.safe_load(File.read(@file)) || {}
+    machines.empty? ? {} : written.merge(by_machines)
   end
 
   # The next one is made by these. One that is there keeps what it has.
@@ -27,5 +27,21 @@ class Lab
 
     FileUtils.mkdir_p(File.dirname(@file), mode: 0o700)
     File.write(@file, YAML.dump(settings))
+  end
+
+  private
+
+  def written
+    settings = File.exist?(@file) ? YAML.safe_load(File.read(@file)) : nil
+    settings.is_a?(Hash) ? settings : {}
+  rescue Psych::Exception
+    {}
+  end
+
+  # Three of them have no store but etcd.
+  def by_machines
+    return { 'control_planes' => '3', 'store' => 'etcd' } if machines.any? { |name| name.match?(/\Acontrol-plane-[123]\z/) }
+
+    machines.include?('control-plane') ? { 'control_planes' => '1' } : {}
   end
 end

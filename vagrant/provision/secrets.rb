@@ -6,6 +6,9 @@ require 'securerandom'
 
 # What the machines of a lab share before the first of them is up: an authority and a token. They lie in .vagrant, for their owner alone.
 class Secrets
+  # What lies there cannot be used, and cannot be made anew.
+  class Wrong < StandardError; end
+
   def initialize(directory)
     @directory = directory
     FileUtils.mkdir_p(directory, mode: 0o700)
@@ -16,7 +19,7 @@ class Secrets
   end
 
   def key
-    kept('ca.key') { OpenSSL::PKey::EC.generate('prime256v1').to_pem }
+    authority_key('ca', '/etc/kubernetes/pki/ca.key of a control plane')
   end
 
   def certificate
@@ -71,43 +74,73 @@ class Secrets
 
   private
 
+  # An empty file is what a power cut leaves of one that was never flushed: it is made anew.
   def kept(name)
     path = File.join(@directory, name)
     unless File.size?(path)
       # Machines may come up side by side: the first to link its file has it made.
       draft = "#{path}.#{Process.pid}"
-      File.open(draft, File::CREAT | File::WRONLY | File::TRUNC, 0o600) { |out| out.write(yield) }
+      write(draft, yield)
       begin
         File.link(draft, path)
       rescue Errno::EEXIST
-        nil
+        File.rename(draft, path) if File.zero?(path)
       end
-      File.delete(draft)
+      FileUtils.rm_f(draft)
     end
     File.read(path)
   end
 
+  def write(path, text)
+    File.open(path, File::CREAT | File::WRONLY | File::TRUNC, 0o600) do |out|
+      out.write(text)
+      out.fsync
+    end
+  end
+
   def new_key(name)
-    kept(name) { OpenSSL::PKey::EC.generate('prime256v1').to_pem }
+    kept("#{name}.key") { OpenSSL::PKey::EC.generate('prime256v1').to_pem }
+  end
+
+  # Another key would be of another authority than the one that machines know. `copy`: where that key is, too.
+  def authority_key(name, copy)
+    path = File.join(@directory, "#{name}.key")
+    return new_key(name) unless File.zero?(path) && (begun? || File.size?(File.join(@directory, "#{name}.crt")))
+
+    raise Wrong, "#{path} is empty, as after a power cut: put the key back that was in it (#{copy}), or \"vagrant destroy\" and delete #{@directory}"
+  end
+
+  # Asked for where something is to be signed.
+  def etcd_authority_key
+    OpenSSL::PKey.read(authority_key('etcd-ca', 'no machine has it'))
   end
 
   def etcd_authority
-    key = OpenSSL::PKey.read(new_key('etcd-ca.key'))
-    kept('etcd-ca.crt') { authority(key, 'etcd-ca').to_pem }
+    kept('etcd-ca.crt') { authority(etcd_authority_key, 'etcd-ca').to_pem }
   end
 
   def etcd_pair(file, name, usages, address = nil)
-    key = new_key("#{file}.key")
+    key = new_key(file)
     issuer = OpenSSL::X509::Certificate.new(etcd_authority)
+    FileUtils.rm_f(File.join(@directory, "#{file}.crt")) unless fits?("#{file}.crt", key, issuer)
     pem = kept("#{file}.crt") do
       certificate = draft(name, OpenSSL::PKey.read(key), issuer)
       extensions = OpenSSL::X509::ExtensionFactory.new(issuer, certificate)
       certificate.add_extension(extensions.create_extension('keyUsage', 'digitalSignature,keyEncipherment', true))
       certificate.add_extension(extensions.create_extension('extendedKeyUsage', usages.join(',')))
       certificate.add_extension(extensions.create_extension('subjectAltName', "DNS:#{name},DNS:localhost,IP:127.0.0.1,IP:#{address}")) if address
-      certificate.sign(OpenSSL::PKey.read(new_key('etcd-ca.key')), OpenSSL::Digest.new('SHA256')).to_pem
+      certificate.sign(etcd_authority_key, OpenSSL::Digest.new('SHA256')).to_pem
     end
     [pem, key]
+  end
+
+  # Of this key and this authority: either may have been made anew.
+  def fits?(file, key, issuer)
+    path = File.join(@directory, file)
+    return false unless File.size?(path)
+
+    certificate = OpenSSL::X509::Certificate.new(File.read(path))
+    certificate.check_private_key(OpenSSL::PKey.read(key)) && certificate.verify(issuer.public_key)
   end
 
   def authority(key, name = 'kubernetes')
