@@ -22,7 +22,7 @@ export interface InstallOptions {
 
 /** Seconds that a caller waits for an agent that lives but does not answer. An ADD takes milliseconds; kubelet gives up after minutes. */
 const deadline = `\${FAIRLEAD_CNI_TIMEOUT:-30}`;
-const networkName = 'fairlead';
+export const networkName = 'fairlead';
 export const conflistName = '10-fairlead.conflist';
 export const plugins = ['fairlead', 'loopback'] as const;
 const mark = '# Written by the Fairlead agent.';

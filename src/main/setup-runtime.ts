@@ -1,9 +1,10 @@
 /** What a container runtime tells of itself over CRI, for those who set a node up. */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { conflistName } from '../cni/install.ts';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { conflistName, networkName, plugins } from '../cni/install.ts';
 import { CriError, isUnimplemented } from '../kubelet/cri/cri.ts';
 import { GrpcCri } from '../kubelet/cri/grpc-cri.ts';
+import type { OtherNetwork } from '../setup/preflight/facts.ts';
 import type { RuntimeFacts } from '../setup/preflight/gather.ts';
 
 const silent: RuntimeFacts = {
@@ -42,6 +43,43 @@ export function networksBefore(names: readonly string[]): string[] {
   return names.filter((name) => /\.(conf|conflist|json)$/.test(name) && name < conflistName).toSorted();
 }
 
+interface Plugin {
+  readonly type?: string;
+  /** Of Multus: each a configuration, or a list of them. */
+  readonly delegates?: readonly (Plugin | List)[];
+  /** Of Multus instead of these: the name or the file of one. */
+  readonly clusterNetwork?: string;
+}
+
+interface List {
+  readonly plugins: readonly Plugin[];
+}
+
+function pluginsOf(config: Plugin | List): readonly Plugin[] {
+  return 'plugins' in config ? config.plugins : [config];
+}
+
+/** By its plugins, and those that Multus delegates to. Of a file that is none, another's may be all that is known. Pure. */
+export function otherNetworkOf(path: string, text: string): OtherNetwork {
+  const called = pluginsOf(parsed(text));
+  const all = called.flatMap((plugin) => [plugin, ...(plugin.delegates ?? []).flatMap(pluginsOf)]);
+  const members = all.flatMap(({ type }) => (typeof type === 'string' ? [type] : []));
+  const named = called.flatMap(({ clusterNetwork }) => (clusterNetwork === undefined ? [] : [basename(clusterNetwork)]));
+  const isOurs = members.includes(plugins[0]) || named.some((name) => name === networkName || name === conflistName);
+  // The daemon of Multus may have its default network elsewhere.
+  const isSilent = named.length === 0 && called.some(({ type, delegates }) => type?.startsWith('multus') && delegates === undefined);
+  return { path, members, leadsToOurs: isOurs || (isSilent ? undefined : false) };
+}
+
+function parsed(text: string): Plugin | List {
+  try {
+    const config = JSON.parse(text) as Plugin | List | null;
+    return typeof config === 'object' && config !== null ? config : {};
+  } catch {
+    return {};
+  }
+}
+
 export async function readRuntime(endpoint: string): Promise<RuntimeFacts> {
   const cri = new GrpcCri(endpoint);
   try {
@@ -49,7 +87,9 @@ export async function readRuntime(endpoint: string): Promise<RuntimeFacts> {
     const facts = runtimeFactsOf(info?.config ?? '{}');
     const dir = facts.cniConfDir ?? '/etc/cni/net.d';
     const names = await readdir(dir).catch(() => []);
-    return { ...facts, otherNetworks: networksBefore(names).map((name) => join(dir, name)) };
+    const paths = networksBefore(names).map((name) => join(dir, name));
+    const otherNetworks = paths.map(async (path) => otherNetworkOf(path, await readFile(path, 'utf8').catch(() => '')));
+    return { ...facts, otherNetworks: await Promise.all(otherNetworks) };
   } catch (err) {
     // Whoever answers that there is no such service is a containerd without CRI.
     return { ...silent, criDisabled: err instanceof CriError && isUnimplemented(err) };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { addressesBeside, chooseAddresses, type MachineAddresses, networksOf, wishedAddresses } from './node-address.ts';
+import { addressesBeside, chooseAddresses, isFar, type MachineAddresses, networksOf, wishedAddresses } from './node-address.ts';
 
 const own = ['10.0.2.15', '192.168.56.11', '192.168.57.11', 'fd00:56::11', 'fd00:57::11'];
 
@@ -34,6 +34,29 @@ test('networksOf() are those of the links that have the addresses', () => {
   // Loopback is on every machine.
   assert.deepEqual(networksOf(['127.0.0.1', '192.0.2.1']), ['127.0.0.0/8']);
 });
+
+test('networksOf() finds that of an address of DHCPv6 by the others on its link', () => {
+  const of = (...cidrs: string[]): { address: string; cidr: string }[] =>
+    cidrs.map((cidr) => ({ address: cidr.split('/')[0] ?? '', cidr }));
+  const ofDhcp = of('192.168.56.11/24', 'fd00:56::11/128');
+  const own = ['192.168.56.11', 'fd00:56::11'];
+  assert.deepEqual(networksOf(own, { eth1: [...ofDhcp, ...of('fe80::1/64', 'fd00:56::aa:1/64')] }), ['192.168.56.0/24', 'fd00:56::/64']);
+  // Of another link, and of none at all.
+  const elsewhere = { eth1: ofDhcp, eth2: of('fd00:56::bb:1/64') };
+  assert.deepEqual(networksOf(own, elsewhere), ['192.168.56.0/24', 'fd00:56::11/128']);
+});
+
+for (const [ip, networks, wanted] of [
+  ['192.168.56.12', ['192.168.56.0/24'], false],
+  ['192.168.57.12', ['192.168.56.0/24'], true],
+  ['fd00:57::12', ['192.168.56.0/24'], false],
+  ['fd00:57::12', ['192.168.56.0/24', 'fd00:56::/64'], true],
+  // DHCPv6 says nothing of the network.
+  ['fd00:56::12', ['192.168.56.0/24', 'fd00:56::11/128'], false],
+  ['10.0.0.2', ['10.0.0.1/32'], true],
+] as const)
+  test(`isFar() has ${ip} ${wanted ? 'on another link' : 'not on another link'} where the node is in ${networks.join(' and ')}`, () =>
+    assert.equal(isFar(ip, networks), wanted));
 
 const links = [['10.0.2.15', 'fd00:2::15'], ['192.168.56.11', 'fd00:56::11', 'fd00:56::12'], ['192.168.57.11']];
 

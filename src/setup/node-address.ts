@@ -33,14 +33,34 @@ export function ownAddresses(): string[] {
 }
 
 /** The networks, with their prefixes, on the links that have these addresses of this machine. */
-export function networksOf(addresses: readonly string[]): string[] {
-  const all = Object.values(networkInterfaces()).flatMap((ofOne = []) => ofOne);
-  return all.flatMap(({ address, cidr }) => (cidr && addresses.includes(address) ? [mustCidr(cidr).text] : []));
+export function networksOf(addresses: readonly string[], interfaces: Interfaces = networkInterfaces()): string[] {
+  return Object.values(interfaces).flatMap((link = []) => {
+    const ranges = link.flatMap(({ cidr }) => (cidr ? [mustCidr(cidr)] : []));
+    return link.flatMap(({ address, cidr }) =>
+      cidr && addresses.includes(address) ? [networkAround(address, mustCidr(cidr), ranges).text] : [],
+    );
+  });
+}
+
+type Interfaces = Readonly<Record<string, readonly { readonly address: string; readonly cidr: string | null }[] | undefined>>;
+
+/** An address of IPv6 comes from DHCPv6 as a /128: whatever network the link has, another of its addresses may tell. */
+function networkAround(address: string, own: Cidr, ofLink: readonly Cidr[]): Cidr {
+  return isLone(own) ? (ofLink.find((range) => !isLone(range) && cidrContains(range, address)) ?? own) : own;
+}
+
+function isLone({ family, prefix }: Cidr): boolean {
+  return family === 6 && prefix === 128;
+}
+
+/** Those of a family that tell what else is on the link. Pure. */
+export function networksOfLink(networks: readonly string[], family: Family): Cidr[] {
+  return networks.map(mustCidr).filter((range) => range.family === family && !isLone(range));
 }
 
 /** Whether an address is in none of the networks, some of which are of its family: it is on another link then. Pure. */
 export function isFar(ip: string, networks: readonly string[]): boolean {
-  const own = networks.map(mustCidr).filter(({ family }) => family === familyOf(ip));
+  const own = networksOfLink(networks, familyOf(ip));
   return own.length > 0 && !own.some((range) => cidrContains(range, ip));
 }
 

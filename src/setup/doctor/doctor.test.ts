@@ -71,7 +71,7 @@ const fine: DoctorFacts = {
     peers: [peer],
   },
   resolver: { path: '/etc/resolv.conf', servers: ['192.0.2.53'], clusterDns: '10.96.0.10' },
-  firewall: { legacy: '', nft: cut, ruleset: '' },
+  firewall: { legacy: {}, nft: { 4: cut }, ruleset: '' },
 };
 
 type Change = Partial<Omit<DoctorFacts, 'machine' | 'network' | 'resolver' | 'firewall'>> & {
@@ -98,8 +98,15 @@ function told(change: Change): string[] {
 
 const hostGw = { backend: { type: 'host-gw', vni: 1, port: 8472 } };
 const nodeAt = (...addresses: string[]): Facts['nodes'][number] => ({ name: 'three', machineId: '', addresses, isReady: true });
+const beside: Change = { machine: { nodes: [nodeAt('192.168.56.99')] } };
 const withoutFlannel = links.filter(({ name }) => name !== 'flannel.1');
-const rule = (text: string): Change => ({ firewall: { nft: `*filter\n${text}\nCOMMIT\n` } });
+const filter = (text: string): string => `*filter\n${text}\nCOMMIT\n`;
+const rule = (text: string): Change => ({ firewall: { nft: { 4: filter(text) } } });
+const input = (rules: string, policy = 'accept'): Change => ({
+  firewall: {
+    ruleset: `table inet mine {\n\tchain in {\n\t\ttype filter hook input priority filter; policy ${policy};\n\t\t${rules}\n\t}\n}\n`,
+  },
+});
 const unheard = ['unseen time', 'unseen node'];
 const services = '-A KUBE-SERVICES -d 10.96.0.1/32 -p tcp -j KUBE-SVC-X';
 
@@ -179,6 +186,14 @@ const cases: readonly (readonly [string, Change, readonly string[]])[] = [
 
   ['nodes on one link, without VXLAN', { network: hostGw, machine: { nodes: [nodeAt('192.168.56.99', 'fd00::99')] } }, []],
   ['a node on another link, without VXLAN', { network: hostGw, machine: { nodes: [nodeAt('10.9.0.1')] } }, ['error HostGwFarNode']],
+  [
+    'nodes whose addresses are of DHCPv6, without VXLAN',
+    {
+      network: { ...hostGw, networks: ['fd00:56::11/128'] },
+      machine: { families: [6], addresses: ['fd00:56::11'], nodes: [nodeAt('fd00:56::99')] },
+    },
+    ['unseen routes to nodes'],
+  ],
   ['a node on another link', { machine: { nodes: [nodeAt('10.9.0.1')] } }, []],
   [
     'a silent control plane, without VXLAN',
@@ -239,14 +254,10 @@ const cases: readonly (readonly [string, Change, readonly string[]])[] = [
   ['a Service without endpoints', rule('-A KUBE-SERVICES -d 10.96.0.9/32 -p udp -m udp --dport 8472 -j REJECT'), []],
   ['a drop by default', rule(':INPUT DROP [0:0]'), ['warning VXLANBlocked']],
   ['a drop by default with the port let in', rule(':INPUT DROP [0:0]\n-A INPUT -p udp --dport 8472 -j ACCEPT'), []],
-  ['a rule of nft', { firewall: { ruleset: 'chain in {\n\tudp dport { 53, 8472 } counter drop\n}' } }, ['error VXLANBlocked']],
-  ['a rule of nft with a word in its comment', { firewall: { ruleset: '\tudp dport 8472 accept comment "drop"' } }, []],
-  ['a rule of nft for one address', { firewall: { ruleset: '\tip daddr 10.96.0.9 udp dport 8472 reject' } }, []],
-  [
-    'a drop by default of nft',
-    { firewall: { ruleset: '\ttype filter hook input priority filter; policy drop;' } },
-    ['warning VXLANBlocked'],
-  ],
+  ['a rule of nft', input('udp dport { 53, 8472 } counter packets 0 bytes 0 drop'), ['error VXLANBlocked']],
+  ['a rule of nft with a word in its comment', input('udp dport 8472 accept comment "drop"'), []],
+  ['a rule of nft for one address', input('ip daddr 10.96.0.9 udp dport 8472 reject'), []],
+  ['a drop by default of nft', input('iifname "lo" accept', 'drop'), ['warning VXLANBlocked']],
   [
     'a last rule that rejects the rest',
     rule('-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n-A INPUT -j REJECT --reject-with icmp-host-prohibited'),
@@ -258,29 +269,39 @@ const cases: readonly (readonly [string, Change, readonly string[]])[] = [
     rule('-A INPUT -p udp -m udp --dport 8472 -j ACCEPT\n-A INPUT -j REJECT --reject-with icmp-host-prohibited'),
     [],
   ],
+  ['a drop by default of IPv6 alone', { firewall: { nft: { 4: cut, 6: filter(':INPUT DROP [0:0]') } } }, []],
+  ['a drop by default with the link let in', rule(':INPUT DROP [0:0]\n-A INPUT -i eth0 -j ACCEPT'), []],
+  ['a drop by default with the nodes let in', { ...rule(':INPUT DROP [0:0]\n-A INPUT -s 192.168.56.0/24 -j ACCEPT'), ...beside }, []],
+  ['a drop by default with another link let in', rule(':INPUT DROP [0:0]\n-A INPUT -i lo -j ACCEPT'), ['warning VXLANBlocked']],
+  [
+    'a drop by default with other nodes let in',
+    { ...rule(':INPUT DROP [0:0]\n-A INPUT -s 10.0.0.0/8 -j ACCEPT'), ...beside },
+    ['warning VXLANBlocked'],
+  ],
+  ['a rule that drops the port on another link', rule('-A INPUT -i eth9 -p udp -m udp --dport 8472 -j DROP'), []],
+  [
+    'a rule that drops the port for all but the nodes',
+    { ...rule('-A INPUT ! -s 192.168.56.0/24 -p udp -m udp --dport 8472 -j DROP'), ...beside },
+    [],
+  ],
+  [
+    'a rule that drops the port behind one that lets the nodes in',
+    { ...rule('-A INPUT -s 192.168.56.0/24 -j ACCEPT\n-A INPUT -p udp --dport 8472 -j DROP'), ...beside },
+    [],
+  ],
   ['a last rule for one link', rule('-A INPUT -i eth9 -j DROP'), []],
   ['a last rule on the way through', rule('-A FORWARD -j REJECT --reject-with icmp-host-prohibited'), []],
   [
     "firewalld's last rule of nft",
-    {
-      firewall: {
-        ruleset:
-          'chain filter_INPUT {\n\ttype filter hook input priority filter + 10; policy accept;\n\tct state { established, related } accept\n\treject with icmpx admin-prohibited\n\t}\n',
-      },
-    },
+    input('ct state { established, related } accept\nreject with icmpx admin-prohibited'),
     ['warning VXLANBlocked'],
   ],
+  ['a last rule of another chain of nft', input('jump x\n}\nchain x {\nip saddr 192.0.2.1 accept\nip saddr 192.0.2.0/24 drop'), []],
   [
-    'a last rule of another chain of nft',
-    {
-      firewall: {
-        ruleset:
-          'chain input {\n\ttype filter hook input priority filter; policy accept;\n\tjump x\n\t}\n\tchain x {\n\tip saddr 192.0.2.1 accept\n\tdrop\n\t}\n',
-      },
-    },
+    'a drop by default on the way through',
+    { firewall: { ruleset: 'table inet mine {\nchain on {\ntype filter hook forward priority filter; policy drop;\n}\n}' } },
     [],
   ],
-  ['a drop by default on the way through', { firewall: { ruleset: '\ttype filter hook forward priority filter; policy drop;' } }, []],
   [
     'such a rule, and no VXLAN',
     { ...rule('-A INPUT -p udp --dport 8472 -j DROP'), network: { backend: { type: 'host-gw', vni: 1, port: 8472 }, links: [] } },
@@ -300,10 +321,14 @@ const cases: readonly (readonly [string, Change, readonly string[]])[] = [
   ['loopback of IPv6', { resolver: { servers: ['::1'] } }, ['warning DNSLoopback']],
   ["a neighbour's address", { resolver: { servers: ['192.168.56.1'] } }, []],
 
-  ['rules in the legacy backend', { firewall: { legacy: '-A INPUT -j X\n', nft: '' } }, []],
-  ['rules in both backends', { firewall: { legacy: '-A INPUT -j X\n', nft: '-A INPUT -j Y\n' } }, ['warning IptablesBackends']],
-  ['a proxy in one of them', { firewall: { legacy: services, nft: '-A INPUT -j Y' } }, ['warning IptablesBackends']],
-  ['a proxy in both backends', { firewall: { legacy: services, nft: services } }, ['error IptablesBackends']],
+  ['rules in the legacy backend', { firewall: { legacy: { 4: '-A INPUT -j X\n' }, nft: {} } }, []],
+  [
+    'rules in both backends',
+    { firewall: { legacy: { 4: '-A INPUT -j X\n' }, nft: { 6: '-A INPUT -j Y\n' } } },
+    ['warning IptablesBackends'],
+  ],
+  ['a proxy in one of them', { firewall: { legacy: { 4: services }, nft: { 4: '-A INPUT -j Y' } } }, ['warning IptablesBackends']],
+  ['a proxy in both backends', { firewall: { legacy: { 4: services }, nft: { 4: services } } }, ['error IptablesBackends']],
 ];
 
 test('examine() finds nothing on a node that is as it should be, and says so of each thing', () => {

@@ -1,4 +1,5 @@
 /** What of a living node is looked at beside the preflight checks' facts, as plain data. Undefined is "it could not be told". */
+import type { Family } from '../../ip/ip.ts';
 import type { Facts } from '../preflight/facts.ts';
 
 export interface DoctorFacts {
@@ -95,9 +96,11 @@ export interface ResolverFact {
 
 /** What the tools that list rules say, in their own words; undefined for one that is not there or cannot. */
 export interface FirewallFact {
-  /** `iptables-save` of both families. */
-  readonly legacy: string | undefined;
-  readonly nft: string | undefined;
+  /** `iptables-save` and `ip6tables-save` of each backend. */
+  readonly legacy: RulesByFamily | undefined;
+  readonly nft: RulesByFamily | undefined;
   /** `nft list ruleset`. */
   readonly ruleset: string | undefined;
 }
+
+export type RulesByFamily = Readonly<Partial<Record<Family, string>>>;

@@ -21,7 +21,7 @@ import type { NodeSettings } from '../settings/settings.ts';
 import type { SetupContext } from '../setup-context.ts';
 import { askCluster } from './ask-cluster.ts';
 import { askPeers } from './ask-peers.ts';
-import type { DoctorFacts, LinkFact, ServiceFact } from './facts.ts';
+import type { DoctorFacts, LinkFact, RulesByFamily, ServiceFact } from './facts.ts';
 
 export interface DoctorRequest {
   /** Who is asked in whose name. */
@@ -174,14 +174,15 @@ async function listRules(exec: Exec): Promise<DoctorFacts['firewall']> {
     const result = await exec.run(file, args, { timeoutMs: 10_000 }).catch(() => undefined);
     return result?.code === 0 ? result.stdout : undefined;
   };
-  const both = async (verb: string): Promise<string | undefined> => {
-    const texts = [await said(`iptables-${verb}-save`), await said(`ip6tables-${verb}-save`)].filter((text) => text !== undefined);
-    return texts.length === 0 ? undefined : texts.join('');
+  const both = async (verb: string): Promise<RulesByFamily | undefined> => {
+    const [ofIPv4, ofIPv6] = [await said(`iptables-${verb}-save`), await said(`ip6tables-${verb}-save`)];
+    if (ofIPv4 === undefined && ofIPv6 === undefined) return undefined;
+    return { ...(ofIPv4 === undefined ? {} : { 4: ofIPv4 }), ...(ofIPv6 === undefined ? {} : { 6: ofIPv6 }) };
   };
   // The tool of the legacy backend loads its modules when they are not there, and with them that backend.
   const tables = `${(await textOf('/proc/net/ip_tables_names')) ?? ''}${(await textOf('/proc/net/ip6_tables_names')) ?? ''}`;
   return {
-    legacy: tables.trim() === '' ? '' : await both('legacy'),
+    legacy: tables.trim() === '' ? {} : await both('legacy'),
     nft: await both('nft'),
     // Without the elements of sets and maps, which may be very many.
     ruleset: await said('nft', '--terse', 'list', 'ruleset'),

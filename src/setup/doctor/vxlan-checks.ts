@@ -1,8 +1,13 @@
 /** Whether VXLAN's UDP port is that of this pod network alone, and open. Pure. */
+import { familyOf } from '../../ip/ip.ts';
+import type { Facts } from '../preflight/facts.ts';
 import { error, type Finding, warning } from '../preflight/finding.ts';
 import { podFamilies } from '../preflight/network-checks.ts';
-import type { DoctorFacts, LinkFact } from './facts.ts';
-import { refusals, refusesByDefault } from './rule-text.ts';
+import type { DoctorFacts, FirewallFact, LinkFact } from './facts.ts';
+import { iptablesTables, readIptablesRule } from './firewall/iptables.ts';
+import { nftTables, readNftRule } from './firewall/nft.ts';
+import type { Packet } from './firewall/packet.ts';
+import { type Refusal, refusalIn } from './firewall/walk.ts';
 import { type Examination, found, unseen, type Verdict } from './verdict.ts';
 
 type Backend = NonNullable<DoctorFacts['network']['backend']>;
@@ -62,21 +67,53 @@ function ownLink(own: LinkFact | undefined, name: string, { port, vni }: Backend
   ];
 }
 
-export const vxlanFirewall: Examination = ({ firewall, network: { backend } }) => {
+export const vxlanFirewall: Examination = ({ firewall, machine, network: { backend } }) => {
   const settled = notInUse(backend);
   if (settled || !backend) return settled ?? unseen('');
   const { port } = backend;
-  const texts = [firewall.legacy, firewall.nft, firewall.ruleset].filter((text) => text !== undefined);
-  if (texts.length === 0) return unseen('neither "iptables-save" nor "nft" could list rules');
-  const rules = [...new Set(texts.flatMap((text) => refusals(text, port)))];
-  const cure = `Let it through: iptables -I INPUT -p udp --dport ${port} -j ACCEPT; or by the firewall that made the rule`;
+  if (Object.values(firewall).every((text) => text === undefined)) return unseen('neither "iptables-save" nor "nft" could list rules');
+  const refusals = packetsOf(machine, port).flatMap((packet) => refusalsOf(firewall, packet).map((refusal) => ({ ...refusal, packet })));
+  // The same rule may be in the way of many nodes.
+  const each = new Map(refusals.map((one) => [`${one.packet.direction} ${one.rule ?? ''}`, one]));
+  const named = [...each.values()].filter(({ namesPort }) => namesPort);
   return found(
     [
-      ...rules.map((rule) => error('VXLANBlocked', `a rule drops UDP port ${port}: ${rule}`, cure)),
-      rules.length === 0 &&
-        texts.some((text) => refusesByDefault(text, port)) &&
-        warning('VXLANBlocked', `what no rule accepts is dropped on its way in, and none names UDP port ${port}`, cure),
+      ...named.map(({ rule, packet }) => error('VXLANBlocked', `a rule drops UDP port ${port}: ${rule}`, letThrough(packet))),
+      ...(named.length > 0 ? [] : [...each.values()]).map(({ rule = 'the policy of the chain', packet }) =>
+        warning(
+          'VXLANBlocked',
+          `what no rule accepts is dropped on its way ${packet.direction}, and none accepts UDP port ${port}: ${rule}`,
+          letThrough(packet),
+        ),
+      ),
     ],
     `no rule drops UDP port ${port}`,
   );
 };
+
+function letThrough({ direction, port }: Packet): string {
+  const chain = direction === 'in' ? 'INPUT' : 'OUTPUT';
+  return `Let it through: iptables -I ${chain} -p udp --dport ${port} -j ACCEPT; or by the firewall that made the rule`;
+}
+
+/** What this node and each other send to each other; to somebody where no other is known. */
+function packetsOf(machine: Facts, port: number): Packet[] {
+  return podFamilies(machine).flatMap((family) => {
+    const ofFamily = (ip: string): boolean => familyOf(ip) === family;
+    const own = machine.addresses.find(ofFamily);
+    const others = machine.nodes.filter(({ name }) => name !== machine.nodeName).flatMap(({ addresses }) => addresses.filter(ofFamily));
+    const peers = others.length > 0 ? others : [undefined];
+    return peers.flatMap((peer) =>
+      (['in', 'out'] as const).map((direction) => ({ direction, family, port, link: machine.link, own, peer })),
+    );
+  });
+}
+
+/** Each of its tables may refuse what all others let through. */
+function refusalsOf({ legacy, nft, ruleset }: FirewallFact, packet: Packet): Refusal[] {
+  const iptables = [legacy, nft].flatMap((rules) => iptablesTables(rules?.[packet.family] ?? ''));
+  return [
+    ...iptables.map((table) => refusalIn(table, packet, readIptablesRule)),
+    ...nftTables(ruleset ?? '', packet.family, nft !== undefined).map((table) => refusalIn(table, packet, readNftRule)),
+  ].filter((refusal) => refusal !== undefined);
+}

@@ -71,6 +71,13 @@ test('refuseFarNodes() names the nodes that are not on the link of this one', ()
   refuseFarNodes([nodeAt('c', { 'public-ip': '192.168.56.13', 'public-ipv6': 'fd01::13' })], near.slice(0, 1));
 });
 
+test('refuseFarNodes() takes a node beside an address of DHCPv6, which tells of no network', () => {
+  refuseFarNodes(
+    [nodeAt('c', { 'public-ip': '192.168.56.13', 'public-ipv6': 'fd00:192:168:56::13' })],
+    [...near.slice(0, 1), 'fd00:192:168:56::11/128'],
+  );
+});
+
 test('refuseFarNodes() names the nodes that tell another address than their own, though it be on the link', () => {
   const node = (annotations: Record<string, string>): Node => ({
     ...nodeAt('a', { 'public-ip': '192.168.56.11', ...annotations }),

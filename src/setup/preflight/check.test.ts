@@ -98,9 +98,32 @@ const cases: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   ['no iptables in mode iptables', { proxyMode: 'iptables', programs: ['containerd', 'runc'] }, ['error FileExisting-iptables-restore']],
   ['no iptables in mode nftables', { programs: ['containerd', 'runc'] }, []],
   [
-    'the network of a cluster of before',
-    { runtime: { ...fine.runtime, otherNetworks: ['/etc/cni/net.d/05-cilium.conflist'] } },
+    'another network that the runtime takes first',
+    {
+      runtime: {
+        ...fine.runtime,
+        otherNetworks: [{ path: '/etc/cni/net.d/05-cilium.conflist', members: ['cilium-cni'], leadsToOurs: false }],
+      },
+    },
     ['error CNIConfig'],
+  ],
+  [
+    'a chain of plugins with ours in it',
+    { runtime: { ...fine.runtime, otherNetworks: [{ path: '/a.conflist', members: ['fairlead', 'cilium-cni'], leadsToOurs: true }] } },
+    ['warning CNIConfig'],
+  ],
+  [
+    'Multus before the rest of another network, and without its default network',
+    {
+      runtime: {
+        ...fine.runtime,
+        otherNetworks: [
+          { path: '/a.conf', members: ['multus-shim'], leadsToOurs: undefined },
+          { path: '/b.conf', members: ['calico'], leadsToOurs: false },
+        ],
+      },
+    },
+    ['warning CNIConfig'],
   ],
   ['another Kubernetes', { others: ['k3s (/etc/rancher/k3s)'] }, ['error AnotherKubernetes']],
   ['a node of another cluster', { otherCluster: 'https://a:6443' }, ['error FileAvailable--etc-kubernetes-kubelet.conf']],

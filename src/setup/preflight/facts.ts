@@ -31,7 +31,7 @@ export interface Facts extends Identity {
     readonly answers: boolean;
     readonly criDisabled: boolean;
     readonly cgroupDriver: 'cgroupfs' | 'systemd' | undefined;
-    readonly otherNetworks: readonly string[];
+    readonly otherNetworks: readonly OtherNetwork[];
   };
   /** How Services become rules in this cluster. */
   readonly proxyMode: string;
@@ -70,4 +70,13 @@ export interface KnownNode {
   readonly machineId: string;
   readonly addresses: readonly string[];
   readonly isReady: boolean;
+}
+
+/** A configuration of pod networks that the container runtime takes before that of Fairlead. */
+export interface OtherNetwork {
+  readonly path: string;
+  /** The plugins that it calls, in their order, and those that these call by what it says. */
+  readonly members: readonly string[];
+  /** Whether pods get their network by Fairlead through it, as in a chain of plugins, or from Multus. Undefined where it does not say. */
+  readonly leadsToOurs: boolean | undefined;
 }

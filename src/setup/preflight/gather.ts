@@ -7,7 +7,7 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { Exec } from '../../linux/exec.ts';
 import { readSysctl } from '../../linux/sysctl.ts';
 import { layout } from '../layout.ts';
-import type { Facts, KnownNode, Role, StoreFact } from './facts.ts';
+import type { Facts, KnownNode, OtherNetwork, Role, StoreFact } from './facts.ts';
 import type { Identity } from './identity.ts';
 import { parseListeners } from './listeners.ts';
 
@@ -19,8 +19,8 @@ export interface RuntimeFacts {
   /** Where it looks for plugins and configuration of its network. */
   readonly cniBinDir: string | undefined;
   readonly cniConfDir: string | undefined;
-  /** Configurations of networks that it takes before that of Fairlead, by their paths. */
-  readonly otherNetworks: readonly string[];
+  /** In the order in which it looks for them. */
+  readonly otherNetworks: readonly OtherNetwork[];
 }
 
 export interface GatherOptions {

@@ -1,5 +1,6 @@
 /** What a machine must have: rights, memory, cgroups, programs, and no other Kubernetes. Pure. */
-import { type Check, error, warning } from './finding.ts';
+import type { OtherNetwork } from './facts.ts';
+import { type Check, error, type Finding, warning } from './finding.ts';
 
 const isPrivileged: Check = ({ isRoot }) => [!isRoot && error('IsPrivilegedUser', 'root is needed', 'Run it with sudo')];
 
@@ -79,18 +80,32 @@ const runtimeAnswers: Check = ({ runtime, programs: found }) => [
     ),
 ];
 
-const otherNetworks: Check = ({
-  runtime: {
-    otherNetworks: [first, ...more],
-  },
-}) => [
-  first !== undefined &&
+/** The runtime takes one of them, the first. */
+const otherNetworks: Check = ({ runtime: { otherNetworks: found } }) => {
+  const [first] = found;
+  if (first === undefined) return [];
+  if (first.leadsToOurs !== false) return [throughOthers(first)];
+  const paths = found.filter(({ leadsToOurs }) => leadsToOurs === false).map(({ path }) => path);
+  return [
     error(
       'CNIConfig',
-      `the container runtime would give pods another network than Fairlead's: it takes ${[first, ...more].join(', ')} first`,
-      `Take away what another network has left there: rm ${[first, ...more].join(' ')}`,
+      `the container runtime would give pods another network than Fairlead's: it takes ${paths.join(', ')} first`,
+      `Take away what another network has left there: rm ${paths.join(' ')}`,
     ),
-];
+  ];
+};
+
+/** Multus, or a chain such as Cilium's, may mean it so. */
+function throughOthers({ path, members, leadsToOurs }: OtherNetwork): Finding {
+  const others = members.filter((name) => name !== 'fairlead').join(', ');
+  return warning(
+    'CNIConfig',
+    leadsToOurs
+      ? `pods get their network by ${path}: "fairlead" in it is Fairlead's, and ${others || 'nothing'} acts on pods beside it`
+      : `pods get their network by ${path}, and whether Fairlead's, "${others}" does not say there`,
+    `Where that is not meant: rm ${path}${leadsToOurs ? '' : '; where it is, its default network must be "fairlead"'}`,
+  );
+}
 
 const others: Check = ({ others: found }) => [
   found.length > 0 &&
