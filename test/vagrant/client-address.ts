@@ -11,13 +11,14 @@ export interface AddressLab {
   /** By name, where nodes meet. */
   readonly nodes: Readonly<Record<string, string>>;
   readonly patience: Parameters<typeof waitUntil>[1];
+  /** Of this machine in the network of the nodes: the one that it has, and one that nobody has. */
+  readonly own: string;
+  readonly other: string;
   /** Pods that are everybody's; it has one of the same kind for itself. */
   readonly deployment: Deployment;
 }
 
 const namespace = 'default';
-/** Of this machine in the network of the nodes: the one that it has, and one more. */
-const [own, other] = ['192.168.56.1', '192.168.56.2'];
 
 async function host(file: string, ...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await systemExec.run(file, args, { timeoutMs: 60_000 });
@@ -38,7 +39,7 @@ async function ask(url: string, from: string, ...more: readonly string[]): Promi
 }
 
 /** Runs something with one more address of this machine. */
-async function withOther(work: () => Promise<void>): Promise<void> {
+async function withOther({ own, other }: AddressLab, work: () => Promise<void>): Promise<void> {
   const [, link = ''] = (await host('ip', '-oneline', '-4', 'address', 'show', 'to', own)).split(/\s+/);
   await host('ip', 'address', 'replace', `${other}/24`, 'dev', link);
   try {
@@ -75,10 +76,10 @@ const answers = async (url: string, from: string): Promise<string | undefined> =
 
 /** One address is let in and another is not; then the other way round. */
 export async function keepsSourceRanges(lab: AddressLab): Promise<void> {
-  const { client, patience, deployment } = lab;
+  const { client, patience, deployment, own, other } = lab;
   const { matchLabels = {} } = deployment.spec?.selector ?? {};
   const spec = { selector: matchLabels, ports: [{ port: 80, targetPort: 8080 }], loadBalancerSourceRanges: [`${own}/32`] };
-  await withOther(async () => {
+  await withOther(lab, async () => {
     await withService(lab, 'guarded', spec, async (ip) => {
       const url = `http://${ip}/`;
       await waitUntil(`an answer for ${own}`, patience, () => answers(url, own));
@@ -103,7 +104,7 @@ export async function keepsClientAddress(lab: AddressLab): Promise<void> {
     ports: [{ port: 80, targetPort: 8080, nodePort: 30_081 }],
   };
   try {
-    await withOther(() => withService(lab, 'sole', spec, (ip) => answersWhereThePodIs(lab, ip)));
+    await withOther(lab, () => withService(lab, 'sole', spec, (ip) => answersWhereThePodIs(lab, ip)));
   } finally {
     await client.delete(deployments, 'sole', { namespace });
     await waitUntil('the pods of before alone', lab.patience, async () => {
@@ -113,7 +114,7 @@ export async function keepsClientAddress(lab: AddressLab): Promise<void> {
   }
 }
 
-async function answersWhereThePodIs({ client, nodes, patience }: AddressLab, ip: string): Promise<void> {
+async function answersWhereThePodIs({ client, nodes, patience, own, other }: AddressLab, ip: string): Promise<void> {
   const { healthCheckNodePort } = (await client.get<Service>(services, 'sole', { namespace })).spec ?? {};
   let at = '';
   await waitUntil('the pod', patience, async () => {

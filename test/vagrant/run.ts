@@ -94,6 +94,7 @@ function main(): number {
     VAGRANT_HOME: join(work, 'home'),
     VAGRANT_DOTFILE_PATH: join(work, 'dotfiles'),
     FAIRLEAD_VAGRANT_DRIVER: 'qemu',
+    FAIRLEAD_MANAGEMENT_MODE: 'none',
     FAIRLEAD_BOX: 'fairlead-test',
     PATH: `${process.env.PATH}${delimiter}/usr/sbin${delimiter}/sbin`,
   });

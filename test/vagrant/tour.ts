@@ -311,7 +311,7 @@ async function main(): Promise<void> {
       if (scheduler === 'lc') await leastConnection(client, mode);
     });
     if (scheduler !== 'rr') continue;
-    const addressLab = { client, nodes: addresses, patience, deployment };
+    const addressLab = { client, nodes: addresses, own: '192.168.56.1', other: '192.168.56.2', patience, deployment };
     await step(`mode ${mode}: loadBalancerSourceRanges let one address in, and another`, () => keepsSourceRanges(addressLab));
     await step(`mode ${mode}: externalTrafficPolicy Local keeps the client's address`, () => keepsClientAddress(addressLab));
   }

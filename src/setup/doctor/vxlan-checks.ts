@@ -4,10 +4,10 @@ import type { Facts } from '../preflight/facts.ts';
 import { error, type Finding, warning } from '../preflight/finding.ts';
 import { podFamilies } from '../preflight/network-checks.ts';
 import type { DoctorFacts, FirewallFact, LinkFact } from './facts.ts';
-import { iptablesTables, readIptablesRule } from './firewall/iptables.ts';
+import { type Refusal, refusalIn } from './firewall/firewall.ts';
+import { iptablesTableNames, iptablesTables, readIptablesRule } from './firewall/iptables.ts';
 import { nftTables, readNftRule } from './firewall/nft.ts';
 import type { Packet } from './firewall/packet.ts';
-import { type Refusal, refusalIn } from './firewall/walk.ts';
 import { type Examination, found, unseen, type Verdict } from './verdict.ts';
 
 type Backend = NonNullable<DoctorFacts['network']['backend']>;
@@ -114,6 +114,8 @@ function refusalsOf({ legacy, nft, ruleset }: FirewallFact, packet: Packet): Ref
   const iptables = [legacy, nft].flatMap((rules) => iptablesTables(rules?.[packet.family] ?? ''));
   return [
     ...iptables.map((table) => refusalIn(table, packet, readIptablesRule)),
-    ...nftTables(ruleset ?? '', packet.family, nft !== undefined).map((table) => refusalIn(table, packet, readNftRule)),
+    ...nftTables(ruleset ?? '', packet.family, iptablesTableNames(nft?.[packet.family] ?? '')).map((table) =>
+      refusalIn(table, packet, readNftRule),
+    ),
   ].filter((refusal) => refusal !== undefined);
 }

@@ -1,10 +1,10 @@
 /** Rules as firewalls of distributions write them, and what becomes of the first packet of VXLAN between two nodes. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { iptablesTables, readIptablesRule } from './iptables.ts';
+import { refusalIn } from './firewall.ts';
+import { iptablesTableNames, iptablesTables, readIptablesRule } from './iptables.ts';
 import { nftTables, readNftRule } from './nft.ts';
 import type { Packet } from './packet.ts';
-import { refusalIn } from './walk.ts';
 
 const into: Packet = { direction: 'in', family: 4, port: 8472, link: 'eth1', own: '192.168.56.11', peer: '192.168.56.12' };
 const out: Packet = { ...into, direction: 'out' };
@@ -17,8 +17,8 @@ function inIptables(text: string, packet = into): string {
   return refusal === undefined ? '' : (refusal.rule ?? 'policy');
 }
 
-function inNft(text: string, packet = into, skips = false): string {
-  const [refusal] = nftTables(text, packet.family, skips).flatMap((table) => refusalIn(table, packet, readNftRule) ?? []);
+function inNft(text: string, packet = into, ofIptables: readonly string[] = []): string {
+  const [refusal] = nftTables(text, packet.family, ofIptables).flatMap((table) => refusalIn(table, packet, readNftRule) ?? []);
   return refusal === undefined ? '' : (refusal.rule ?? 'policy');
 }
 
@@ -184,8 +184,10 @@ describe('refusalIn() of nft', () => {
   test('reads tables of the family, and leaves those out that iptables has, where its tool lists them', () => {
     assert.equal(inNft(chain('drop', 'ip6')), '');
     assert.equal(inNft(chain('drop', 'ip6'), six), 'drop');
-    const managed = `# Warning: table ip x is managed by iptables-nft, do not touch!\n${chain('drop', 'ip')}`;
-    assert.deepEqual([inNft(managed), inNft(managed, into, true), inNft(managed + chain('drop'), into, true)], ['drop', '', 'drop']);
+    const ofIptables = iptablesTableNames('*raw\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n*x\n:INPUT ACCEPT [0:0]\nCOMMIT\n');
+    assert.deepEqual([inNft(chain('drop', 'ip'), into, ofIptables), inNft(chain('drop'), into, ['filter'])], ['', 'drop']);
+    // Of nft's own, which may have the same name.
+    assert.equal(inNft(chain('drop'), into, ofIptables), 'drop');
   });
 
   test('reads sets of several lines, in rules and beside them', () => {

@@ -1,6 +1,7 @@
 /** What `iptables-save` prints. Pure. */
+
+import type { Act, Chain, Reader, Table } from './firewall.ts';
 import { all, type Match, matchAddress, matchLink, matchPort, matchProtocol, matchState, not, type Packet } from './packet.ts';
-import type { Act, Chain, Reader, Table } from './walk.ts';
 
 const hooks: Readonly<Record<string, Chain['hook']>> = {
   PREROUTING: 'prerouting',
@@ -8,6 +9,11 @@ const hooks: Readonly<Record<string, Chain['hook']>> = {
   OUTPUT: 'output',
   POSTROUTING: 'postrouting',
 };
+
+/** `filter`, `nat`, … */
+export function iptablesTableNames(text: string): string[] {
+  return [...text.matchAll(/^\*(\w+)/gm)].map(([, name = '']) => name);
+}
 
 export function iptablesTables(text: string): Table[] {
   return text

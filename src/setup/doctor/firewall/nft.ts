@@ -1,7 +1,7 @@
 /** What `nft list ruleset` prints. Pure. */
 import type { Family } from '../../../ip/ip.ts';
+import type { Act, Chain, Reader, Table } from './firewall.ts';
 import { all, type Match, matchAddress, matchLink, matchPort, matchProtocol, matchState, not, type Packet, yes } from './packet.ts';
-import type { Act, Chain, Reader, Table } from './walk.ts';
 
 const families: Readonly<Record<string, readonly Family[]>> = { ip: [4], ip6: [6], inet: [4, 6], netdev: [4, 6] };
 const hooks: Readonly<Record<string, Chain['hook']>> = {
@@ -31,29 +31,20 @@ function statements(text: string): string[] {
 interface NftTable {
   /** `ip filter`. */
   readonly name: string;
-  /** iptables made it. */
-  readonly isOfIptables: boolean;
   readonly chains: Map<string, Chain>;
 }
 
 class RulesetReader {
   readonly tables: NftTable[] = [];
-  #isOfIptables = false;
   #chain: { rules: string[]; hook?: NonNullable<Chain['hook']>; refusesRest?: boolean } | undefined;
 
   statement(line: string): void {
     const [, kind = '', name = ''] = /^(table|chain) (.*) \{$/.exec(line) ?? [];
-    if (kind === 'table') this.#table(name);
+    if (kind === 'table') this.tables.push({ name, chains: new Map() });
     else if (kind === 'chain') this.#begin(name);
     // A set, or the end of something.
     else if (/\{$|^\}$/.test(line)) this.#chain = undefined;
-    else if (line.includes('managed by iptables-nft')) this.#isOfIptables = true;
     else this.#rule(line);
-  }
-
-  #table(name: string): void {
-    this.tables.push({ name, isOfIptables: this.#isOfIptables, chains: new Map() });
-    this.#isOfIptables = false;
   }
 
   #begin(name: string): void {
@@ -68,12 +59,14 @@ class RulesetReader {
   }
 }
 
-/** The tables for a family. `skipsIptables`: without those that iptables made, which its own tool lists. */
-export function nftTables(text: string, family: Family, skipsIptables: boolean): Table[] {
+/** The tables for a family, without those that iptables has made: its own tool lists them, in the words of whoever made them. */
+export function nftTables(text: string, family: Family, ofIptables: readonly string[]): Table[] {
   const reader = new RulesetReader();
   for (const line of statements(text)) reader.statement(line);
-  const isMeant = ({ name, isOfIptables }: NftTable): boolean =>
-    (families[name.split(' ')[0] ?? '']?.includes(family) ?? false) && !(isOfIptables && skipsIptables);
+  const isMeant = ({ name }: NftTable): boolean => {
+    const [of = '', own = ''] = name.split(' ');
+    return (families[of]?.includes(family) ?? false) && !(['ip', 'ip6'].includes(of) && ofIptables.includes(own));
+  };
   return reader.tables.filter(isMeant).map(({ chains }) => chains);
 }
 
