@@ -115,8 +115,14 @@ function phases(have: KernelTable, want: Table, lateSets: ReadonlySet<string>): 
   const removals: Op[] = [];
   const additions: Op[] = [];
   const late: Op[] = [];
+  // Nobody looks into a new set yet: it is full when elements of others lead there.
+  const filled: Op[] = [];
   for (const set of want.sets) {
     if (set.dynamic) continue;
+    if (!have.sets.has(set.name)) {
+      filled.push(...addElements(set, [...(want.elements.get(set.name) ?? none)]));
+      continue;
+    }
     const elements = diffElements(have.sets.get(set.name)?.elements ?? none, want.elements.get(set.name) ?? none);
     // In one transaction: a value that is deleted and added again is never missing for a packet.
     removals.push(...deleteElements(set, lateSets.has(set.name) ? elements.changed : [...elements.gone, ...elements.changed]));
@@ -128,6 +134,7 @@ function phases(have: KernelTable, want: Table, lateSets: ReadonlySet<string>): 
       ...want.sets.filter((set) => !have.sets.has(set.name)).map((set): Op => ({ op: 'add-set', set })),
       ...emptied(plain),
       ...rulesOf(plain),
+      ...filled,
     ],
     [...removals, ...additions],
     [...rewritten.map(({ name }): Op => ({ op: 'flush-chain', chain: name })), ...emptied(base), ...rulesOf([...rewritten, ...base])],

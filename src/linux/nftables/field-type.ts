@@ -195,8 +195,14 @@ export function decodeFields(types: readonly FieldType[], bytes: Uint8Array): st
   return text;
 }
 
-/** First and last key of an element whose last field is a prefix: `10.96.0.1 . tcp . 80 . 10.0.0.0/8`. */
+/** First and last key of an element whose last field is a prefix or goes from one value to another: `10.96.0.1 . tcp . 80 . 10.0.0.0/8`. */
 export function encodeInterval(types: readonly FieldType[], text: string): [first: Uint8Array, last: Uint8Array] {
+  const dash = text.lastIndexOf('-');
+  if (dash >= 0) {
+    const dot = text.lastIndexOf(' . ');
+    const outer = dot < 0 ? '' : text.slice(0, dot + 3);
+    return [encodeFields(types, text.slice(0, dash)), encodeFields(types, outer + text.slice(dash + 1))];
+  }
   const slash = text.lastIndexOf('/');
   const first = encodeFields(types, slash < 0 ? text : text.slice(0, slash));
   const last = Uint8Array.from(first);
@@ -222,5 +228,16 @@ export function decodeInterval(types: readonly FieldType[], first: Uint8Array, l
     (((first[from + (prefix >> 3)] ?? 0) ^ (last[from + (prefix >> 3)] ?? 0)) & (128 >> (prefix & 7))) === 0
   )
     prefix++;
-  return prefix === type.length * 8 ? text : `${text}/${prefix}`;
+  if (prefix === type.length * 8) return text;
+  if (isWhole(first, last, from * 8 + prefix, (from + type.length) * 8)) return `${text}/${prefix}`;
+  return `${text}-${type.decode(last, from)}`;
+}
+
+/** Whether from this bit on one has none set and the other all. */
+function isWhole(first: Uint8Array, last: Uint8Array, from: number, end: number): boolean {
+  for (let bit = from; bit < end; bit++) {
+    const mask = 128 >> (bit & 7);
+    if (((first[bit >> 3] ?? 0) & mask) !== 0 || ((last[bit >> 3] ?? 0) & mask) === 0) return false;
+  }
+  return true;
 }

@@ -100,6 +100,41 @@ describe('KernelNftables', { skip: cannotMakeNamespaces }, () => {
       assert.ok(stdout.includes(line), `"${line}" is not in\n${stdout}`);
   });
 
+  test('finds ranges as it wrote them, wherever they meet and end, takes some away, and reads what others write', async () => {
+    await using net = new Namespaces();
+    await net.add('n');
+    using nft = inNetns(net.path('n'), () => new KernelNftables());
+    const cases = [
+      ['ip', 'ipv4_addr', ['192.0.2.0/25', '192.0.2.128/25', '0.0.0.0/32', '255.255.255.255', '10.0.0.1', '10.0.0.2', '240.0.0.0/5']],
+      ['ip6', 'ipv6_addr', ['fd00::/64', 'fd00:0:0:1::/64', '2001:db8::1', 'ff00::/8', '::/16']],
+    ] as const;
+    for (const [family, type, texts] of cases) {
+      const set: SetDeclaration = { name: 'ranges', key: [type], interval: true };
+      const wanted = texts.map((text) => text.replace('/32', '')).sort();
+      const commit = (...ops: Transaction['ops']): Promise<void> => nft.commit({ family, table: 't', ops });
+      const held = async (): Promise<string[]> => [...(await nft.readElements(family, 't', set)).keys()].sort();
+      const elements = texts.filter((text) => text !== '255.255.255.255' || family === 'ip').map((text) => [text, ''] as const);
+      await commit({ op: 'add-table' }, { op: 'add-set', set });
+      if (family === 'ip') await commit({ op: 'add-elements', set, elements: elements.filter(([text]) => text !== '240.0.0.0/5') });
+      else await commit({ op: 'add-elements', set, elements });
+      const whole = wanted.filter((text) => text !== '240.0.0.0/5');
+      assert.deepEqual(await held(), whole);
+      const { stdout } = await net.run('n', 'nft', ['list', 'set', family, 't', 'ranges']);
+      for (const range of whole) assert.ok(stdout.includes(range), `${range} is not in ${stdout}`);
+      const [first = ''] = texts;
+      await commit({ op: 'delete-elements', set, keys: [first] });
+      assert.deepEqual(
+        await held(),
+        whole.filter((text) => text !== first),
+      );
+    }
+    assert.equal((await net.run('n', 'nft', ['add', 'element', 'ip', 't', 'ranges', '{ 192.0.2.3-192.0.2.9 }'])).code, 0);
+    const set: SetDeclaration = { name: 'ranges', key: ['ipv4_addr'], interval: true };
+    assert.ok((await nft.readElements('ip', 't', set)).has('192.0.2.3-192.0.2.9'));
+    await nft.commit({ family: 'ip', table: 't', ops: [{ op: 'delete-elements', set, keys: ['192.0.2.3-192.0.2.9'] }] });
+    assert.ok(!(await nft.readElements('ip', 't', set)).has('192.0.2.3-192.0.2.9'));
+  });
+
   test('writes again what somebody has changed, and hears of it', async () => {
     await using net = new Namespaces();
     await net.add('n');

@@ -9,7 +9,7 @@ import { encodeBatch, hookNumbers, messageType, nfgenmsg, subsystem } from './ba
 import { isRule } from './compile.ts';
 import { ruleText } from './decompile.ts';
 import { refusal } from './refusal.ts';
-import { declarationText, elementReader, packetsAt } from './set.ts';
+import { declarationText, elementReader, packetsAt, rangeReader } from './set.ts';
 import type {
   ChainHook,
   CountedElement,
@@ -116,7 +116,11 @@ export class KernelNftables implements Nftables {
 
   async #elements(family: TableFamily, table: string, set: string, setAttributes: Buffer): Promise<Map<string, string>> {
     const elements = new Map<string, string>();
-    await this.#eachElement(family, table, set, setAttributes, (_, key, data) => elements.set(key, data));
+    const ranges = rangeReader(setAttributes);
+    if (ranges) {
+      await this.#eachListed(family, table, set, (element) => ranges.take(element));
+      for (const range of ranges.ranges()) elements.set(range, '');
+    } else await this.#eachElement(family, table, set, setAttributes, (_, key, data) => elements.set(key, data));
     return elements;
   }
 
@@ -129,11 +133,15 @@ export class KernelNftables implements Nftables {
   ): Promise<void> {
     const read = elementReader(setAttributes);
     if (!read) return;
+    await this.#eachListed(family, table, set, (element) => {
+      const found = read(element);
+      if (found) visit(element, ...found);
+    });
+  }
+
+  async #eachListed(family: TableFamily, table: string, set: string, visit: (element: Buffer) => void): Promise<void> {
     await this.#dump(messageType.getElement, family, setNamed(table, set), (a) => {
-      eachAttr(decodeAttrs(a).get(3) ?? Buffer.alloc(0), (_, element) => {
-        const found = read(element);
-        if (found) visit(element, ...found);
-      });
+      eachAttr(decodeAttrs(a).get(3) ?? Buffer.alloc(0), (_, element) => visit(element));
     });
   }
 

@@ -18,6 +18,8 @@ import type { SetDeclaration } from './table.ts';
 
 const flag = { interval: 0x4, map: 0x8, timeout: 0x10, eval: 0x20, concat: 0x80 } as const;
 const verdictType = 0xffffff00;
+/** NFT_SET_ELEM_INTERVAL_END: the first key behind a range. */
+const intervalEnd = 1;
 
 /** A declaration as numbers: what the kernel keeps of it. */
 interface Layout {
@@ -87,9 +89,16 @@ export function declarationText(set: SetDeclaration | Buffer): string {
   return [3, 4, 6].map((type) => readU32be(attributes.get(type))).join(' ');
 }
 
-/** One element inside NFTA_SET_ELEM_LIST_ELEMENTS. `data` is left out when the element is to be deleted. */
+/**
+ * One element inside NFTA_SET_ELEM_LIST_ELEMENTS. `data` is left out when the element is to be deleted. A range of a set whose key is one field
+ * is two: its first key, and the first one behind it (nft_set_rbtree); of concatenations the kernel takes both ends as one (nft_set_pipapo).
+ */
 export function writeElement(out: MessageWriter, set: SetDeclaration, key: string, data: string | undefined): void {
   const layout = layoutOf(set);
+  if (set.interval && layout.key.length === 1) {
+    writeRange(out, ...encodeInterval(layout.key, key));
+    return;
+  }
   const element = out.begin(1);
   const [first, last] = set.interval ? encodeInterval(layout.key, key) : [encodeFields(layout.key, key), undefined];
   writeValue(out, 1, first);
@@ -100,6 +109,29 @@ export function writeElement(out: MessageWriter, set: SetDeclaration, key: strin
     writeValue(out, 2, encodeFields(layout.data, data));
   }
   out.end(element);
+}
+
+function writeRange(out: MessageWriter, first: Uint8Array, last: Uint8Array): void {
+  const start = out.begin(1);
+  writeValue(out, 1, first);
+  out.end(start);
+  const behind = Uint8Array.from(last);
+  // Nothing is behind the last key of all.
+  if (!addOne(behind)) return;
+  const end = out.begin(1);
+  writeValue(out, 1, behind);
+  out.u32be(3, intervalEnd);
+  out.end(end);
+}
+
+/** The next key, or the one before, in place. False where there is none. */
+function addOne(key: Uint8Array, step: 1 | -1 = 1): boolean {
+  for (let at = key.length - 1; at >= 0; at--) {
+    const before = key[at] ?? 0;
+    key[at] = before + step;
+    if (before !== (step === 1 ? 255 : 0)) return true;
+  }
+  return false;
 }
 
 function writeValue(out: MessageWriter, type: number, bytes: Uint8Array): void {
@@ -125,6 +157,33 @@ export function elementReader(setAttributes: Buffer): ((element: Buffer) => [key
     const verdict = firstAttr(value, 2);
     const plain = firstAttr(value, 1);
     return [text, verdict ? verdictText(verdict) : plain ? decodeFields(data, plain) : ''];
+  };
+}
+
+/**
+ * Reads a set of ranges whose elements are their ends: gives the reader one element after the other, and asks it for the ranges at last. Undefined
+ * when the set is no such.
+ */
+export function rangeReader(setAttributes: Buffer): { take(element: Buffer): void; ranges(): string[] } | undefined {
+  const attributes = decodeAttrs(setAttributes);
+  const key = typesOfNumber(readU32be(attributes.get(4)));
+  if ((readU32be(attributes.get(3)) & (flag.interval | flag.concat | flag.map)) !== flag.interval || key?.length !== 1) return undefined;
+  const ends: { readonly at: Buffer; readonly isEnd: boolean }[] = [];
+  return {
+    take(element) {
+      const at = firstAttr(firstAttr(element, 1), 1);
+      if (at) ends.push({ at, isEnd: (readU32be(firstAttr(element, 3)) & intervalEnd) !== 0 });
+    },
+    ranges() {
+      // One range may begin where another ends. The end of none stands before the first in some versions of nft.
+      ends.sort((a, b) => Buffer.compare(a.at, b.at) || Number(b.isEnd) - Number(a.isEnd));
+      return ends.flatMap(({ at, isEnd }, i) => {
+        if (isEnd) return [];
+        const last = Buffer.from(ends[i + 1]?.at ?? Buffer.alloc(at.length));
+        addOne(last, -1);
+        return [decodeInterval(key, at, last)];
+      });
+    },
   };
 }
 

@@ -91,6 +91,12 @@ function tupleValue({ direction, field }: Term & { kind: 'tuple' }, { packet, or
   return field.endsWith('daddr') ? to.to : from.from;
 }
 
+/** What stands before the last field of a key, and that field. */
+function lastField(key: string): [outer: string, last: string] {
+  const cut = key.lastIndexOf(' . ');
+  return cut < 0 ? ['', key] : [key.slice(0, cut), key.slice(cut + 3)];
+}
+
 class Trace {
   readonly #table: Table;
   readonly #options: TraceOptions;
@@ -131,12 +137,12 @@ class Trace {
   #element(set: string, key: string): string | undefined {
     const known = this.#options.learnt?.get(set)?.get(key) ?? this.#table.elements.get(set)?.get(key);
     if (known !== undefined || !this.#table.sets.find((s) => s.name === set)?.interval) return known;
-    const cut = key.lastIndexOf(' . ');
+    const [outer, last] = lastField(key);
     for (const [range, data] of this.#table.elements.get(set) ?? []) {
-      const at = range.lastIndexOf(' . ');
-      if (range.slice(0, at) !== key.slice(0, cut)) continue;
-      const cidr = parseCidr(range.slice(at + 3));
-      if (cidr && cidrContains(cidr, key.slice(cut + 3))) return data;
+      const [outerOf, text] = lastField(range);
+      if (outerOf !== outer) continue;
+      const cidr = parseCidr(text);
+      if (cidr && cidrContains(cidr, last)) return data;
     }
     return undefined;
   }

@@ -42,7 +42,7 @@ function nftablesBed(): Bed {
     dryRun() {
       const made: Transaction[] = [];
       const mode = new NftablesMode(dryRunNftables(nft, (transaction) => made.push(transaction)));
-      return { mode, changes: (plans) => changesOf(made, new Owners(plans)) };
+      return { mode, changes: (plans) => changesOf(made, [...plans]) };
     },
     dump: () => `${nft.dump('ip', tableName)}${nft.dump('ip6', tableName)}`,
     async damage() {

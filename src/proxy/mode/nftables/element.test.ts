@@ -32,7 +32,8 @@ function told(before: ServicePlan | undefined, after: ServicePlan | undefined, w
   const lines: string[] = [];
   changeElements(before, after, {
     gone: (set, key) => lines.push(`- ${set} ${key}`),
-    wanted: (set, key, data) => lines.push(`+ ${set} ${key}${data && `: ${data}`}`),
+    wanted: ({ set, key, data, ranges = [] }) =>
+      lines.push(`+ ${set} ${key}${data && `: ${data}`}${ranges.map((range) => ` ${range}`).join('')}`),
     slot: (set, key, was, is) => lines.push(`slot ${set} ${key}: ${was} → ${is}`),
     share: ({ set, key, data }, step) => lines.push(`${step} ${set} ${key}${data && ` : ${data}`}`),
   });
@@ -80,12 +81,23 @@ describe('the elements of a frontend', () => {
       [
         `services ${at}: goto lb-2`,
         `masquerade-services ${at}: goto masq`,
-        `guarded-services ${at}`,
-        `allowed-sources ${at} . 10.0.0.0/8`,
-        `allowed-sources ${at} . 192.0.2.1`,
-        `allowed-sources ${at} . 2001:db8::1`,
-        `allowed-sources ${at} . 2001:db8::/32`,
+        `source-checks ${at}: goto sources-4ef076f5f17223548ce3f900 10.0.0.0/8 192.0.2.1 2001:db8::1 2001:db8::/32`,
       ],
+    ],
+    [
+      'load balancer IP for some sources, the node that has it among them',
+      { kind: 'load-balancer-ip', sources: ['10.0.0.0/9', '10.96.0.1/32'] },
+      [
+        `services ${at}: goto lb-2`,
+        `masquerade-services ${at}: goto masq`,
+        `source-checks ${at}: goto sources-162bb43216090fe3037c32b7 10.0.0.0/9`,
+        `own-sources ${at} . 10.96.0.1`,
+      ],
+    ],
+    [
+      'load balancer IP for nobody',
+      { kind: 'load-balancer-ip', sources: [] },
+      [`services ${at}: goto lb-2`, `masquerade-services ${at}: goto masq`, `source-checks ${at}: drop`],
     ],
     [
       'node port',

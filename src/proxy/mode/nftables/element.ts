@@ -11,11 +11,14 @@ import {
 } from '../../plan/service-plan.ts';
 import { learningChain, localOffset, type SetName, type SlotSet } from './layout.ts';
 import { type SlottedPlan, type SlottedPort, slotsOf } from './slots.ts';
+import { isOwnSource, sourceListOf } from './source-list.ts';
 
 export interface Element {
   readonly set: SetName;
   readonly key: string;
   readonly data: string;
+  /** What is in the set of the chain that it leads to. */
+  readonly ranges?: readonly string[];
 }
 
 interface Front {
@@ -50,15 +53,15 @@ const recalls: Sets = ['recall-services', 'recall-nodeports'];
 function frontendElements(front: Front, key: string): Element[] {
   const kind = front.frontend.kind === 'node-port' ? 1 : 0;
   const elements: Element[] = [...dispatch(front), ...treatment(front)].map(([sets, data]) => ({ set: sets[kind], key, data }));
-  const { sources } = front.frontend;
-  if (!sources) return elements;
-  // nft and the kernel write a range of one address as the address.
-  const allowed = sources.map((range) => `${key} . ${range.replace(range.includes(':') ? /\/128$/ : /\/32$/, '')}`);
-  return [
-    ...elements,
-    { set: 'guarded-services', key, data: '' },
-    ...allowed.map((k): Element => ({ set: 'allowed-sources', key: k, data: '' })),
-  ];
+  return [...elements, ...checks(front.frontend, key)];
+}
+
+/** Who may come. */
+function* checks(frontend: Frontend, key: string): Generator<Element> {
+  if (!frontend.sources) return;
+  const list = sourceListOf(frontend);
+  yield { set: 'source-checks', key, ...(list ? { data: `goto ${list.name}`, ranges: list.ranges } : { data: 'drop' }) };
+  if (isOwnSource(frontend)) yield { set: 'own-sources', key: `${key} . ${frontend.ip}`, data: '' };
 }
 
 /** To which endpoints, or to which end. */
@@ -123,7 +126,7 @@ function* sharedOf({ protocol, cluster, local, affinitySeconds }: PortPlan): Gen
 export interface ElementChanges {
   gone(set: SetName, key: string): void;
   /** Also of elements that were there with the same data. */
-  wanted(set: SetName, key: string, data: string): void;
+  wanted(element: Element): void;
   /** Another endpoint is in a slot, the first or none any more. */
   slot(set: SlotSet, key: string, before: string | undefined, after: string | undefined): void;
   /** A Service takes (1) or lets go (-1) of an element that others may want too. */
@@ -182,7 +185,7 @@ function changeFront(name: string, before: Front | undefined, after: Front | und
   const now = after ? frontendElements(after, name) : [];
   for (const { set, key } of before ? frontendElements(before, name) : [])
     if (!now.some((e) => e.set === set && e.key === key)) changes.gone(set, key);
-  for (const { set, key, data } of now) changes.wanted(set, key, data);
+  for (const element of now) changes.wanted(element);
   const front = after ?? before;
   if (!front) return;
   const [set, had, has] = [slotSetOf(front.frontend), listsOf(before), listsOf(after)];

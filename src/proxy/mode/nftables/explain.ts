@@ -5,6 +5,7 @@ import type { ServicePlan } from '../../plan/service-plan.ts';
 import type { Explained } from '../view.ts';
 import { countingSets } from './counting.ts';
 import { localOffset, type SetName } from './layout.ts';
+import { asRangesSet, isSourceList } from './source-list.ts';
 
 type Why = string | ((key: string, data: string) => string);
 
@@ -38,8 +39,8 @@ const whySets: Readonly<Record<SetName, Why>> = {
   'nodeport-endpoints': slot,
   'no-endpoint-services': (_, data) => unserved(data),
   'no-endpoint-nodeports': (_, data) => unserved(data),
-  'guarded-services': 'only some sources may come',
-  'allowed-sources': 'these may',
+  'source-checks': (_, data) => (isSourceList(data.slice('goto '.length)) ? 'only some sources may come' : 'nobody may come'),
+  'own-sources': 'of a node that may come the kernel takes the address itself as the source',
   hairpin: 'an endpoint that reaches itself sees the node as its client: it would not answer to itself',
   'masquerade-services': masquerade,
   'masquerade-nodeports': masquerade,
@@ -52,6 +53,7 @@ const whySets: Readonly<Record<SetName, Why>> = {
 
 /** Chains that elements name; those without the Service's name are shared by all that have as many slots. */
 function whyChain(name: string): string | undefined {
+  if (isSourceList(name)) return 'drops who is not among these';
   if (name.startsWith('recall-')) return 'sends a client that is remembered to its endpoint';
   if (name.startsWith('learn-')) return 'remembers the client and its endpoint';
   if (/^(?:nodeport-)?(?:hash-|rr-)?(?:lb|local)-\d+/.test(name)) return 'chooses a slot, and sends the packet to the endpoint in it';
@@ -65,10 +67,15 @@ export function explainTable({ family, name, sets, chains, elements }: Table, pl
   const ofSet = (set: SetDeclaration): Explained[] => {
     if (set.name === 'nodeport-ips' || countingSets.has(set.name)) return [];
     if (set.dynamic) return explain({ op: 'add-set', set }, () => `clients of ${plan.key} and their endpoints`);
-    const why = whySets[set.name as SetName];
-    return [...(elements.get(set.name) ?? [])].flatMap(([key, data]) =>
-      explain({ op: 'add-elements', set, elements: [[key, data]] }, () => (typeof why === 'string' ? why : why(key, data))),
-    );
+    const isRanges = asRangesSet(set.name, { family }) !== undefined;
+    const why = isRanges ? 'these may come' : whySets[set.name as SetName];
+    const declared = isRanges ? explain({ op: 'add-set', set }, () => `the sources that may come to ${plan.key}`) : [];
+    return [
+      ...declared,
+      ...[...(elements.get(set.name) ?? [])].flatMap(([key, data]) =>
+        explain({ op: 'add-elements', set, elements: [[key, data]] }, () => (typeof why === 'string' ? why : why(key, data))),
+      ),
+    ];
   };
   return [
     ...sets.flatMap(ofSet),

@@ -37,7 +37,7 @@ describe('probeParts()', () => {
 
   const lacking: readonly (readonly [words: string, part: RegExp])[] = [
     ['"verdict"', /lacks maps/],
-    ['"interval":true', /nft_set_pipapo/],
+    ['"interval":true', /nft_set_rbtree/],
     ['"type":"nat"', /nft_chain_nat/],
     ['ct state', /nft_ct/],
     ['fib ', /nft_fib_ipv4/],

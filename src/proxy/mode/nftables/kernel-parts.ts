@@ -4,7 +4,6 @@ import type { Chain, Nftables, Op, SetDeclaration, TableFamily } from '../../../
 import { affinitySet, onDemand, setsOf } from './layout.ts';
 
 const trialTable = 'kube-proxy-trial';
-const rangesOf = 'allowed-sources';
 
 type Kernel = Pick<Nftables, 'commit'>;
 
@@ -36,8 +35,8 @@ export function kernelParts(family: TableFamily): readonly Part[] {
   const version = family === 'ip' ? 4 : 6;
   const of = (name: string): Op[] => demanded(name, family);
   return [
-    { name: 'maps of verdicts and endpoints', ops: maps.filter(({ name }) => name !== rangesOf).map(addSet) },
-    { name: 'sets of ranges (nft_set_pipapo, Linux 5.6)', ops: maps.filter(({ name }) => name === rangesOf).map(addSet) },
+    { name: 'maps of verdicts and endpoints', ops: maps.map(addSet) },
+    { name: 'sets of ranges (nft_set_rbtree)', ops: of('sources-trial') },
     { name: 'chains of NAT (nft_chain_nat)', ops: [{ op: 'add-chain', chain: natChain }] },
     { name: 'connection tracking (nft_ct)', ops: [chain('ct', 'ct state new accept')] },
     { name: `types of addresses (nft_fib_ipv${version})`, ops: [chain('fib', 'fib saddr type local accept')] },

@@ -6,7 +6,8 @@ import { formatTimeout } from '../../../linux/nftables/rule.ts';
 import type { Chain, SetDeclaration } from '../../../linux/nftables/table.ts';
 import type { LocalDetector, NodeContext } from '../../plan/node-context.ts';
 import type { Protocol } from '../../plan/service-plan.ts';
-import { connectionRules, countingChains, countingSets, countingSetsOf, dropVerdict, refusalRules } from './counting.ts';
+import { connectionRules, countingChains, countingSets, countingSetsOf, refusalRules } from './counting.ts';
+import { isSourceList, sourceChain } from './source-list.ts';
 
 export const tableName = 'kube-proxy';
 
@@ -34,6 +35,9 @@ export type SlotSet = 'endpoints' | 'nodeport-endpoints';
 
 export const slotSets: ReadonlySet<string> = new Set<SlotSet>(['endpoints', 'nodeport-endpoints']);
 
+/** Looked up after an element of another set has led there: what is in them goes last. */
+export const lateSets: ReadonlySet<string> = new Set<SetName>(['endpoints', 'nodeport-endpoints', 'own-sources']);
+
 export type SetName =
   | SlotSet
   | 'services'
@@ -52,8 +56,8 @@ export type SetName =
   | 'cluster-ips'
   | 'nodeport-ips'
   | 'hairpin'
-  | 'guarded-services'
-  | 'allowed-sources';
+  | 'source-checks'
+  | 'own-sources';
 
 const transports = ['tcp', 'udp', 'sctp'] as const;
 
@@ -87,8 +91,8 @@ export function setsOf(
     { name: 'nodeport-endpoints', typeof: true, key: ['meta l4proto', 'th dport', slot], data: endpoint },
     verdicts('no-endpoint-services', frontend),
     verdicts('no-endpoint-nodeports', nodePort),
-    { name: 'guarded-services', key: frontend },
-    { name: 'allowed-sources', key: [...frontend, address], interval: true },
+    verdicts('source-checks', frontend),
+    { name: 'own-sources', key: [...frontend, address] },
     { name: 'hairpin', key: [address, address] },
     verdicts('masquerade-services', frontend),
     verdicts('masquerade-nodeports', nodePort),
@@ -198,7 +202,7 @@ export function chainsOf(node: NodeContext): Chain[] {
         `${nodePort} vmap @nodeports`,
       ],
     },
-    { name: 'sources', rules: [`${frontend} @guarded-services ${frontend} . ${family} saddr != @allowed-sources ${dropVerdict(node)}`] },
+    { name: 'sources', rules: [`${frontend} vmap @source-checks`] },
     {
       name: 'unserved',
       rules: [
@@ -242,6 +246,8 @@ export interface OnDemand {
   readonly chain: Chain;
   /** That the rules use, and other chains of the Service too. */
   readonly set?: SetDeclaration;
+  /** What is in the set, as long as it is there. */
+  readonly ranges?: readonly string[];
 }
 
 /** Any number will do, as long as it is the same for every rule and every node: one client then has one endpoint wherever it asks. */
@@ -249,9 +255,14 @@ const hashSeed = '0xfa1';
 
 /**
  * The chain that an element names, when it is one of those made on demand: `lb-3`, `nodeport-local-2`, `hash-lb-64`, `rr-lb-3-tcp-80-ns/web`,
- * `recall-ns/web`, `learn-10800-ns/web`.
+ * `recall-ns/web`, `learn-10800-ns/web`, `sources-e3b0c44298fc1c149afbf4c8` (with the ranges of that name).
  */
-export function onDemand(name: string, node: Pick<NodeContext, 'family'>): OnDemand | undefined {
+export function onDemand(
+  name: string,
+  node: Pick<NodeContext, 'family' | 'countsConnections'>,
+  ranges: readonly string[] = [],
+): OnDemand | undefined {
+  if (isSourceList(name)) return { ...sourceChain(name, node), ranges };
   const remembering = /^(?:recall|learn-(\d+))-(.+\/.+)$/.exec(name);
   if (remembering) return affinityChain(name, remembering[1], affinitySet(remembering[2] ?? '', node), node);
   const match = /^(nodeport-)?(hash-|rr-)?(lb|local)-(\d+)(?:-.+\/.+)?$/.exec(name);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create } from '../../../linux/nftables/diff.ts';
+import type { Op } from '../../../linux/nftables/table.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import type { Frontend, ServicePlan } from '../../plan/service-plan.ts';
 import { bareNode as node } from '../../testing/sample-node.ts';
@@ -72,6 +73,49 @@ describe('Ledger', () => {
     assert.deepEqual(await looksAfter(sticky(a(false)), sticky(b(false))), ['tcp : jump learning-tcp']);
     assert.deepEqual(await looksAfter(a(false), sticky(b(false))), ['tcp : jump learning-tcp']);
     assert.deepEqual(await looksAfter(a(false), b(false)), []);
+  });
+
+  test('leads to another list of sources when its set is full, and takes the old one away after that', async () => {
+    const nft = new FakeNftables();
+    const ledger = new Ledger(node);
+    const guarded = (name: string, sources: readonly string[]): ServicePlan => {
+      const [port] = plan(name, `10.96.0.${name.length}`, ['10.244.0.1'], false).ports;
+      assert.ok(port);
+      const frontends = [80, 81].map((at): Frontend => {
+        const target = { inside: 'cluster', outside: 'cluster', masquerade: 'always', sources } as const;
+        return { kind: 'load-balancer-ip', ip: `198.51.100.${name.length}`, port: at, ...target };
+      });
+      return { key: `n/${name}`, rank: name, ports: [{ ...port, frontends }] };
+    };
+    await nft.commit({ family: 'ip', table: tableName, ops: create(ledger.table()) });
+    ledger.settled();
+    const stepsTo = async (...plans: ServicePlan[]): Promise<string[]> => {
+      ledger.update(new Map(plans.map((p) => [p.key, p] as const)));
+      const named = (op: Op): string => `${op.op} ${'set' in op ? (typeof op.set === 'string' ? op.set : op.set.name) : ''}`;
+      const steps = ledger.changes().map((ops) => ops.map((op) => named(op).replace(/-[0-9a-f]{24}/, '')).join(', '));
+      await apply(ledger, nft, ...plans);
+      return steps;
+    };
+    const [few, many] = [['10.0.0.0/8'], Array.from({ length: 300 }, (_, i) => `172.16.${i >> 8}.${i & 255}/32`)];
+    const node80 = [...many, '198.51.100.1/32'];
+    assert.match((await stepsTo(guarded('a', few)))[0] ?? '', /^add-set ranges, add-elements ranges, add-chain /);
+    assert.deepEqual(await stepsTo(guarded('a', many)), [
+      'add-set ranges, add-elements ranges, add-chain ',
+      'delete-elements source-checks, add-elements source-checks',
+      'delete-chain , delete-set ranges',
+    ]);
+    const held = (): string[] => (nft.table('ip', tableName)?.sets ?? []).flatMap(({ name }) => (name.startsWith('ranges-') ? name : []));
+    await stepsTo(guarded('a', many), guarded('bb', many));
+    assert.equal(held().length, 1, 'who has the same list shares it');
+    assert.deepEqual(await stepsTo(guarded('a', node80), guarded('bb', many)), ['add-elements own-sources']);
+    // Somebody may be between the two lookups.
+    assert.deepEqual((await stepsTo(guarded('a', few), guarded('bb', many))).slice(1), [
+      'delete-elements source-checks, add-elements source-checks',
+      'delete-elements own-sources',
+    ]);
+    await stepsTo(guarded('a', []), guarded('bb', []));
+    assert.deepEqual(held(), []);
+    assert.deepEqual([...new Set(nft.table('ip', tableName)?.elements.get('source-checks')?.values())], ['drop']);
   });
 
   test('says nothing of what changed back before it was applied', async () => {

@@ -9,7 +9,7 @@ import type { NodeContext } from '../../plan/node-context.ts';
 import { UseCount } from '../use-count.ts';
 import { dropVerdict } from './counting.ts';
 import { changeElements, type Element, type ElementChanges, SlotElements } from './element.ts';
-import { chainsOf, type OnDemand, onDemand, type SetName, type SlotSet, setsOf, slotSets, tableName } from './layout.ts';
+import { chainsOf, lateSets, type OnDemand, onDemand, type SetName, type SlotSet, setsOf, slotSets, tableName } from './layout.ts';
 import type { SlottedPlan } from './slots.ts';
 
 interface Slot {
@@ -31,9 +31,11 @@ interface SetChanges {
 interface Made {
   readonly chains: Map<string, Chain>;
   readonly sets: Map<string, SetDeclaration>;
+  /** Of sets that rules do not fill. */
+  readonly elements: Map<string, Elements>;
 }
 
-const nothingMade: Made = { chains: new Map(), sets: new Map() };
+const nothingMade: Made = { chains: new Map(), sets: new Map(), elements: new Map() };
 
 export class Ledger {
   readonly #node: NodeContext;
@@ -43,9 +45,9 @@ export class Ledger {
   readonly #wanted = new Map<SetName, Map<string, string>>();
   /** How many Services want an element that they may share. */
   readonly #shares = new Map<string, number>();
-  /** Chains that wanted elements name, and the sets that their rules fill. */
+  /** Chains that wanted elements name, and the sets that their rules fill or look into. */
   readonly #chains = new UseCount();
-  readonly #dynamicSets = new UseCount();
+  readonly #madeSets = new UseCount();
   /** By the data of elements. */
   readonly #made = new Map<string, OnDemand>();
   /** Elements that may differ from what was applied: the value that the kernel has. */
@@ -69,7 +71,7 @@ export class Ledger {
     const taken: Slot[] = [];
     const heeds: ElementChanges = {
       gone: (set, key) => this.#want(set, key, undefined),
-      wanted: (set, key, data) => void wanted.push({ set, key, data: data === 'drop' ? dropVerdict(this.#node) : data }),
+      wanted: (element) => void wanted.push(element.data === 'drop' ? { ...element, data: dropVerdict(this.#node) } : element),
       slot: (set, key, before, after) => {
         if (!this.#wasSettled) return;
         if (after === undefined) this.#noteSlot({ set, key, before, after });
@@ -83,7 +85,7 @@ export class Ledger {
       else this.#plans.delete(owner);
     }
     // Last, since one Service may have what another has just let go.
-    for (const { set, key, data } of wanted) this.#want(set, key, data);
+    for (const { set, key, data, ranges } of wanted) this.#want(set, key, data, ranges);
     for (const slot of taken) this.#noteSlot(slot);
   }
 
@@ -102,7 +104,7 @@ export class Ledger {
     this.#want(set, key, count === 0 ? undefined : data);
   }
 
-  #want(set: SetName, key: string, data: string | undefined): void {
+  #want(set: SetName, key: string, data: string | undefined, ranges?: readonly string[]): void {
     const wanted = this.#wanted.get(set);
     const before = wanted?.get(key);
     if (!wanted || before === data) return;
@@ -114,22 +116,22 @@ export class Ledger {
       if (!dirty.has(key)) dirty.set(key, before);
     }
     this.#use(set, before, -1);
-    this.#use(set, data, 1);
+    this.#use(set, data, 1, ranges);
   }
 
-  #use(set: SetName, data: string | undefined, step: 1 | -1): void {
+  #use(set: SetName, data: string | undefined, step: 1 | -1, ranges?: readonly string[]): void {
     if (data === undefined || this.#declared.get(set)?.data?.[0] !== 'verdict') return;
-    const made = this.#madeFor(data);
+    const made = this.#madeFor(data, ranges);
     if (!made) return;
     this.#chains.use(made.chain.name, step);
-    if (made.set) this.#dynamicSets.use(made.set.name, step);
+    if (made.set) this.#madeSets.use(made.set.name, step);
   }
 
-  #madeFor(data: string): OnDemand | undefined {
+  #madeFor(data: string, ranges: readonly string[] | undefined): OnDemand | undefined {
     const known = this.#made.get(data);
     if (known) return known;
     const verdict = parseVerdict(data);
-    const made = 'chain' in verdict ? onDemand(verdict.chain, this.#node) : undefined;
+    const made = 'chain' in verdict ? onDemand(verdict.chain, this.#node, ranges) : undefined;
     if (made) this.#made.set(data, made);
     return made;
   }
@@ -153,12 +155,16 @@ export class Ledger {
 
   /** Chains and their sets: those that elements are to name, and those that none names any more. */
   #chainChanges(): { readonly first: Op[]; readonly last: Op[] } {
-    const [chainChanges, setChanges] = [this.#chains.changes, this.#dynamicSets.changes];
+    const [chainChanges, setChanges] = [this.#chains.changes, this.#madeSets.changes];
     const isFresh = chainChanges.fresh.length > 0 || setChanges.fresh.length > 0;
-    const { chains, sets } = isFresh ? this.#onDemand() : nothingMade;
+    const { chains, sets, elements } = isFresh ? this.#onDemand() : nothingMade;
+    const fill = (set: SetDeclaration): Op[] => {
+      const inside = [...(elements.get(set.name) ?? [])];
+      return [{ op: 'add-set', set }, ...(inside.length > 0 ? [{ op: 'add-elements', set, elements: inside } as const] : [])];
+    };
     return {
       first: [
-        ...setChanges.fresh.flatMap((name) => sets.get(name) ?? []).map((set): Op => ({ op: 'add-set', set })),
+        ...setChanges.fresh.flatMap((name) => sets.get(name) ?? []).flatMap(fill),
         ...chainChanges.fresh.flatMap((name) => chains.get(name) ?? []).map((chain): Op => ({ op: 'add-chain', chain })),
       ],
       last: [
@@ -174,7 +180,7 @@ export class Ledger {
     const fresh: [string, string][] = [];
     for (const [key, before, now] of this.#dirtyOf(set.name as SetName)) {
       if (now === before) continue;
-      if (before !== undefined) (now === undefined && slotSets.has(set.name) ? goneLater : gone).push(key);
+      if (before !== undefined) (now === undefined && lateSets.has(set.name) ? goneLater : gone).push(key);
       if (now !== undefined) fresh.push([key, now]);
     }
     return {
@@ -195,7 +201,7 @@ export class Ledger {
     this.#dirty.clear();
     this.#dirtySlots.clear();
     this.#chains.settled();
-    this.#dynamicSets.settled();
+    this.#madeSets.settled();
     for (const [data, { chain }] of this.#made) if (!this.#chains.has(chain.name)) this.#made.delete(data);
   }
 
@@ -203,29 +209,32 @@ export class Ledger {
   #onDemand(): Made {
     const chains = new Map<string, Chain>();
     const sets = new Map<string, SetDeclaration>();
-    for (const { chain, set } of this.#made.values()) {
+    const elements = new Map<string, Elements>();
+    for (const { chain, set, ranges } of this.#made.values()) {
       chains.set(chain.name, chain);
       if (set) sets.set(set.name, set);
+      if (set && ranges) elements.set(set.name, new Map(ranges.map((range) => [range, ''] as const)));
     }
-    return { chains, sets };
+    return { chains, sets, elements };
   }
 
   /** All that is wanted, as one table. */
   table(): Table {
-    const { chains, sets } = this.#onDemand();
+    const { chains, sets, elements } = this.#onDemand();
     const byName = (a: { name: string }, b: { name: string }): number => compareNames(a.name, b.name);
     const made = this.#chains.names.flatMap((name) => chains.get(name) ?? []).sort(byName);
-    const dynamic = this.#dynamicSets.names.flatMap((name) => sets.get(name) ?? []).sort(byName);
+    const madeSets = this.#madeSets.names.flatMap((name) => sets.get(name) ?? []).sort(byName);
     const fixed = chainsOf(this.#node);
     const base = fixed.filter((chain) => chain.hook);
     const plain = fixed.filter((chain) => !chain.hook);
     return {
       family: this.#node.family,
       name: tableName,
-      sets: [...this.#declared.values(), ...dynamic],
+      sets: [...this.#declared.values(), ...madeSets],
       chains: [...made, ...plain, ...base],
       elements: new Map<string, Elements>([
         ...this.#wanted,
+        ...madeSets.flatMap(({ name }) => [[name, elements.get(name) ?? new Map<string, string>()] as const]),
         ...[...slotSets].map((set) => [set, new SlotElements(this.#plans, set as SlotSet)] as const),
       ]),
     };

@@ -3,12 +3,11 @@ import { describe, test } from 'node:test';
 import type { Op } from '../../../linux/nftables/table.ts';
 import { planScenario } from '../../testing/scenario.ts';
 import { scenarios } from '../../testing/scenarios.ts';
-import { Owners } from '../owners.ts';
 import { affinitySet, setsOf } from './layout.ts';
 import { changesOf, heldTable } from './view.ts';
 
 const { scenario } = scenarios.find(({ title }) => title === 'web') ?? assert.fail();
-const owners = new Owners(planScenario(scenario).plans.values());
+const plans = [...planScenario(scenario).plans.values()];
 const set = (name: string): ReturnType<typeof setsOf>[number] => setsOf({ family: 'ip' }).find((one) => one.name === name) ?? assert.fail();
 
 describe('changesOf()', () => {
@@ -56,14 +55,14 @@ describe('changesOf()', () => {
   ];
   for (const [op, text, service] of cases)
     test(`names "${text}" by ${service ?? 'nobody'}`, () =>
-      assert.deepEqual(changesOf([{ family: 'ip', table: 'kube-proxy', ops: [op] }], owners), [
+      assert.deepEqual(changesOf([{ family: 'ip', table: 'kube-proxy', ops: [op] }], plans), [
         { text: `nft ${text}`, ...(service === undefined ? {} : { service }) },
       ]));
 
   test('has a line for each rule of a chain', () => {
     const chain = { name: 'a', hook: { type: 'nat', hook: 'output', priority: -100 }, rules: ['drop', 'accept'] } as const;
     assert.deepEqual(
-      changesOf([{ family: 'ip6', table: 't', ops: [{ op: 'add-chain', chain }] }], owners).map(({ text }) => text),
+      changesOf([{ family: 'ip6', table: 't', ops: [{ op: 'add-chain', chain }] }], plans).map(({ text }) => text),
       [
         'nft add chain ip6 t a { type nat hook output priority -100; policy accept; }',
         'nft add rule ip6 t a drop',

@@ -4,6 +4,7 @@ import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import { opCommands, printTable } from '../../../linux/nftables/print.ts';
 import type { KernelTable, Op, Table, TableFamily, Transaction } from '../../../linux/nftables/table.ts';
 import { type RuleStep, trace } from '../../../linux/nftables/trace.ts';
+import type { ServicePlan } from '../../plan/service-plan.ts';
 import { Owners } from '../owners.ts';
 import type { Change, Held, ModeView, Tracer, TraceStep } from '../view.ts';
 import { explainTable } from './explain.ts';
@@ -11,6 +12,7 @@ import { slotsIn } from './held-slots.ts';
 import { dynamicSets, setsOf, tableName } from './layout.ts';
 import { NftablesMode, nftablesAlgorithms } from './nftables-mode.ts';
 import { renderTable } from './render-table.ts';
+import { asRangesSet, ListOwners } from './source-list.ts';
 
 function tracerOf(table: Table, nodeIps: readonly string[]): Tracer {
   const learnt = new Map<string, Map<string, string>>();
@@ -35,30 +37,29 @@ function documentOf({ family, name, sets, chains, elements }: Table): object {
 /** Chains and sets of one Service have its name at their end. */
 const ofOneService = /^(?:recall|learn-\d+|affinity-of|(?:nodeport-)?rr-(?:lb|local)-\d+-\w+-\d+)-(.+\/.+)$/;
 
-function ownerOf(op: Op, command: string, owners: Owners): string | undefined {
-  switch (op.op) {
-    case 'add-elements':
-    case 'delete-elements': {
-      const key = /\{ (.*?)(?: : .*)? \}$/.exec(command)?.[1] ?? '';
-      return op.set.name === 'hairpin' ? owners.ofEndpoint(key.split(' . ')[0] ?? '') : owners.ofKey(key);
-    }
-    case 'add-table':
-    case 'delete-table':
-      return undefined;
-    default: {
-      const name =
-        'chain' in op ? (typeof op.chain === 'string' ? op.chain : op.chain.name) : typeof op.set === 'string' ? op.set : op.set.name;
-      return ofOneService.exec(name)?.[1];
-    }
-  }
+function ownerOf(op: Op, command: string, owners: Owners, lists: ListOwners): string | undefined {
+  const name = nameOf(op);
+  const owner = name === undefined ? undefined : lists.of(name);
+  if (name === undefined || owner !== undefined) return owner;
+  if (op.op !== 'add-elements' && op.op !== 'delete-elements') return ofOneService.exec(name)?.[1];
+  const key = /\{ (.*?)(?: : .*)? \}$/.exec(command)?.[1] ?? '';
+  return name === 'hairpin' ? owners.ofEndpoint(key.split(' . ')[0] ?? '') : owners.ofKey(key);
+}
+
+/** Of the chain or the set that it is about. */
+function nameOf(op: Op): string | undefined {
+  if ('chain' in op) return typeof op.chain === 'string' ? op.chain : op.chain.name;
+  if ('set' in op) return typeof op.set === 'string' ? op.set : op.set.name;
+  return undefined;
 }
 
 /** The commands of transactions, each with whose it is. */
-export function changesOf(transactions: readonly Transaction[], owners: Owners): Change[] {
+export function changesOf(transactions: readonly Transaction[], plans: readonly ServicePlan[]): Change[] {
+  const [owners, lists] = [new Owners(plans), new ListOwners(plans)];
   return transactions.flatMap(({ family, table, ops }) =>
     ops.flatMap((op) =>
       opCommands(op, family, table).map((command): Change => {
-        const service = ownerOf(op, command, owners);
+        const service = ownerOf(op, command, owners, lists);
         return { text: `nft ${command}`, ...(service === undefined ? {} : { service }) };
       }),
     ),
@@ -76,7 +77,8 @@ export function heldTable({ family, chains, sets }: KernelTable): { table: Table
     }),
   }));
   const elements = new Map([...sets].map(([name, set]) => [name, set.elements]));
-  return { table: { family, name: tableName, sets: setsOf({ family }), chains: read, elements }, unread };
+  const ranges = [...sets.keys()].flatMap((name) => asRangesSet(name, { family }) ?? []);
+  return { table: { family, name: tableName, sets: [...setsOf({ family }), ...ranges], chains: read, elements }, unread };
 }
 
 export const view: ModeView = {
@@ -99,7 +101,7 @@ export const view: ModeView = {
       dryRun(nft, (transaction) => transactions.push(transaction)),
       { ...(options.clock ? { clock: options.clock } : {}), closes: true },
     );
-    return { mode, changes: (plans) => changesOf(transactions, new Owners(plans)) };
+    return { mode, changes: (plans) => changesOf(transactions, [...plans]) };
   },
   async read(family: TableFamily): Promise<Held | undefined> {
     using nft = new KernelNftables();
