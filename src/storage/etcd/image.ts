@@ -6,7 +6,7 @@ import type { EtcdSettings } from './address.ts';
 import { compactTo } from './compactor.ts';
 import { Endpoints } from './endpoints.ts';
 import { failed } from './etcd-error.ts';
-import { filling, isHalfFilled, refuseHalfFilled } from './filling.ts';
+import { Filling, refuseHalfFilled } from './filling.ts';
 import type { KeyRange, KeySpace } from './key-space.ts';
 import { LeaseBuckets } from './lease-buckets.ts';
 import type { Message } from './messages.ts';
@@ -32,11 +32,6 @@ async function connect({ endpoints: urls, tls, shown }: EtcdSettings): Promise<E
     endpoints.close();
     throw failed('use', shown, err);
   }
-}
-
-/** Every key of the store. */
-function whole(space: KeySpace): KeyRange {
-  return space.range('/registry/', '/registry0');
 }
 
 async function look(
@@ -65,7 +60,7 @@ export async function readEtcdImage(settings: EtcdSettings): Promise<StoreImage>
   const endpoints = await connect(settings);
   try {
     await refuseHalfFilled(endpoints, space, shown);
-    const { revision, id } = await look(endpoints, whole(space));
+    const { revision, id } = await look(endpoints, space.whole);
     const keys = await keysAt(endpoints, space, revision);
     return {
       engine: 'etcd',
@@ -90,7 +85,7 @@ export async function readEtcdImage(settings: EtcdSettings): Promise<StoreImage>
 /** Without their values, in the order of their revisions. */
 async function keysAt(endpoints: Endpoints, space: KeySpace, revision: number): Promise<readonly Message<'KeyValue'>[]> {
   const found: Message<'KeyValue'>[] = [];
-  let { key, rangeEnd } = whole(space);
+  let { key, rangeEnd } = space.whole;
   for (;;) {
     const { response } = await endpoints.call('Range', { key, rangeEnd, revision, limit: pageKeys, keysOnly: true });
     found.push(...response.kvs);
@@ -121,7 +116,7 @@ async function isUnchanged(
   then: readonly Message<'KeyValue'>[],
   revision: number,
 ): Promise<boolean> {
-  const now = await keysAt(endpoints, space, (await look(endpoints, whole(space))).revision);
+  const now = await keysAt(endpoints, space, (await look(endpoints, space.whole)).revision);
   const lasting = (keys: readonly Message<'KeyValue'>[]): number => keys.filter(({ lease }) => lease === 0).length;
   return (now.at(-1)?.modRevision ?? 0) <= revision && lasting(now) === lasting(then);
 }
@@ -154,7 +149,7 @@ class Expiry {
 /**
  * Fills an etcd that holds nothing under the prefix. Revisions are etcd's own: its revision is raised first, so that every record gets one above
  * `revision`, in the order of their old ones; all before counts as compacted. After a failure the records are removed again. What a try that was
- * killed has left, no server takes, and the next one removes.
+ * killed has left, no server takes, and the next one removes; one that still goes on is ended by that.
  */
 export async function fillEtcd(
   settings: EtcdSettings,
@@ -164,41 +159,31 @@ export async function fillEtcd(
 ): Promise<Filled> {
   const { space, shown } = settings;
   const endpoints = await connect(settings);
-  const range = whole(space);
   try {
-    if (await isHalfFilled(endpoints, space)) await remove(endpoints, space);
-    const there = await look(endpoints, range);
-    if (there.count > 0)
-      throw new KnownError('STORE_NOT_EMPTY', `Cannot fill store "${shown}": it holds ${there.count} records already`, {
-        hint: `Give another prefix (?prefix=/NAME), or remove what is there: etcdctl del --prefix ${range.key}`,
+    const filling = new Filling(endpoints, space, shown);
+    if (!(await filling.take())) {
+      const { count } = await look(endpoints, space.whole);
+      throw new KnownError('STORE_NOT_EMPTY', `Cannot fill store "${shown}": it holds ${count} records already`, {
+        hint: `Give another prefix (?prefix=/NAME), or remove what is there: etcdctl del --prefix ${space.whole.key}`,
       });
-    mustReach(there.revision, revision, shown);
+    }
     try {
-      await raise(endpoints, space, there.revision, revision, signal);
-      await writeRecords(endpoints, space, image);
-      await compactTo(endpoints, (await look(endpoints, range)).revision);
+      const there = await look(endpoints, space.whole);
+      mustReach(there.revision, revision, shown);
+      await raise(endpoints, filling, there.revision, revision, signal);
+      await writeRecords(endpoints, filling, space, image);
+      await compactTo(endpoints, (await look(endpoints, space.whole)).revision);
+      return { revision: await filling.finish(), keepsRevisions: false };
     } catch (err) {
-      await remove(endpoints, space);
+      // Where that fails, too, the mark keeps servers away.
+      await filling.undo().catch(() => {});
       throw err;
     }
-    return { revision: await putFence(endpoints, space, new Uint8Array()), keepsRevisions: false };
   } catch (err) {
     throw failed('fill', shown, err);
   } finally {
     endpoints.close();
   }
-}
-
-/** All records, and the mark with them. */
-async function remove(endpoints: Endpoints, space: KeySpace): Promise<void> {
-  const ranges = [whole(space), { key: space.fence }];
-  await endpoints.call('Txn', { success: ranges.map((range) => ({ requestDeleteRange: range })) });
-}
-
-/** Gives the revision of the write. */
-async function putFence(endpoints: Endpoints, space: KeySpace, value: Uint8Array): Promise<number> {
-  const { response } = await endpoints.call('Txn', { success: [{ requestPut: { key: space.fence, value } }] });
-  return response.header!.revision;
 }
 
 /** Throws BAD_CONFIG when so many writes would take too long. */
@@ -212,14 +197,13 @@ function mustReach(from: number, to: number, shown: string): void {
     });
 }
 
-/** Marks it as half filled, and raises etcd's revision from one to another by writes of that mark. */
-async function raise(endpoints: Endpoints, space: KeySpace, from: number, to: number, signal: AbortSignal | undefined): Promise<void> {
-  await putFence(endpoints, space, filling);
+/** Raises etcd's revision from one to another by writes of the mark. */
+async function raise(endpoints: Endpoints, filling: Filling, from: number, to: number, signal: AbortSignal | undefined): Promise<void> {
   let compacted = from;
-  for (let at = from + 1; at < to; ) {
+  for (let at = from; at < to; ) {
     signal?.throwIfAborted();
     const count = Math.min(fillersAtOnce, to - at);
-    await Promise.all(Array.from({ length: count }, () => putFence(endpoints, space, filling)));
+    await Promise.all(Array.from({ length: count }, () => filling.raise()));
     at += count;
     if (at - compacted < compactEvery) continue;
     await compactTo(endpoints, at);
@@ -227,12 +211,12 @@ async function raise(endpoints: Endpoints, space: KeySpace, from: number, to: nu
   }
 }
 
-async function writeRecords(endpoints: Endpoints, space: KeySpace, image: StoreImage): Promise<void> {
+async function writeRecords(endpoints: Endpoints, filling: Filling, space: KeySpace, image: StoreImage): Promise<void> {
   const leases = new LeaseBuckets(endpoints, systemClock);
   let batch: { readonly requestPut: { readonly key: string; readonly value: Uint8Array; readonly lease: number } }[] = [];
   let bytes = 0;
   async function flush(): Promise<void> {
-    if (batch.length > 0) await endpoints.call('Txn', { success: batch });
+    if (batch.length > 0) await filling.write(batch);
     batch = [];
     bytes = 0;
   }

@@ -10,6 +10,7 @@ describe('KeySpace', () => {
     assert.equal(usual.toEtcd('/registry/pods/a'), '/registry/pods/a');
     assert.equal(moved.toEtcd('/registry/pods/a'), '/k8s/one/pods/a');
     assert.equal(moved.fromEtcd('/k8s/one/pods/a'), '/registry/pods/a');
+    assert.deepEqual(moved.whole, { key: '/k8s/one/', rangeEnd: '/k8s/one0' });
     assert.deepEqual(moved.range('/registry/', '/registry0'), { key: '/k8s/one/', rangeEnd: '/k8s/one0' });
   });
 
@@ -20,9 +21,11 @@ describe('KeySpace', () => {
 
   test('has its fence right before its keys, so that a watch of all takes it in and nothing else', () => {
     const all = usual.range('/registry/', '/registry0');
+    assert.deepEqual(usual.whole, all);
     assert.ok(usual.isWhole(all));
     assert.ok(!usual.isWhole(usual.range('/registry/pods/', '/registry/pods0')));
     assert.deepEqual(usual.withFence(all), { key: '/registry.fairlead', rangeEnd: '/registry0' });
+    assert.ok(usual.mark < usual.fence, 'which no watch with the fence takes in');
     assert.deepEqual(usual.withFence({ key: '/a', rangeEnd: '/b' }), { key: '/a', rangeEnd: '/registry.fairlead\0' });
     assert.deepEqual(usual.withFence({ key: '/a', rangeEnd: '/z' }), { key: '/a', rangeEnd: '/z' });
   });

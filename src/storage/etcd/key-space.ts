@@ -25,6 +25,16 @@ export class KeySpace {
     return `${this.#to}.fairlead`;
   }
 
+  /** The key of the mark of a store that is being filled. It lies before the fence, so no watch is told of it. */
+  get mark(): string {
+    return `${this.#to}.copying`;
+  }
+
+  /** Every key of the store. */
+  get whole(): KeyRange {
+    return { key: `${this.#to}/`, rangeEnd: `${this.#to}0` };
+  }
+
   toEtcd(key: string): string {
     return key.startsWith(this.#from) ? `${this.#to}${key.slice(this.#from.length)}` : key;
   }

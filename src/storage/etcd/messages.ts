@@ -5,8 +5,8 @@ import type { Input, MessageOf } from '../../api/codec/message-type.ts';
 const messageTable = {
   CompactionRequest: 'revision:1:int64',
   CompactionResponse: 'header:1:ResponseHeader',
-  /** Whether the key's version (target 0) or modRevision (target 2) is the one given. */
-  Compare: 'result:1:int32 target:2:int32 key:3:string version:4:int64 modRevision:6:int64',
+  /** Whether the version (target 0), modRevision (target 2) or value (target 3) of each key of the range is the one given; 0 where there is none. */
+  Compare: 'result:1:int32 target:2:int32 key:3:string version:4:int64 modRevision:6:int64 value:7:bytes rangeEnd:64:string',
   DeleteRangeRequest: 'key:1:string rangeEnd:2:string prevKv:3:bool',
   DeleteRangeResponse: 'header:1:ResponseHeader deleted:2:int64 prevKvs:3:[]KeyValue',
   /** Type 0 is a put, 1 a deletion. */

@@ -4,15 +4,13 @@ import { isKnownError, KnownError } from '../../errors/known-error.ts';
 import { silentLog } from '../../observability/log.ts';
 import type { Filled, ImageRecord, StoreImage } from '../image.ts';
 import type { RedisSettings } from './address.ts';
+import { batchRecords, Filling } from './filling.ts';
 import { Greeter } from './greeter.ts';
-import { filling, keys } from './library.ts';
+import { keys } from './library.ts';
 import { encodeRecord, idBytes } from './record.ts';
 import { failed } from './redis-error.ts';
 import { openRedisStore } from './redis-store.ts';
 import { Session } from './session.ts';
-
-/** Records that are sent at once. */
-const batchRecords = 256;
 
 /** All records are read into memory, where Redis has them, too. */
 export async function readRedisImage(settings: RedisSettings): Promise<StoreImage> {
@@ -48,22 +46,25 @@ async function readRest({ reads }: Session): Promise<{ readonly id: string; read
 
 /**
  * Fills a Redis that holds nothing. Every revision is kept. Until it is done the data bear another format than servers take, and the next try
- * begins by removing them.
+ * begins by removing them, which ends one that still goes on.
  */
 export async function fillRedis(settings: RedisSettings, image: StoreImage, revision: number): Promise<Filled> {
   const session = await Session.open(settings);
   try {
-    await removeHalf(session);
-    await new Greeter(settings, silentLog).greet(session, undefined);
-    if (Number(await session.writes.hget(keys.meta, 'revision')) > 0)
+    const store = new Filling(session.writes, settings.shown);
+    await store.removeHalf();
+    await new Greeter(settings, silentLog).greet(session, undefined).catch(async (err: unknown) => {
+      await store.refuseOther();
+      throw err;
+    });
+    if (!(await store.take()))
       throw new KnownError('STORE_NOT_EMPTY', `Cannot fill store "${settings.shown}": it holds a cluster already`, {
         hint: 'Give another database of this Redis (redis://HOST/1), or empty this one: redis-cli -n DATABASE FLUSHDB',
       });
-    await session.writes.hset(keys.meta, 'format', filling);
     const id = randomBytes(idBytes);
-    await writeRecords(session, image, id);
+    await writeRecords(store, image, id);
     const at = String(revision);
-    await session.writes.hset(keys.meta, { revision: at, compacted: at, forgotten: at, last: id, format: '1' });
+    await store.finish({ revision: at, compacted: at, forgotten: at, last: id });
     await session.confirm(session.writes);
     return { revision, keepsRevisions: true };
   } catch (err) {
@@ -73,32 +74,19 @@ export async function fillRedis(settings: RedisSettings, image: StoreImage, revi
   }
 }
 
-async function writeRecords({ writes }: Session, image: StoreImage, id: Buffer): Promise<void> {
+async function writeRecords(store: Filling, image: StoreImage, id: Buffer): Promise<void> {
   let batch: ImageRecord[] = [];
   async function flush(): Promise<void> {
-    const pipeline = writes.pipeline();
-    for (const record of batch) {
-      pipeline.set(keys.record(record.key), encodeRecord(record, id)).zadd(keys.index, '0', record.key);
-      if (record.expiresAt !== undefined) pipeline.zadd(keys.expiry, String(record.expiresAt), record.key);
-    }
-    for (const [err] of (await pipeline.exec()) ?? []) if (err) throw err;
+    const records = batch;
     batch = [];
+    if (records.length === 0) return;
+    await store.write((all) => {
+      for (const record of records) {
+        all.set(keys.record(record.key), encodeRecord(record, id)).zadd(keys.index, '0', record.key);
+        if (record.expiresAt !== undefined) all.zadd(keys.expiry, String(record.expiresAt), record.key);
+      }
+    });
   }
   for await (const record of image.records()) if (batch.push(record) >= batchRecords) await flush();
   await flush();
-}
-
-/** What an earlier try has left. */
-async function removeHalf({ writes }: Session): Promise<void> {
-  if ((await writes.hget(keys.meta, 'format')) !== filling) return;
-  for (;;) {
-    const names = await writes.zrange(keys.index, '0', String(batchRecords - 1));
-    if (names.length === 0) break;
-    await writes
-      .pipeline()
-      .del(...names.map((name) => keys.record(name)))
-      .zrem(keys.index, ...names)
-      .exec();
-  }
-  await writes.del(keys.meta, keys.index, keys.expiry, keys.log, keys.recent);
 }

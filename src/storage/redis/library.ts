@@ -9,7 +9,7 @@ import { headerBytes, idBytes } from './record.ts';
 const prefix = '{fairlead}';
 
 interface Keys {
-  /** A hash: id, cluster, format, revision, last (the id of the newest write), compacted, forgotten, run (the Redis process that was met last). */
+  /** A hash: id, cluster, format, revision, last (the id of the newest write), compacted, forgotten, run (the Redis process that was met last), filler (who fills it). */
   readonly meta: string;
   /** Every key with score 0: a sorted set is in the order of its bytes then. */
   readonly index: string;

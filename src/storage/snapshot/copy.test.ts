@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
-import { isKnownError } from '../../errors/known-error.ts';
+import { isKnownError, type KnownError } from '../../errors/known-error.ts';
+import type { StoreImage } from '../image.ts';
 import { fillStore, openImage, openStore } from '../open.ts';
 import { openSqliteStore } from '../sqlite/sqlite-store.ts';
 import type { Store, StoredRecord } from '../store.ts';
 import { TestEtcd } from '../testing/etcd.ts';
-import { bytes, take } from '../testing/events.ts';
+import { bytes, take, text } from '../testing/events.ts';
 import { TestRedis } from '../testing/redis.ts';
 import { copyStore } from './copy.ts';
 
@@ -49,6 +50,33 @@ async function fillByHand(url: string): Promise<void> {
   for (let n = 20; n < 60; n++) await store.delete(key(n));
   await store.put(key(200), new Uint8Array(300_000).fill(7));
   await store.put(key(201), bytes('gone soon'), { ttlSeconds: 5_000 });
+}
+
+async function filledByHand(): Promise<string> {
+  const url = fresh.sqlite();
+  await fillByHand(url);
+  return url;
+}
+
+/** An image of 1,200 records, all with one value, that gives a half and waits; with an error it ends there. */
+function pausing(value: string) {
+  const [half, more] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const image: StoreImage = {
+    engine: 'sqlite',
+    cluster: '',
+    revision: 1_200,
+    async *records() {
+      for (let n = 1; n <= 1_200; n++) {
+        yield { key: key(n), value: bytes(value), createRevision: n, modRevision: n, expiresAt: undefined };
+        if (n !== 600) continue;
+        half.resolve();
+        await more.promise;
+      }
+    },
+    isCurrent: async () => true,
+    async [Symbol.asyncDispose]() {},
+  };
+  return { image, isHalf: half.promise, goOn: (err?: Error) => (err ? more.reject(err) : more.resolve()) };
 }
 
 async function everything(store: Store): Promise<readonly StoredRecord[]> {
@@ -263,6 +291,66 @@ describe('fairlead store copy', () => {
       await using target = await openStore(to, {});
       assert.equal((await everything(target)).length, 112);
     });
+
+  for (const kind of ['redis', 'etcd'] as const)
+    for (const state of ['has ended', 'is under way'] as const)
+      test(`to ${kind} is told that another one, which ${state}, has taken the store over, and writes and removes nothing there`, async () => {
+        const to = fresh[kind]();
+        const first = pausing('first');
+        const filledFirst = fillStore(to, first.image, 1);
+        await first.isHalf;
+        const second = pausing('second');
+        const filledSecond = fillStore(to, second.image, 1);
+        await second.isHalf;
+        if (state === 'has ended') {
+          second.goOn();
+          await filledSecond;
+        }
+        first.goOn();
+        await assert.rejects(filledFirst, { code: 'STORE_IN_USE', message: /another copy or restore has taken it over$/ });
+        second.goOn();
+        await filledSecond;
+        await using target = await openStore(to, {});
+        assert.deepEqual(new Set((await everything(target)).map((record) => text(record.value))), new Set(['second']));
+        assert.equal((await everything(target)).length, 1_200);
+      });
+
+  for (const kind of ['redis', 'etcd'] as const)
+    test(`to ${kind} that fails after another one has taken the store over removes nothing of that one`, async () => {
+      const to = fresh[kind]();
+      const first = pausing('first');
+      const filledFirst = fillStore(to, first.image, 1);
+      await first.isHalf;
+      await copyStore(await filledByHand(), to, () => {});
+      first.goOn(new Error('the network is gone'));
+      await assert.rejects(filledFirst, /the network is gone/);
+      await using target = await openStore(to, {});
+      assert.equal((await everything(target)).length, 112);
+    });
+
+  for (const kind of ['sqlite', 'redis', 'etcd'] as const)
+    test(`to ${kind} that begins at the same moment as another one: one of them fills it, the other one is refused`, async () => {
+      const to = fresh[kind]();
+      await using image = await openImage(await filledByHand(), { closed: true });
+      const results = await Promise.allSettled([1, 2, 3].map(() => fillStore(to, image, kind === 'etcd' ? 1 : image.revision)));
+      const refusals = results.flatMap((result) => (result.status === 'rejected' ? [(result.reason as KnownError).code] : []));
+      assert.equal(refusals.length, 2, String(refusals));
+      for (const code of refusals) assert.match(code, /^STORE_(IN_USE|NOT_EMPTY)$/);
+      await using target = await openStore(to, {});
+      assert.equal((await everything(target)).length, 112);
+    });
+
+  test('to SQLite beside another one is refused', async () => {
+    const to = fresh.sqlite();
+    const first = pausing('first');
+    const filledFirst = fillStore(to, first.image, 1);
+    await first.isHalf;
+    await assert.rejects(fillStore(to, pausing('second').image, 1), { code: 'STORE_IN_USE' });
+    first.goOn();
+    await filledFirst;
+    await using target = await openStore(to, {});
+    assert.equal((await everything(target)).length, 1_200);
+  });
 
   test('that was interrupted leaves a Redis that no server takes, and that the next copy fills', async () => {
     const [from, to] = [fresh.sqlite(), fresh.redis()];
