@@ -1,4 +1,5 @@
 /** A node on which a proxy serves the same Services in whatever mode, and what its kernel holds of it. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { endpointSlices, services } from '../../../src/api/resource-types.ts';
 import type { Exec } from '../../../src/linux/exec.ts';
 import { comparable } from '../../../src/linux/iptables/testing/kernel-in.ts';
@@ -27,6 +28,15 @@ const traces: Readonly<Record<string, string>> = {
 /** What an API server fills in, and kube-proxy relies on. */
 const defaults = { ipFamilies: ['IPv4'], sessionAffinity: 'None', internalTrafficPolicy: 'Cluster', externalTrafficPolicy: 'Cluster' };
 
+function sliceOf(name: string, ips: readonly string[]): object {
+  return {
+    metadata: { name: `${name}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': name } },
+    addressType: 'IPv4',
+    ports: [{ name: '', port: name === 'echo' ? echoPort : 8080, protocol: 'TCP' }],
+    endpoints: ips.map((ip) => ({ addresses: [ip], nodeName: 'node2' })),
+  };
+}
+
 /** Runs programs in a namespace, where this process is slow at it. */
 export type ShellIn = (namespace: string) => Exec;
 
@@ -54,13 +64,33 @@ export class ProgramNode implements AsyncDisposable {
 
   /** Makes these the endpoints of both Services. */
   serve(ips: readonly string[]): void {
-    const slice = (name: string, port: number): object => ({
-      metadata: { name: `${name}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': name } },
-      addressType: 'IPv4',
-      ports: [{ name: '', port, protocol: 'TCP' }],
-      endpoints: ips.map((ip) => ({ addresses: [ip], nodeName: 'node2' })),
+    this.program.api.replace(endpointSlices, [sliceOf('web', ips), sliceOf('echo', ips)]);
+  }
+
+  /** Meanwhile a thousand endpoints a second change, all of which can serve: every other change is of `web` or `echo`, the rest of forty other Services. */
+  async whileEndpointsChange(work: () => Promise<void>): Promise<void> {
+    const { api } = this.program;
+    const others = Array.from({ length: 40 }, (_, i) => ({ name: `other-${i}`, clusterIP: `10.96.1.${i}` }));
+    for (const { name, clusterIP } of others) {
+      const spec = { ...defaults, type: 'ClusterIP', clusterIP, clusterIPs: [clusterIP], ports: [{ port: 80, protocol: 'TCP' }] };
+      api.put(services, { metadata: { name, namespace: 'default' }, spec });
+    }
+    let isDone = false;
+    const done = work().finally(() => {
+      isDone = true;
     });
-    this.program.api.replace(endpointSlices, [slice('web', 8080), slice('echo', echoPort)]);
+    const choices = [endpoints, [endpoints[0]], endpoints.slice(1), [endpoints[2], endpoints[0]]];
+    const turns = new Map<string, number>();
+    const begun = performance.now();
+    for (let changes = 0; !isDone; await sleep(2))
+      for (const due = performance.now() - begun; changes < due; changes++) {
+        const half = changes >> 1;
+        const name = changes % 2 === 0 ? (['echo', 'web'][half % 2] ?? '') : (others[half % others.length]?.name ?? '');
+        const turn = turns.get(name) ?? 0;
+        turns.set(name, turn + 1);
+        api.put(endpointSlices, sliceOf(name, choices[turn % choices.length] ?? []));
+      }
+    await done;
   }
 
   /** Waits until `web` is served at both of its addresses. */

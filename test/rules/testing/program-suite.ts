@@ -91,6 +91,30 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
         await traffic.goesOn();
       });
 
+    for (const mode of modes.filter((mode) => mode !== 'userspace'))
+      test(`${mode}: nobody notices kills while a thousand endpoints a second change`, async () => {
+        await using node = await ProgramNode.create(topology, shellIn);
+        const { program } = node;
+        await program.configure(`mode: ${mode}\n${mode}: { minSyncPeriod: 1ms }\n`);
+        const run = (): void => program.run(`--config=${program.configuration}`, '--hostname-override=node1');
+        run();
+        await node.untilIn(mode);
+        await using traffic = await node.traffic();
+        await node.whileEndpointsChange(async () => {
+          for (let kills = 0; kills < 3; kills++) {
+            await traffic.goesOn();
+            await program.stop('SIGKILL');
+            await traffic.goesOn(`After kill ${kills + 1}: `);
+            run();
+            await node.untilIn(mode);
+          }
+          await traffic.goesOn();
+        });
+        node.serve([endpoints[1]]);
+        await node.untilServedBy(endpoints[1]);
+        await traffic.goesOn();
+      });
+
     test('goes from each mode to each other, and leaves nothing of the one', async () => {
       await using node = await ProgramNode.create(topology, shellIn);
       const { program } = node;
