@@ -118,6 +118,17 @@ test('packages stay in the folder that they were chosen for', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('mode ipvs speaks netlink: a node needs neither ipvsadm nor ipset for it', () => {
+  const speaks = /^(?:linux\/(?:netlink|ipvs|ipset)|proxy\/mode\/ipvs)\/(?!testing\/)(?!.*\.test\.ts$)/;
+  const found = files.filter((file) => speaks.test(file));
+  assert.ok(found.length > 20, 'the folders are there');
+  const wrong = found.flatMap(importsOf).filter(({ target }) => target === 'linux/exec.ts');
+  assert.deepEqual(
+    wrong.map(({ file }) => file),
+    [],
+  );
+});
+
 test('every folder says what it is', () => {
   const folders = new Set(files.map((f) => f.split('/')[0] ?? ''));
   const silent = [...folders].filter((folder) => {
