@@ -104,6 +104,21 @@ describe('nodes that change their backend one after the other', { skip: cannotMa
     assert.match(await net.ip('a', 'link show cni0'), /mtu 1450/);
   });
 
+  test('a node that is told under another address changes to host-gw too, and learns of a new node', async () => {
+    cluster.annotate('b', { 'flannel.alpha.coreos.com/public-ip-overwrite': '203.0.113.7' });
+    await eventually('b tells it', () => cluster.told('b', 'public-ip') === '203.0.113.7');
+    for (const name of names) cluster.use(name, { Type: 'host-gw' });
+    for (const name of names) await eventually(`${name} says so`, () => saysSo(name, { Type: 'host-gw' }));
+    assert.equal(cluster.told('b', 'public-ip'), addresses.b);
+    await eventually('all pairs reach each other', meetAll);
+    assert.ok(cluster.warnings.some((text) => text.includes('in place of 203.0.113.7')));
+    cluster.claim('new', '10.244.9.0/24', '192.168.120.19', null);
+    cluster.tell();
+    await eventually('b has a route to it', async () => assert.match(await routesOf('b'), /10\.244\.9\.0\/24 via 192\.168\.120\.19/));
+    cluster.remove('new');
+    cluster.annotate('b', { 'flannel.alpha.coreos.com/public-ip-overwrite': '' });
+  });
+
   test('to another VNI: by plain routes where the two differ', async () => {
     await changeOver({ Type: 'vxlan', VNI: 7 }, ['c', 'b', 'a']);
     await eventually('flannel.7 alone is there', async () =>

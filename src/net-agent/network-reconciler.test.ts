@@ -256,6 +256,16 @@ describe('NetworkReconciler', () => {
       assert.equal(bench.annotation('public-ip'), told);
     });
 
+  test("tells the link's own address where host-gw needs it, whatever the Node asks for, and says so once", async () => {
+    const bench = new Bench({}, 'host-gw');
+    bench.annotate({ [`${prefix}public-ip-overwrite`]: '203.0.113.2' });
+    for (let pass = 0; pass < 2; pass++) await bench.reconciler.reconcile();
+    assert.equal(bench.annotation('public-ip'), '192.168.120.11');
+    const said = bench.said.filter((text) => text.includes('203.0.113.2'));
+    assert.deepEqual(said.length, 1);
+    assert.match(said[0] ?? '', /192\.168\.120\.11 of link "eth0" in place of 203\.0\.113\.2, as host-gw needs/);
+  });
+
   test('refuses a range that is not inside the network', async () => {
     const bench = new Bench({ networks: openNetConf({ Network: '10.9.0.0/16', Backend: { Type: 'vxlan' } }).networks });
     await assert.rejects(

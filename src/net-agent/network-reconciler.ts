@@ -161,7 +161,7 @@ export class NetworkReconciler {
     refusals: Map<string, string>,
   ): Promise<Side> {
     const { family } = network;
-    const own = await this.#own(node, { network, podCidr, backend }, links);
+    const own = await this.#own(node, { network, podCidr, backend }, links, refusals);
     const { peers, foreign, refused } = readPeers(all, network, backend, own);
     for (const [name, why] of refused) refusals.set(`${name} ${family}`, `Left out node "${name}": ${why}`);
     const isMixed = foreign.length > 0;
@@ -185,7 +185,12 @@ export class NetworkReconciler {
   }
 
   /** This node as the others shall see it. */
-  async #own(node: Node, { network, podCidr, backend }: SideBasis, links: readonly KernelLink[]): Promise<OwnSide> {
+  async #own(
+    node: Node,
+    { network, podCidr, backend }: SideBasis,
+    links: readonly KernelLink[],
+    refusals: Map<string, string>,
+  ): Promise<OwnSide> {
     const { kernel, randomMac } = this.#tools;
     const { nodeName, underlay: wish = {}, apiServer } = this.#options;
     const { family } = network;
@@ -193,7 +198,13 @@ export class NetworkReconciler {
     const underlay = (await chooseUnderlay(wish, node, apiServer, ours)) ?? noUnderlay(wish, ours, family);
     const range = rangeInside(podCidr, network);
     const wished = [wish.publicIp, wish.publicIpv6].find((ip) => ip !== undefined && familyOf(ip) === family);
-    const publicIp = publicIpOverwrite(node, family) ?? wished ?? underlay.ip;
+    const outer = publicIpOverwrite(node, family) ?? wished ?? underlay.ip;
+    const publicIp = backend.needsLinkAddress ? underlay.ip : outer;
+    if (publicIp !== outer)
+      refusals.set(
+        ` ${family} public-ip`,
+        `Tell other nodes ${publicIp} of link "${underlay.name}" in place of ${outer}, as ${backend.type} needs: only nodes on that link get here, others by "vxlan"`,
+      );
     const told = this.#data.get(family) ?? backendDataOf(node, family);
     const data = backend.leaseData({ family, told, links, publicIp, underlay, randomMac });
     this.#data.set(family, data);

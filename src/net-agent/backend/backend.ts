@@ -41,6 +41,8 @@ export interface BackendPlan extends Omit<DesiredNetwork, 'family'> {
 export interface Backend<Data = unknown> {
   /** Flannel's name for it: `Backend.Type` of net-conf.json, and in the annotation backend-type. */
   readonly type: string;
+  /** Whether others send to the address of a node's own link, whatever it would rather have them use. */
+  readonly needsLinkAddress?: true;
   /** What this node tells. What it told before stays true where that can be, so that the others' entries stay right. Throws BAD_CONFIG. */
   leaseData(own: OwnNode): Data;
   /** Looks whether packets can be sent to another node. */

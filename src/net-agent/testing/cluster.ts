@@ -98,6 +98,11 @@ export class NetCluster {
     this.nodes.set(name, { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDR } });
   }
 
+  /** As "kubectl annotate node --overwrite" does. */
+  annotate(name: string, annotations: Readonly<Record<string, string>>): void {
+    this.#patch(name, { metadata: { name, annotations } });
+  }
+
   remove(name: string): void {
     this.nodes.delete(name);
     this.tell();

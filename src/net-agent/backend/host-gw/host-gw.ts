@@ -5,24 +5,20 @@
 import { mustCidr } from '../../../ip/ip.ts';
 import type { LeaseReading, SubnetLease } from '../../lease/lease.ts';
 import type { Underlay } from '../../plan/network.ts';
-import type { Backend, BackendConfig, BackendPlan, OwnNode, PlanInput } from '../backend.ts';
-import { badConfig, mtuOption } from '../options.ts';
+import type { Backend, BackendConfig, BackendPlan, PlanInput } from '../backend.ts';
+import { mtuOption } from '../options.ts';
 import { isOnLink, plainRoute } from '../plain-route.ts';
 
 /** Options: `MTU`. Throws BAD_CONFIG. */
 export function hostGw({ MTU }: BackendConfig): Backend<null> {
   const mtu = mtuOption(MTU);
-  return { type: 'host-gw', leaseData, readPeer, plan: (input) => plan(input, mtu) };
+  // flannel refuses an address that is not the link's, and a node that was told to change over would stay behind: who is on the link gets here by
+  // the link's own, and nobody else can.
+  return { type: 'host-gw', needsLinkAddress: true, leaseData, readPeer, plan: (input) => plan(input, mtu) };
 }
 
 /** Nothing; flannel writes `null`. */
-function leaseData({ publicIp, underlay }: OwnNode): null {
-  if (publicIp !== underlay.ip) {
-    throw badConfig(
-      `host-gw cannot send to ${publicIp}: it is not the address ${underlay.ip} of link "${underlay.name}"`,
-      'Leave --public-ip and the annotation public-ip-overwrite out, or use "vxlan"',
-    );
-  }
+function leaseData(): null {
   return null;
 }
 
