@@ -14,7 +14,14 @@ interface Debian {
   can(packages: string[]): boolean;
   unpackBusybox(): boolean;
 }
-const { install, isStatic } = (await load('packages.mjs')) as {
+interface Machine {
+  run(args: string[]): { isDone: boolean; stderr: string };
+  pause(seconds: number): void;
+  say(text: string): void;
+  show(text: string): void;
+}
+const { install, isStatic, patientApt } = (await load('packages.mjs')) as {
+  patientApt(args: string[], machine: Machine): boolean;
   install(packages: string[], debian: Debian): string[];
   isStatic(path: string): boolean;
 };
@@ -95,4 +102,60 @@ describe('install()', () => {
       });
       assert.deepEqual([made, left], [calls, failed]);
     });
+});
+
+describe('apt-get', () => {
+  const held = (lock: string): string =>
+    `E: Could not get lock ${lock}. It is held by process 4711 (apt-get)\nE: Unable to lock directory /var/lib/apt/lists/\n`;
+  const lists = held('/var/lib/apt/lists/lock');
+
+  /** A machine on which apt-get fails with these words, and then does well. */
+  function tried(failures: readonly string[]): {
+    machine: Machine;
+    seen: { runs: number; waited: number; said: string[]; shown: string[] };
+  } {
+    const seen = { runs: 0, waited: 0, said: [] as string[], shown: [] as string[] };
+    const machine: Machine = {
+      run: () => {
+        const stderr = failures[seen.runs++];
+        return { isDone: stderr === undefined, stderr: stderr ?? 'W: a warning\n' };
+      },
+      pause: (seconds) => {
+        seen.waited += seconds;
+      },
+      say: (text) => void seen.said.push(text),
+      show: (text) => void seen.shown.push(text),
+    };
+    return { machine, seen };
+  }
+
+  test('waits for another one that reads the lists or fetches packages, says so, and shows nothing of its failures', () => {
+    for (const lock of ['/var/lib/apt/lists/lock', '/var/cache/apt/archives/lock']) {
+      const { machine, seen } = tried(Array.from({ length: 12 }, () => held(lock)));
+      assert.equal(patientApt(['update'], machine), true);
+      assert.deepEqual(seen, {
+        runs: 13,
+        waited: 24,
+        said: ['300 s at most', '20 of 300 s'].map((time) => `Waiting for process 4711 (apt-get), which holds ${lock} (${time})`),
+        shown: ['W: a warning\n'],
+      });
+    }
+  });
+
+  test('waits no longer than five minutes, and says who holds the lock and what to do', () => {
+    const { machine, seen } = tried(Array.from({ length: 1000 }, () => lists));
+    assert.throws(
+      () => patientApt(['update'], machine),
+      /Cannot run "apt-get update": process 4711 \(apt-get\) has held \/var\/lib\/apt\/lists\/lock for 300 s\n {2}next: .*ps -fp 4711/,
+    );
+    assert.equal(seen.waited, 300);
+  });
+
+  test('does not wait again for the lock of dpkg, nor for anything else that fails', () => {
+    for (const stderr of [held('/var/lib/dpkg/lock-frontend'), 'E: Unable to locate package x\n', '']) {
+      const { machine, seen } = tried([stderr]);
+      assert.equal(patientApt(['install', 'x'], machine), false);
+      assert.deepEqual([seen.runs, seen.waited, seen.shown], [1, 0, [stderr]]);
+    }
+  });
 });
