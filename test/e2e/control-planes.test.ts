@@ -1,6 +1,6 @@
 /**
  * Three control planes over one store: one is killed, one is paused, one is cut off, each time the one that leads. FAIRLEAD_E2E_STORE=redis tries
- * Redis with sentinels in place of etcd.
+ * Redis with sentinels in place of etcd, FAIRLEAD_E2E_FAMILY=6 a lab of IPv6 alone.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
@@ -15,6 +15,8 @@ import { Ledger } from './testing/ledger.ts';
 
 const store = process.env.FAIRLEAD_E2E_STORE === 'redis' ? 'redis' : 'etcd';
 const program = { etcd: 'etcd', redis: 'redis-server' }[store];
+const family = process.env.FAIRLEAD_E2E_FAMILY === '6' ? 6 : 4;
+const ranges = { 4: { underlay: '192.168.149.0/24' }, 6: { underlay: 'fd00:192:168:149::/64', podCidr: 'fd00:10:244::/56' } }[family];
 const isMissing = await systemExec.run(program, ['--version']).then(
   ({ code }) => code !== 0,
   () => true,
@@ -29,12 +31,14 @@ function tiny(name: string): Deployment {
   };
 }
 
-describe(`three control planes over ${store}`, { skip: cannotStartLabs || (isMissing && `${program} is not installed`) }, () => {
+describe(`three control planes over ${store} and IPv${family}`, {
+  skip: cannotStartLabs || (isMissing && `${program} is not installed`),
+}, () => {
   let lab: TestLab;
   let ledger: Ledger;
 
   before(async () => {
-    lab = new TestLab({ name: 'e2eh', underlay: '192.168.149.0/24', workers: 1, controlPlanes: 3, store });
+    lab = new TestLab({ name: 'e2eh', ...ranges, workers: 1, controlPlanes: 3, store });
     await lab.up();
     ledger = await Ledger.open(lab.plan.kubeconfig, 2);
   });
@@ -90,8 +94,9 @@ describe(`three control planes over ${store}`, { skip: cannotStartLabs || (isMis
 
   /** Names of the cluster are resolved, also while one of the nodes with a DNS server is gone. */
   async function resolves(): Promise<void> {
-    const { answers } = await askDns(lab.plan.dnsAddress, 'kubernetes.default.svc.cluster.local');
-    assert.deepEqual(answers, [`A ${lab.plan.kubernetesAddress}`]);
+    const type = family === 6 ? 'AAAA' : 'A';
+    const { answers } = await askDns(lab.plan.dnsAddress, 'kubernetes.default.svc.cluster.local', type);
+    assert.deepEqual(answers, [`${type} ${lab.plan.kubernetesAddress}`]);
   }
 
   /** Does harm to the control plane that leads, and looks at what its users see. */
