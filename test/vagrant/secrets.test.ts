@@ -1,10 +1,10 @@
 /** provision/secrets.rb: what machines share, and what becomes of a file that a power cut has left empty. */
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { systemExec } from '../../src/linux/exec.ts';
 
 const lab = join(import.meta.dirname, '../../vagrant');
@@ -22,10 +22,10 @@ end`;
 
 describe('the secrets of the lab of vagrant/', { skip: !hasRuby && 'ruby is not installed' }, () => {
   let dir = '';
-  beforeEach((t) => {
+  beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'fairlead-secrets-'));
-    (t as { after?: (work: () => void) => void }).after?.(() => rmSync(dir, { recursive: true }));
   });
+  afterEach(() => rmSync(dir, { recursive: true }));
 
   async function read(): Promise<Readonly<Record<string, string>>> {
     const { stdout, stderr } = await systemExec.run('ruby', ['-e', script, lab, dir]);
@@ -37,6 +37,8 @@ describe('the secrets of the lab of vagrant/', { skip: !hasRuby && 'ruby is not 
     const made = await read();
     assert.deepEqual(await read(), made);
     assert.ok(Object.values(made).every((text) => text.length > 20));
+    const publicKey = new X509Certificate(made.certificate ?? '').publicKey.export({ type: 'spki', format: 'der' });
+    assert.equal(made.hash, `sha256:${createHash('sha256').update(publicKey).digest('hex')}`);
   });
 
   /** An empty file, and which of the secrets may be others then. */

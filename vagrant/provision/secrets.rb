@@ -28,8 +28,7 @@ class Secrets
 
   # As --discovery-token-ca-cert-hash has it: of the public key.
   def hash
-    public_key = OpenSSL::PKey.read(OpenSSL::X509::Certificate.new(certificate).public_key.to_der)
-    "sha256:#{OpenSSL::Digest::SHA256.hexdigest(public_key.public_to_der)}"
+    "sha256:#{OpenSSL::Digest::SHA256.hexdigest(OpenSSL::X509::Certificate.new(certificate).public_key.to_der)}"
   end
 
   # With which further control planes get the keys of the cluster.
