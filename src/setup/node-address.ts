@@ -157,14 +157,9 @@ function lastingFor(ip: string, lasting: readonly string[]): string | undefined 
 /**
  * `families`: of the cluster, as far as they are known; one that this machine has no address of is left out. Addresses that were asked for stay first,
  * others come in the order of the families. `host`: of the control plane, to which the route is asked; without, the default route counts, and then
- * the first address there is. `endpoint`: the address or name of the control plane, whichever machine has it.
+ * the first address there is. `endpoint`: the address or name of the control plane where that may go to another machine, which init and join know alone.
  */
-export async function nodeAddresses(
-  wish: AddressWish,
-  families: readonly Family[],
-  host?: string,
-  endpoint: string | undefined = host,
-): Promise<string[]> {
+export async function nodeAddresses(wish: AddressWish, families: readonly Family[], host?: string, endpoint?: string): Promise<string[]> {
   const temporary = parseTemporary((await readIfThere(addressTable)) ?? '');
   return await chooseAddresses({ links: addressesByLink(), temporary, sourceTo: sourceAddressTo }, wish, families, host, endpoint);
 }
@@ -180,7 +175,7 @@ export async function chooseAddresses(
   wish: AddressWish,
   families: readonly Family[],
   host?: string,
-  endpoint: string | undefined = host,
+  endpoint?: string,
 ): Promise<string[]> {
   const { links } = machine;
   const moving = movingAddress(endpoint, machine);

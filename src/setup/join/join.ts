@@ -92,7 +92,8 @@ async function fitIn(
 ): Promise<Place> {
   const own = info === undefined ? new Client(await loadKubeconfig(layout.kubeletConfig)) : bootstrapClient(info, request.token);
   const { controlPlane, nodeName, token, ignored } = request;
-  const addressesFor: FitRequest['addressesFor'] = (families) => nodeAddresses(request.address, families, hostOf(endpoint));
+  const addressesFor: FitRequest['addressesFor'] = (families) =>
+    nodeAddresses(request.address, families, hostOf(endpoint), hostOf(endpoint));
   let { addresses } = seen.facts;
   try {
     await context.steps.run('cluster', 'Name, address and clock fit the cluster', async () => {
@@ -135,7 +136,7 @@ async function lookAround(context: SetupContext, request: JoinRequest, endpoint:
   return await gatherFacts({
     role: controlPlane ? 'control-plane' : 'worker',
     nodeName,
-    addresses: await nodeAddresses(request.address, [], hostOf(endpoint)),
+    addresses: await nodeAddresses(request.address, [], hostOf(endpoint), hostOf(endpoint)),
     families: [],
     apiPort: controlPlane?.bindPort ?? 6443,
     proxyMode: '',
@@ -170,8 +171,9 @@ async function trust(context: SetupContext, request: JoinRequest, endpoint: stri
   return info;
 }
 
-/** Nobody knows the machine by it any more: it gets another as at first, and its pods live on. */
-function hasEnded({ cert }: ClientConfig, now: number): boolean {
+/** Nobody knows the machine by it any more, or a power cut has emptied it: it gets another as at first, and its pods live on. */
+export function hasEnded({ cert }: Pick<ClientConfig, 'cert'>, now: number): boolean {
+  if (cert === '') return true;
   return cert !== undefined && new X509Certificate(cert).validToDate.getTime() <= now;
 }
 
