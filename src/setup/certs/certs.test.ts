@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -118,6 +118,14 @@ describe('the certificates of a machine', () => {
     const { text, isGood } = await checkCertificates(dirs, 'text');
     assert.ok(!isGood);
     assert.match(text, /^apiserver +it spells .* "kubernetes" .*: fairlead certs renew apiserver +<invalid>/m);
+    await rename(join(dirs.pkiDir, 'ca.key'), join(root, 'kept-elsewhere'));
+    const { text: without } = await checkCertificates(dirs, 'text');
+    assert.match(
+      without,
+      /^apiserver +it spells .*: bring another .*\/apiserver\.crt from where the key of its authority is kept +<invalid>/m,
+    );
+    assert.doesNotMatch(without, /certs renew/);
+    await rename(join(root, 'kept-elsewhere'), join(dirs.pkiDir, 'ca.key'));
     await renew();
     assert.deepEqual(await flawed(), []);
     await writeFile(join(dirs.pkiDir, 'ca.crt'), ours);

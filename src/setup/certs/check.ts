@@ -1,8 +1,9 @@
 /** What is told of the certificates of a machine. */
+import { existsSync } from 'node:fs';
 import { type Column, outputFormat, renderOutput } from '../../cli/output.ts';
 import { systemClock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
-import { type CertsDirs, commonNameOf, type FoundCertificate, findCertificates } from './certs.ts';
+import { type CertsDirs, commonNameOf, type FoundCertificate, findCertificates, keyPathOf } from './certs.ts';
 
 interface Row {
   readonly name: string;
@@ -27,13 +28,16 @@ const columns: readonly Column<Row>[] = [
 /** `isGood`: all can be read, are trusted by everybody, and none has ended. */
 export async function checkCertificates(dirs: CertsDirs, output: string): Promise<{ readonly text: string; readonly isGood: boolean }> {
   const now = systemClock.now();
-  const rows = (await findCertificates(dirs)).map((found) => rowOf(found, now));
+  const rows = (await findCertificates(dirs)).map((found) =>
+    rowOf(found, now, found.issuer !== undefined && existsSync(keyPathOf(found.issuer))),
+  );
   const text = renderOutput(outputFormat(output), rows, rows, columns, ({ name }) => name);
   return { text, isGood: rows.every((row) => row.isGood) };
 }
 
-function rowOf({ name, path, kind, leaf, flaw, ...found }: FoundCertificate, now: number): Row {
-  const problem = flaw === undefined ? found.problem : `${flaw}: fairlead certs renew ${name}`;
+function rowOf({ name, path, kind, leaf, flaw, ...found }: FoundCertificate, now: number, isRenewable: boolean): Row {
+  const cure = isRenewable ? `fairlead certs renew ${name}` : `bring another ${path} from where the key of its authority is kept`;
+  const problem = flaw === undefined ? found.problem : `${flaw}: ${cure}`;
   const leftMs = leaf ? leaf.validToDate.getTime() - now : 0;
   return {
     name,

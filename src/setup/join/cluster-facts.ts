@@ -32,7 +32,7 @@ export async function clusterFacts(
   } catch (err) {
     if (!(err instanceof ApiError && err.code === 401)) throw err;
     throw new KnownError('BAD_CONFIG', `Cannot join: ${client.server} does not know the certificate in ${layout.kubeletConfig}`, {
-      hint: 'It is that of another cluster, or has expired. Take away what is here, then join again: fairlead reset',
+      hint: `It has ended by the clock there, or the cluster has another authority. Take it away, then run the same command again, which gets another: rm ${layout.kubeletConfig}`,
       cause: err,
     });
   }

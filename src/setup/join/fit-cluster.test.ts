@@ -101,7 +101,11 @@ describe('fitCluster()', () => {
 
   test('says what to do with the certificate of another cluster', async () => {
     client.refuse(/list nodes/, refusal(401, 'Unauthorized'));
-    await assert.rejects(fit(), { code: 'BAD_CONFIG', message: /does not know the certificate/, hint: /fairlead reset/ });
+    await assert.rejects(fit(), {
+      code: 'BAD_CONFIG',
+      message: /does not know the certificate/,
+      hint: /run the same command again, which gets another: rm \/etc\/kubernetes\/kubelet\.conf$/,
+    });
   });
 
   test('says that it cannot tell where nodes are shown to nobody who joins, and passes on any other refusal', async () => {

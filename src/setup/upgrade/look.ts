@@ -6,7 +6,7 @@ import { nodes as nodesResource } from '../../api/resource-types.ts';
 import type { Node } from '../../api/schema/types.ts';
 import { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
-import { ownServer } from '../../client/own-server.ts';
+import { ownHost, ownServer } from '../../client/own-server.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { withoutPassword } from '../../errors/without-password.ts';
 import { gitVersion } from '../../observability/version.ts';
@@ -70,22 +70,36 @@ export async function lookAtMachine(context: SetupContext, site: Site, tools: Pi
 }
 
 async function servicesOf(context: SetupContext, site: Site): Promise<UpgradeFacts['services']> {
-  const ports = { server: Number(site.server?.FAIRLEAD_SECURE_PORT ?? 6443), agent: 10_250 };
+  const at = placesOf(site);
   const found = await lookAtServices(context, site);
   return await Promise.all(
-    found.map(async (one) => ({ ...one, isElsewhere: !one.isRunning && (await staysTaken(ports[one.name], context)) })),
+    found.map(async (one) => ({ ...one, isElsewhere: !one.isRunning && (await staysTaken(at[one.name], context)) })),
   );
 }
 
+interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where server and agent listen; an agent has no choice. Pure. */
+export function placesOf({ server }: Pick<Site, 'server'>): Readonly<Record<'server' | 'agent', Place>> {
+  return {
+    server: { host: ownHost(server?.FAIRLEAD_BIND_ADDRESS), port: Number(server?.FAIRLEAD_SECURE_PORT ?? 6443) },
+    agent: { host: '127.0.0.1', port: 10_250 },
+  };
+}
+
 /** What an upgrade has ended before it was killed itself may take a while to go. */
-async function staysTaken(port: number, { clock, signal }: Pick<SetupContext, 'clock' | 'signal'>): Promise<boolean> {
-  for (const deadline = clock.monotonic() + endMs; await isTaken(port); await clock.sleep(100, signal))
+async function staysTaken(place: Place, { clock, signal }: Pick<SetupContext, 'clock' | 'signal'>): Promise<boolean> {
+  for (const deadline = clock.monotonic() + endMs; await isTaken(place); await clock.sleep(100, signal))
     if (clock.monotonic() > deadline) return true;
   return false;
 }
 
-async function isTaken(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
+/** Whether somebody listens there. */
+export async function isTaken({ host, port }: Place): Promise<boolean> {
+  const socket = connect(port, host);
   try {
     await once(socket, 'connect');
     return true;
