@@ -143,6 +143,92 @@ describe('pki', () => {
     }
   });
 
+  describe('what a power cut has left empty', () => {
+    const fresh = async (): Promise<{
+      own: string;
+      options: Parameters<typeof ensureClusterPki>[0];
+      read: (name: string) => Promise<string>;
+    }> => {
+      const own = await mkdtemp(join(tmpdir(), 'pki-'));
+      const options = { ...cluster, dir: own, clusterDomain: 'cluster.local', now };
+      await ensureClusterPki(options);
+      return { own, options, read: async (name) => readFile(join(own, name), 'utf8') };
+    };
+
+    test('is made anew, and what the authority has signed stays good', async () => {
+      const { own, options, read } = await fresh();
+      try {
+        const [kept, pub] = [await read('apiserver-kubelet-client.crt'), await read('sa.pub')];
+        const names = ['ca.crt', 'apiserver.crt', 'apiserver.key', 'admin.conf', 'sa.pub', 'front-proxy-ca.crt', 'front-proxy-ca.key'];
+        for (const name of names) await writeFile(join(own, name), '');
+        await ensureClusterPki(options);
+        assert.deepEqual([await read('apiserver-kubelet-client.crt'), await read('sa.pub')], [kept, pub]);
+        const ca = new X509Certificate(await read('ca.crt'));
+        for (const text of [kept, await read('apiserver.crt')]) assert.ok(new X509Certificate(text).checkIssued(ca));
+        assert.ok(new X509Certificate(kept).verify(ca.publicKey));
+        assert.match(await read('admin.conf'), /client-certificate-data/);
+      } finally {
+        await rm(own, { recursive: true });
+      }
+    });
+
+    test('is made anew with all that hung on it, where the whole authority was', async () => {
+      const { own, options, read } = await fresh();
+      try {
+        for (const name of ['ca.crt', 'ca.key', 'sa.key', 'sa.pub']) await writeFile(join(own, name), '');
+        await ensureClusterPki(options);
+        const ca = new X509Certificate(await read('ca.crt'));
+        const inConfig = (JSON.parse(await read('admin.conf')) as Config).users[0]?.user['client-certificate-data'] ?? '';
+        for (const text of [await read('apiserver.crt'), await read('apiserver-kubelet-client.crt'), Buffer.from(inConfig, 'base64')])
+          assert.ok(new X509Certificate(text).verify(ca.publicKey));
+        assert.match(await read('sa.key'), /PRIVATE KEY/);
+      } finally {
+        await rm(own, { recursive: true });
+      }
+    });
+
+    for (const name of ['ca.key', 'front-proxy-ca.key', 'sa.key'])
+      test(`is named where nothing brings it back: ${name}`, async () => {
+        const { own, options, read } = await fresh();
+        try {
+          await writeFile(join(own, name), '');
+          const cause = {
+            code: 'BAD_CONFIG',
+            message: new RegExp(`^Cannot use .*/${name}: it is empty`),
+            hint: /from a backup or from another control plane/,
+          };
+          await assert.rejects(ensureClusterPki(options), cause);
+          assert.equal(await read(name), '');
+        } finally {
+          await rm(own, { recursive: true });
+        }
+      });
+
+    test('is no reason to fail for the certificate of a node', async () => {
+      const { own, options } = await fresh();
+      try {
+        const node = {
+          pkiDir: own,
+          kubeconfig: join(own, 'kubelet.conf'),
+          certDir: join(own, 'k'),
+          cluster: 'k',
+          server,
+          node: 'one',
+          now,
+        };
+        await ensureNodeCredential(node);
+        for (const emptied of ['kubelet.conf', 'k/kubelet-client-current.pem']) {
+          await writeFile(join(own, emptied), '');
+          await ensureNodeCredential({ ...node, now: now + 1000 });
+          assert.notEqual(await readFile(join(own, emptied), 'utf8'), '', emptied);
+        }
+        assert.ok(options);
+      } finally {
+        await rm(own, { recursive: true });
+      }
+    });
+  });
+
   test('a second run changes nothing', async () => {
     const read = async (): Promise<string[]> => Promise.all((await readdir(dir)).toSorted().map((n) => readFile(join(dir, n), 'utf8')));
     const first = await read();

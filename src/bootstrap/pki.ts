@@ -17,8 +17,9 @@ import {
   type KeyPair,
   loadAuthority,
 } from '../x509/authority.ts';
+import { certificatesOf } from '../x509/chain.ts';
 import { embedded, keptIn, kubeconfigText } from './kubeconfig-text.ts';
-import { readIfThere, writeSecret } from './secret-file.ts';
+import { readIfThere, readUnlessEmpty, writeSecret } from './secret-file.ts';
 
 export interface ClusterPkiOptions {
   /** Where ca.crt, apiserver.crt, sa.key, admin.conf and the others go. */
@@ -49,7 +50,7 @@ export interface NodePkiOptions {
 }
 
 async function readParts(dir: string, name: string): Promise<Partial<KeyPair>> {
-  const [certPem, keyPem] = await Promise.all([readIfThere(join(dir, `${name}.crt`)), readIfThere(join(dir, `${name}.key`))]);
+  const [certPem, keyPem] = await Promise.all(['crt', 'key'].map((end) => readUnlessEmpty(join(dir, `${name}.${end}`))));
   return { ...(certPem === undefined ? {} : { certPem }), ...(keyPem === undefined ? {} : { keyPem }) };
 }
 
@@ -71,15 +72,26 @@ export interface Issuer {
 /** The authority kept in FILE.crt and FILE.key, made when it is not there. */
 export async function ensureAuthority(dir: string, file: string, commonName: string, now: number): Promise<Issuer> {
   const { certPem, keyPem } = await readParts(dir, file);
-  if (certPem !== undefined && keyPem === undefined) return externalAuthority(certPem, join(dir, `${file}.key`));
+  const keyPath = join(dir, `${file}.key`);
+  if (certPem !== undefined && keyPem === undefined) {
+    if ((await readIfThere(keyPath)) === '') throw emptied(keyPath, `the certificate beside it is kept: ${file}.crt`);
+    return externalAuthority(certPem, keyPath);
+  }
   const isThere = certPem !== undefined && keyPem !== undefined;
-  const authority = isThere ? await loadAuthority({ certPem, keyPem }) : await createAuthority(commonName, now);
+  const authority = isThere ? await loadAuthority({ certPem, keyPem }) : await createAuthority(commonName, now, keyPem);
   if (!isThere) await writePair(dir, file, authority);
   return {
     certPem: authority.certPem,
     isExternal: false,
     issue: (request, _path, at) => issueCertificate(authority, request, at),
   };
+}
+
+/** A key that nothing brings back, while others go by what it has signed. */
+function emptied(path: string, why: string): KnownError {
+  return new KnownError('BAD_CONFIG', `Cannot use ${path}: it is empty, as a power cut may leave a file of an older version, and ${why}`, {
+    hint: `Put it back from a backup or from another control plane. Where there is neither, take away what is here: fairlead reset`,
+  });
 }
 
 function externalAuthority(certPem: string, keyPath: string): Issuer {
@@ -108,11 +120,18 @@ function isFor(
   );
 }
 
+/** Whether an authority of the same name has signed it that is gone, as when a power cut took it: nobody trusts it any more. Pure. */
+function isOfFormer(certPem: string | Buffer, authorityPem: string): boolean {
+  const certificate = new X509Certificate(certPem);
+  const authorities = certificatesOf(authorityPem).map((pem) => new X509Certificate(pem));
+  return authorities.some(({ subject }) => subject === certificate.issuer) && !authorities.some((one) => certificate.verify(one.publicKey));
+}
+
 /** NAME.crt and NAME.key, made when they are not there, do not fit each other, or are for somebody else. */
 export async function ensurePair(issuer: Issuer, dir: string, name: string, request: CertificateRequest, now: number): Promise<void> {
   const { certPem, keyPem } = await readParts(dir, name);
   const isPair = certPem !== undefined && keyPem !== undefined && new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem));
-  if (isPair && isFor(certPem, request, issuer.isExternal)) return;
+  if (isPair && isFor(certPem, request, issuer.isExternal) && !isOfFormer(certPem, issuer.certPem)) return;
   await writePair(dir, name, await issuer.issue(request, join(dir, `${name}.crt`), now));
 }
 
@@ -128,8 +147,8 @@ async function ensureKubeconfig(
   subject: Subject,
 ): Promise<void> {
   const request: CertificateRequest = { commonName: subject.user, organizations: subject.groups ?? [], usages: ['client'] };
-  const present = await readIfThere(path);
-  if (present !== undefined && isConfigFor(present, where.server, request)) return;
+  const present = await readUnlessEmpty(path);
+  if (present !== undefined && isConfigFor(present, where.server, request, issuer)) return;
   const pair = await issuer.issue(request, path, where.now);
   await writeSecret(
     path,
@@ -144,7 +163,7 @@ async function ensureKubeconfig(
 }
 
 /** What `kubeconfigText` has not written is somebody else's, and stays as it is. */
-function isConfigFor(text: string, server: string, request: CertificateRequest): boolean {
+function isConfigFor(text: string, server: string, request: CertificateRequest, issuer: Pick<Issuer, 'certPem'>): boolean {
   if (!text.startsWith('{')) return true;
   const config = JSON.parse(text) as {
     readonly clusters?: readonly { readonly cluster: { readonly server?: string } }[];
@@ -152,11 +171,15 @@ function isConfigFor(text: string, server: string, request: CertificateRequest):
   };
   const data = config.users?.[0]?.user['client-certificate-data'];
   const isThere = config.clusters?.[0]?.cluster.server === server;
-  return data === undefined || (isThere && isFor(Buffer.from(data, 'base64'), request, false));
+  if (data === undefined) return true;
+  const certificate = Buffer.from(data, 'base64');
+  return isThere && isFor(certificate, request, false) && !isOfFormer(certificate, issuer.certPem);
 }
 
 async function ensureServiceAccountKey(dir: string): Promise<void> {
-  const [keyPem, pubPem] = await Promise.all(['sa.key', 'sa.pub'].map((name) => readIfThere(join(dir, name))));
+  const [keyPem, pubPem] = await Promise.all(['sa.key', 'sa.pub'].map((name) => readUnlessEmpty(join(dir, name))));
+  if (keyPem === undefined && pubPem !== undefined && (await readIfThere(join(dir, 'sa.key'))) === '')
+    throw emptied(join(dir, 'sa.key'), 'tokens are known by its other half: sa.pub');
   if (keyPem !== undefined && pubPem !== undefined) return;
   const made = keyPem ?? (await createServiceAccountKey());
   if (keyPem === undefined) await writeSecret(join(dir, 'sa.key'), made);
@@ -175,7 +198,7 @@ export const clusterKubeconfigs: Readonly<Record<string, Subject>> = {
 
 /** Of a certificate that is there: one in its place is for them as well, as there are kubeconfigs that lead to them. */
 async function formerNames(path: string): Promise<{ readonly dnsNames: readonly string[]; readonly ips: readonly string[] }> {
-  const text = (await readIfThere(path)) || undefined;
+  const text = await readUnlessEmpty(path);
   const names = text === undefined ? [] : (new X509Certificate(text).subjectAltName ?? '').split(', ');
   const of = (kind: string): string[] => names.flatMap((name) => (name.startsWith(kind) ? [name.slice(kind.length)] : []));
   return { dnsNames: of('DNS:'), ips: of('IP Address:').flatMap((ip) => parseIp(ip) ?? []) };
@@ -250,8 +273,9 @@ export interface NodeCredentialOptions {
 export async function ensureNodeCredential(options: NodeCredentialOptions): Promise<void> {
   const { kubeconfig, cluster, server, node, now } = options;
   const store = new CertificateStore(options.certDir, 'kubelet-client');
-  const end = (await store.current())?.leaf.validToDate.getTime() ?? 0;
-  if ((await readIfThere(kubeconfig)) !== undefined && end > now) return;
+  // What cannot be read, as a power cut leaves it, is made anew.
+  const end = (await store.current().catch(() => undefined))?.leaf.validToDate.getTime() ?? 0;
+  if ((await readUnlessEmpty(kubeconfig)) !== undefined && end > now) return;
   const authority = await ensureAuthority(options.pkiDir, 'ca', 'kubernetes', now);
   const user = `system:node:${node}`;
   const request: CertificateRequest = { commonName: user, organizations: ['system:nodes'], usages: ['client'] };

@@ -3,7 +3,7 @@
  * What Kubernetes reads from a client certificate is CN (the user) and every O (its groups).
  */
 import 'reflect-metadata';
-import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, webcrypto, X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { algorithmsOf, newKeys, type SigningAlgorithm, signingAlgorithm } from './keys.ts';
 
@@ -42,22 +42,36 @@ function validity(now: number, days: number): { notBefore: Date; notAfter: Date 
   return { notBefore: new Date(now - 3_600_000), notAfter: new Date(now + days * dayMs) };
 }
 
-/** A new self-signed authority. `now` is milliseconds since the epoch. */
-export async function createAuthority(commonName: string, now: number): Promise<Authority> {
-  const { keys, keyPem } = await newKeys();
+/** A key that is there already, and what it signs by. */
+function keptKeys(keyPem: string): {
+  readonly keys: webcrypto.CryptoKeyPair;
+  readonly keyPem: string;
+  readonly algorithm: SigningAlgorithm;
+} {
+  const key = createPrivateKey(keyPem);
+  const { importing, signing } = algorithmsOf(key);
+  const publicKey = createPublicKey(key).toCryptoKey(importing, true, ['verify']);
+  return { keys: { privateKey: key.toCryptoKey(importing, false, ['sign']), publicKey }, keyPem, algorithm: signing };
+}
+
+/**
+ * A new self-signed authority; with a key, one in whose name all holds that the key has signed under this name. `now` is milliseconds since the epoch.
+ */
+export async function createAuthority(commonName: string, now: number, ownKeyPem?: string): Promise<Authority> {
+  const { keys, keyPem, algorithm } = ownKeyPem === undefined ? { ...(await newKeys()), algorithm: signingAlgorithm } : keptKeys(ownKeyPem);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
     name: [{ CN: [commonName] }],
     ...validity(now, 3650),
     keys,
-    signingAlgorithm,
+    signingAlgorithm: algorithm,
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign | x509.KeyUsageFlags.digitalSignature, true),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { certificate, signingKey: keys.privateKey, signingAlgorithm, certPem: `${certificate.toString('pem')}\n`, keyPem };
+  return { certificate, signingKey: keys.privateKey, signingAlgorithm: algorithm, certPem: `${certificate.toString('pem')}\n`, keyPem };
 }
 
 /** The authority of an earlier run, or that of others: its key may be RSA, ECDSA or Ed25519. Throws when the texts are no certificate and its key. */

@@ -11,7 +11,7 @@ put() {
   mv "$1.new" "$1"
   sync "${1%/*}"
 }
-if [ ! -s $pki/ca.key ]; then
+if [ ! -s $pki/ca.key ] || [ ! -s $pki/ca.crt ]; then
   mkdir -p $pki
   put $pki/ca.crt "$CA_CERT"
   put $pki/ca.key "$CA_KEY"

@@ -1,8 +1,9 @@
 /** The kubeconfig of the person behind sudo: which it is, and changing it as that person. */
-import { chmod, mkdir, readFile, realpath, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, realpath, rm, rmdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readIfThere, writeSecret } from '../../bootstrap/secret-file.ts';
+import { putFile } from '../../linux/put-file.ts';
 import type { LabPlan } from '../plan.ts';
 import { contextOf, currentContext, mergeKubeconfig, unmergeKubeconfig } from './merge.ts';
 
@@ -56,12 +57,10 @@ async function readNotes(plan: LabPlan): Promise<Merged[]> {
   return JSON.parse((await readIfThere(noteOf(plan))) ?? '[]') as Merged[];
 }
 
-/** Whole or not at all, and for its owner's eyes only, as it holds keys; a link stays one. */
+/** Whole or not at all, also through a power cut, and for its owner's eyes only, as it holds keys; a link stays one. */
 async function replace(path: string, text: string): Promise<void> {
   const target = await realpath(path).catch(() => path);
-  await writeFile(`${target}.fairlead`, text, { mode: 0o600 });
-  await chmod(`${target}.fairlead`, 0o600);
-  await rename(`${target}.fairlead`, target);
+  putFile(target, text, 0o600);
 }
 
 /** Puts the lab into that person's kubeconfig as the current context. Gives the context's name. */

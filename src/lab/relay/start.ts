@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readIfThere, readUnlessEmpty } from '../../bootstrap/secret-file.ts';
+import { systemCode } from '../../errors/known-error.ts';
+import { syncFolder } from '../../linux/put-file.ts';
 import type { Hierarchy } from '../cgroups.ts';
 import { startKept } from '../kept-process.ts';
 import type { LabPlan } from '../plan.ts';
@@ -30,9 +33,26 @@ function relayDir(plan: LabPlan): string {
 export async function relayCredential(plan: LabPlan): Promise<string> {
   const file = join(relayDir(plan), 'credential');
   await mkdir(relayDir(plan), { recursive: true, mode: 0o700 });
-  // Of two that make it at once, one does.
-  await writeFile(file, `${randomBytes(24).toString('hex')}\n`, { flag: 'wx', mode: 0o600 }).catch(() => {});
+  const there = await readUnlessEmpty(file);
+  if (there !== undefined) return there.trim();
+  await giveName(file, `${randomBytes(24).toString('hex')}\n`);
   return (await readFile(file, 'utf8')).trim();
+}
+
+/** Of two that make it at once, one does; and it has its name once it is on the disk. */
+async function giveName(file: string, text: string): Promise<void> {
+  const made = `${file}.${randomBytes(6).toString('hex')}`;
+  await writeFile(made, text, { mode: 0o600, flush: true });
+  try {
+    // A power cut in an older version has left it empty.
+    if ((await readIfThere(file)) === '') await rm(file, { force: true });
+    await link(made, file).catch((err: unknown) => {
+      if (systemCode(err) !== 'EEXIST') throw err;
+    });
+  } finally {
+    await rm(made, { force: true });
+  }
+  syncFolder(dirname(file));
 }
 
 /** Starts the relay in the background. Gives the process that keeps it running. */

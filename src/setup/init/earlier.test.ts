@@ -6,7 +6,17 @@ import { type Documents, readDocuments } from '../config/documents.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { envText } from '../service/service.ts';
-import { askStore, clusterNameIn, type Earlier, isOwnAuthority, planAgain, refuseChanges, settledWish, withEarlier } from './earlier.ts';
+import {
+  askStore,
+  certificateOfKey,
+  clusterNameIn,
+  type Earlier,
+  isOwnAuthority,
+  planAgain,
+  refuseChanges,
+  settledWish,
+  withEarlier,
+} from './earlier.ts';
 
 const own = '192.168.56.10';
 const here = { advertiseAddress: own, bindPort: 6443 };
@@ -188,6 +198,12 @@ test('the authority of kubelet.conf is that of a control plane only where more o
     ['', own, 'a key', false],
   ] as const)
     assert.equal(isOwnAuthority(kubelet, ca, mark), wanted);
+});
+
+test('the authority of a node is known by its key where a power cut has left its certificate empty', async () => {
+  const [own, other] = await Promise.all([createAuthority('kubernetes', 0), createAuthority('kubernetes', 0)]);
+  assert.equal(certificateOfKey(`${other.certPem}${own.certPem}`, own.keyPem)?.trim(), own.certPem.trim());
+  assert.equal(certificateOfKey(other.certPem, own.keyPem), undefined);
 });
 
 test('a store is asked unless it is that of the server by itself, or in use already', async () => {

@@ -1,13 +1,15 @@
 /** What an earlier "fairlead init" has settled on this machine, and what of it may be another now. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { readIfThere } from '../../bootstrap/secret-file.ts';
+import { readIfThere, readUnlessEmpty } from '../../bootstrap/secret-file.ts';
 import { environmentName } from '../../cli/command.ts';
 import type { ClientConfig } from '../../client/client-config.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { withoutPassword } from '../../errors/without-password.ts';
 import { joinHostPort } from '../../ip/ip.ts';
+import { certificatesOf } from '../../x509/chain.ts';
 import { type ClusterPlan, type ClusterWish, maskFlags, planCluster, rangeWish } from '../config/cluster-plan.ts';
 import type { Documents } from '../config/documents.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
@@ -33,7 +35,7 @@ export interface Earlier {
 export async function readEarlier(): Promise<Earlier> {
   const server = await readIfThere(envFile('server'));
   // One that a power cut has emptied is made anew.
-  const config = (await readIfThere(layout.adminConfig)) || undefined;
+  const config = await readUnlessEmpty(layout.adminConfig);
   // Of this machine's own node where it is.
   const client = config === undefined ? await ownNode(server) : await loadKubeconfig(layout.adminConfig);
   const endpoint = client && new URL(client.server).host;
@@ -57,9 +59,17 @@ export async function readOtherCluster(): Promise<string | undefined> {
   if (node === undefined) return undefined;
   const { ca = '', server } = node;
   const [own, key, apiserver] = await Promise.all(
-    [layout.caFile, join(layout.pkiDir, 'ca.key'), join(layout.pkiDir, 'apiserver.crt')].map(readIfThere),
+    [layout.caFile, join(layout.pkiDir, 'ca.key'), join(layout.pkiDir, 'apiserver.crt')].map(readUnlessEmpty),
   );
-  return isOwnAuthority(ca, own, key ?? apiserver) ? undefined : server;
+  // Its certificate is made anew where a power cut has emptied it; the key is what counts.
+  const kept = own ?? (key === undefined ? undefined : certificateOfKey(ca, key));
+  return isOwnAuthority(ca, kept, key ?? apiserver) ? undefined : server;
+}
+
+/** Of the bundle that of this key. Pure. */
+export function certificateOfKey(bundle: string, keyPem: string): string | undefined {
+  const key = createPrivateKey(keyPem);
+  return certificatesOf(bundle).find((pem) => new X509Certificate(pem).checkPrivateKey(key));
 }
 
 /**

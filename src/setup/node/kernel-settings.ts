@@ -1,10 +1,11 @@
 /** What a node needs of the kernel, set now and at every boot. "fairlead reset" puts back what was there before. */
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
 import type { Exec } from '../../linux/exec.ts';
 import { loadModules } from '../../linux/modules.ts';
+import { putFile } from '../../linux/put-file.ts';
 import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
 import { layout } from '../layout.ts';
 
@@ -44,16 +45,16 @@ export async function setKernel(exec: Exec): Promise<boolean> {
   await loadModules(modules, exec);
   const present = Object.entries(wanted).filter(([name]) => readSysctl(name) !== undefined);
   const before = Object.fromEntries([...Object.keys(wanted), ...alsoSet, ...advertisements()].map((name) => [name, readSysctl(name)]));
-  // Written before anything is changed, and never over what an earlier run found. One that was killed over it has left it empty.
+  // Written before anything is changed, and never over what an earlier run found. One that was killed over it, in an older version, has left it empty.
   if (!(await readIfThere(beforeFile))) {
     await mkdir(dirname(beforeFile), { recursive: true });
-    await writeFile(beforeFile, `${JSON.stringify(before)}\n`);
+    putFile(beforeFile, `${JSON.stringify(before)}\n`, 0o644);
   }
   let isChanged = false;
   for (const [name, value] of present) isChanged = ensureSysctl(name, value) || isChanged;
   for (const [path, text] of Object.entries(bootFiles)) {
     if (!existsSync(dirname(path)) || (await readIfThere(path)) === text) continue;
-    await writeFile(path, text);
+    putFile(path, text, 0o644);
     isChanged = true;
   }
   return isChanged;

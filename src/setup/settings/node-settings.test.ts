@@ -162,6 +162,10 @@ test('keptSettings() are the copy with what was edited since', async () => {
   writeFileSync(join(given.dir, 'kube-proxy.conf'), 'mode: ipvs');
   const kept = await keptSettings(given.dir);
   assert.deepEqual([kept?.backend, kept?.proxyConfiguration], [{ type: 'vxlan', vni: 7, port: 8472 }, 'mode: ipvs']);
+  for (const name of ['net-conf.json', 'kube-proxy.conf']) writeFileSync(join(given.dir, name), '');
+  assert.equal((await keptSettings(given.dir))?.backend.vni, 1, 'what a power cut has left empty says nothing');
+  writeFileSync(join(given.dir, 'settings.json'), '');
+  assert.equal(await keptSettings(given.dir), undefined);
 });
 
 test('a node whose copy is of before it followed the pod network follows it, also when its first start finds nobody to ask', async () => {

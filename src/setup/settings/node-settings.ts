@@ -2,17 +2,18 @@
  * A node's copy of what the cluster says for all nodes: read before anything starts, kept on the disk, so that a node comes up while the
  * control plane is away. Service proxy and pod network follow the files that are written here.
  */
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { configMaps, nodes as nodesResource } from '../../api/resource-types.ts';
 import type { ConfigMap, Node } from '../../api/schema/types.ts';
-import { readIfThere } from '../../bootstrap/secret-file.ts';
+import { readIfThere, readUnlessEmpty } from '../../bootstrap/secret-file.ts';
 import { isForbidden, isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { Informer } from '../../client/informer.ts';
 import { BackOff } from '../../clock/back-off.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { isKnownError, KnownError, messageOf } from '../../errors/known-error.ts';
+import { putFile } from '../../linux/put-file.ts';
 import type { Log } from '../../observability/log.ts';
 import {
   agentFlags,
@@ -54,8 +55,7 @@ const entries = Object.entries(settingsNames) as [Names, string][];
 async function writeWhole(path: string, text: string): Promise<void> {
   if ((await readIfThere(path)) === text) return;
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  await writeFile(`${path}.next`, text, { flush: true });
-  await rename(`${path}.next`, path);
+  putFile(path, text, 0o644);
 }
 
 interface Fetched {
@@ -151,7 +151,7 @@ export async function readNodeSettings(options: NodeSettingsOptions): Promise<Re
 export async function keptSettings(dir: string): Promise<NodeSettings | undefined> {
   const files = filesIn(dir);
   const paths = [join(dir, settingsCopy), files.proxy, files.network];
-  const [text, proxyConfiguration, networkConfiguration] = await Promise.all(paths.map(readIfThere));
+  const [text, proxyConfiguration, networkConfiguration] = await Promise.all(paths.map(readUnlessEmpty));
   if (text === undefined) return undefined;
   const settings = JSON.parse(text) as NodeSettings;
   // A copy of before nodes followed it has none.
