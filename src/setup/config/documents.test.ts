@@ -141,6 +141,8 @@ test('addressIn() takes the address of either, and refuses two, and arguments th
   const args = (name: string, value: string): object => ({ kubeletExtraArgs: [{ name, value }] });
   assert.equal(addressIn(), undefined);
   assert.equal(addressIn(args('node-ip', '192.0.2.1')), '192.0.2.1');
+  assert.equal(addressIn({}, { advertiseAddress: '' }), undefined);
+  assert.equal(addressIn(args('node-ip', '192.0.2.1'), { advertiseAddress: '' }), '192.0.2.1');
   assert.equal(addressIn({}, { advertiseAddress: '192.0.2.1' }), '192.0.2.1');
   assert.equal(addressIn(args('node-ip', '192.0.2.1'), { advertiseAddress: '192.0.2.1' }), '192.0.2.1');
   assert.equal(addressIn(args('node-ip', '192.0.2.1,fd00::1')), '192.0.2.1,fd00::1');

@@ -174,6 +174,11 @@ function withoutPresets(tree: Readonly<Record<string, unknown>>, preset: Readonl
   );
 }
 
+/** What is so here in any case: keys are ECDSA on P-256. */
+function withoutOwn({ encryptionAlgorithm, ...fields }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return encryptionAlgorithm === undefined || encryptionAlgorithm === 'ECDSA-P256' ? fields : { ...fields, encryptionAlgorithm };
+}
+
 const versions = ['kubeadm.k8s.io/v1beta3', 'kubeadm.k8s.io/v1beta4'];
 
 /** Reads a configuration file. Throws BAD_CONFIG, naming the field. */
@@ -199,9 +204,48 @@ function readDocument(value: unknown): [keyof Documents, object] {
     throw badConfig('the configuration', `it has a "${kind}" of "${apiVersion}"`, `It takes ${Object.keys(kinds).join(', ')}`);
   if (known.group === kubeadm && !versions.includes(String(apiVersion)))
     throw badConfig('the configuration', `${kind} is of "${apiVersion}"`, `It takes ${versions.join(' and ')}`);
-  const fields = withoutPresets(given, presets[String(kind)] ?? {});
+  const fields = withoutPresets(withoutOwn(given), presets[String(kind)] ?? {});
   checkField(fields, known.fields, String(kind));
+  checkValues(fields as Registered, String(kind));
   return [known.part, known.part === 'proxy' ? value : withoutNulls(fields)];
+}
+
+interface Registered {
+  readonly nodeRegistration?: NodeRegistration | null;
+  readonly controllerManager?: ClusterConfiguration['controllerManager'] | null;
+  readonly bootstrapTokens?: readonly Partial<BootstrapToken>[] | null;
+}
+
+const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
+
+/** What the kinds of fields do not say. Throws BAD_CONFIG, naming the field. */
+function checkValues({ nodeRegistration, controllerManager, bootstrapTokens }: Registered, kind: string): void {
+  for (const [i, { key, effect }] of (nodeRegistration?.taints ?? []).entries()) {
+    const at = `"${kind}.nodeRegistration.taints[${i}]`;
+    if (!key) throw badConfig(`${at}.key"`, 'it is not there', 'Name the taint');
+    if (!effects.includes(effect)) throw badConfig(`${at}.effect"`, `"${effect}" is none`, `It takes ${effects.join(', ')}`);
+  }
+  checkArguments(nodeRegistration?.kubeletExtraArgs, `${kind}.nodeRegistration.kubeletExtraArgs`);
+  checkArguments(controllerManager?.extraArgs, `${kind}.controllerManager.extraArgs`);
+  for (const [i, { token, ttl, expires }] of (bootstrapTokens ?? []).entries()) {
+    const at = `"${kind}.bootstrapTokens[${i}]`;
+    if (!token) throw badConfig(`${at}.token"`, 'it is not there', 'Write it as abcdef.0123456789abcdef');
+    if (ttl && expires) throw badConfig(`${at}.expires"`, 'it has a ttl as well, and one of them says nothing', 'Take one of them out');
+  }
+}
+
+/** Both forms are taken in both versions. */
+function checkArguments(args: unknown, path: string): void {
+  if (args === null || args === undefined) return;
+  const isScalar = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value);
+  const isPair = (one: unknown): boolean =>
+    isTree(one) && typeof one.name === 'string' && isScalar(one.value) && Object.keys(one).length === 2;
+  if (Array.isArray(args) ? args.every(isPair) : isTree(args) && Object.values(args).every(isScalar)) return;
+  throw badConfig(
+    `"${path}"`,
+    'it is no list of name and value, and no map',
+    'Write it as [{ name: NAME, value: VALUE }], in v1beta3 { NAME: VALUE }',
+  );
 }
 
 /** As text, also what stands in YAML as a number: an argument is one, and compared as one. */
@@ -230,7 +274,9 @@ export function nodeIpArgument({ kubeletExtraArgs = {} }: NodeRegistration): str
  * The addresses of a node, with a comma between two: that of its API server first, and as the kubelet's `node-ip` the same, or one of each family. Throws
  * BAD_CONFIG, also for any other argument.
  */
-export function addressIn(registration: NodeRegistration = {}, { advertiseAddress }: LocalEndpoint = {}): string | undefined {
+export function addressIn(registration: NodeRegistration = {}, endpoint: LocalEndpoint = {}): string | undefined {
+  // What is empty in a file is as if it were not there, as with kubeadm.
+  const advertiseAddress = endpoint.advertiseAddress || undefined;
   const nodeIp = nodeIpArgument(registration);
   const all = nodeIp?.split(',').map((ip) => ip.trim()) ?? [];
   if (advertiseAddress === undefined || nodeIp === undefined) return advertiseAddress ?? nodeIp;
