@@ -5,8 +5,8 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { writeSecret } from '../bootstrap/secret-file.ts';
-import { putFile, syncFolder } from './put-file.ts';
+import { putFile, syncFolder } from '../linux/put-file.ts';
+import { writeSecret } from './secret-file.ts';
 
 test('a file and its name are on the disk when it is there, by either way', async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'put-file-'));
