@@ -222,6 +222,37 @@ describe('IpvsRules', () => {
     });
   });
 
+  test('drops no client of a source range while a Service that serves gets ranges, others, or none any more', async () => {
+    const { kernel, rules } = await bench();
+    const from = (sources: readonly string[] | undefined): ServicePlan => {
+      const { ports, ...rest } = plan('web', '198.51.100.1', two);
+      const change = (frontend: Frontend): Frontend => ({ ...frontend, kind: 'load-balancer-ip', ...(sources && { sources }) });
+      return { ...rest, ports: ports.map((port) => ({ ...port, frontends: port.frontends.map(change) })) };
+    };
+    const client = '192.0.2.0/24';
+    rules.put('n/web', from(undefined));
+    await rules.sync();
+    const apply = kernel.ipset.apply.bind(kernel.ipset);
+    let looks = 0;
+    kernel.ipset.apply = async (ops) => {
+      const errors = [];
+      for (const op of ops) {
+        errors.push(...(await apply([op])));
+        const held = kernel.ipset.dump();
+        looks++;
+        if (held.includes('add KUBE-LOAD-BALANCER-FW '))
+          assert.match(held, /add KUBE-LOAD-BALANCER-SOURCE-CIDR 198\.51\.100\.1,tcp:80,192\.0\.2\.0\/24/);
+      }
+      return errors;
+    };
+    for (const sources of [[client], [client, '203.0.113.0/24'], ['198.18.0.0/15', client], undefined]) {
+      rules.put('n/web', from(sources));
+      await rules.sync();
+    }
+    assert.equal(looks, 8);
+    assert.doesNotMatch(kernel.ipset.dump(), /add KUBE-LOAD-BALANCER-(?:FW|SOURCE)/);
+  });
+
   test('binds an address only when its packets are let in and balanced, and lets it go when nobody is let in', async () => {
     const { kernel, rules } = await bench();
     const seen: boolean[] = [];

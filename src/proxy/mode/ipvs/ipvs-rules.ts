@@ -16,7 +16,7 @@ import { Draining } from './draining.ts';
 import type { IpvsKernel } from './ipvs-kernel.ts';
 import { Ledger } from './ledger.ts';
 import type { Member } from './render.ts';
-import { SetEntries } from './set-entries.ts';
+import { SetEntries, shutsOut } from './set-entries.ts';
 import { type SetName, setNames } from './set-names.ts';
 import { trafficOf } from './traffic.ts';
 
@@ -228,7 +228,9 @@ export class IpvsRules implements ModeRules {
     const { members, addresses, servers, unwanted } = difference;
     const refusals: (NetlinkError | undefined)[] = [];
     refusals.push(...(await ipset.apply(missingSets.map((set): IpsetOp => ({ op: 'create', set })))));
-    refusals.push(...(await this.#entries.change('add', members.fresh)));
+    // Who is let in comes before all others are shut out, and goes after that: nobody is dropped between.
+    const [shut, open] = [members.fresh.filter(shutsOut), members.fresh.filter((member) => !shutsOut(member))];
+    refusals.push(...(await this.#entries.change('add', [...open, ...shut])));
     if (!iptablesServes) await this.#paste(compared);
     refusals.push(...(await ipvs.apply(servers)));
     if (!hasDevice) await device.ensure();
@@ -250,8 +252,9 @@ export class IpvsRules implements ModeRules {
   /** What is left out of a full set gets the room at once, before anything else goes: who goes from one set to another is in one of them. */
   async #takeOut(gone: readonly Member[]): Promise<(NetlinkError | undefined)[]> {
     const isOfFull = ({ set }: Member): boolean => this.#entries.isFull(set);
-    const [first, others] = [gone.filter(isOfFull), gone.filter((member) => !isOfFull(member))];
-    const refusals: (NetlinkError | undefined)[] = await this.#entries.change('del', first);
+    const rest = gone.filter((member) => !shutsOut(member));
+    const [first, others] = [rest.filter(isOfFull), rest.filter((member) => !isOfFull(member))];
+    const refusals: (NetlinkError | undefined)[] = await this.#entries.change('del', [...gone.filter(shutsOut), ...first]);
     const next = this.#entries.takeRoom();
     if (next.length > 0) refusals.push(...(await this.#letIn(next)));
     refusals.push(...(await this.#entries.change('del', others)));

@@ -12,6 +12,11 @@ import { declarationOf, kernelName, type SetName } from './set-names.ts';
 /** Rules drop what is in these. */
 const dropped: ReadonlySet<SetName> = new Set(['LOAD-BALANCER-FW', 'NO-LOCAL', 'NO-LOCAL-OUTSIDE']);
 
+/** Whether rules drop what is in that set. */
+export function shutsOut({ set }: Member): boolean {
+  return dropped.has(set);
+}
+
 const hint = 'Use proxy mode "nftables", whose sets grow, or fewer Services, ports and source ranges';
 
 export class SetEntries {
