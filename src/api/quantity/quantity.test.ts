@@ -91,6 +91,14 @@ test('the binary form is for 1024 and more', () => {
   assert.equal(canonicalQuantity('-0.5Ki'), '-512');
 });
 
+test('an amount is the same however many others were read in between', () => {
+  const texts = Array.from({ length: 2500 }, (_, i) => `${i}m`);
+  for (let round = 0; round < 2; round++)
+    for (const [i, text] of texts.entries()) assert.equal(parseQuantity(text).nano, BigInt(i) * 1_000_000n);
+  assert.equal(canonicalQuantity('1500m'), canonicalQuantity('1500m'));
+  assert.equal(parseQuantity(`${'0'.repeat(30)}1`).nano, 10n ** 9n);
+});
+
 test('a refusal says what a quantity looks like', () => {
   assert.throws(() => parseQuantity('x'), { message: /^quantities must match the regular expression '\^/ });
   assert.throws(() => parseQuantity(''), { message: 'quantities must not be empty' });

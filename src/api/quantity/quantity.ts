@@ -36,9 +36,23 @@ function ceilDivide(a: bigint, b: bigint): bigint {
   return a > 0n ? (a + b - 1n) / b : a / b;
 }
 
+/** The objects of a cluster say few different amounts over and over. */
+const known = new Map<string, Quantity>();
+const mostKnown = 1000;
+const longestKnown = 20;
+
 /** Parses a quantity; JSON numbers are taken too. Throws QuantityError. */
 export function parseQuantity(text: string | number): Quantity {
   const source = String(text);
+  const found = known.get(source);
+  if (found) return found;
+  const parsed = parse(source);
+  if (known.size === mostKnown) known.clear();
+  if (source.length <= longestKnown) known.set(source, parsed);
+  return parsed;
+}
+
+function parse(source: string): Quantity {
   if (source === '') throw new QuantityError('quantities must not be empty');
   const m = grammar.exec(source);
   const whole = m?.[2] ?? '';
@@ -117,7 +131,12 @@ function decimalText(magnitude: bigint, withExponent: boolean): string {
   return `${magnitude}n`;
 }
 
+const canonical = new WeakMap<Quantity, string>();
+
 /** The canonical text of a text. Throws QuantityError. */
 export function canonicalQuantity(text: string | number): string {
-  return formatQuantity(parseQuantity(text));
+  const quantity = parseQuantity(text);
+  const made = canonical.get(quantity) ?? formatQuantity(quantity);
+  canonical.set(quantity, made);
+  return made;
 }
