@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Budget, measureJson, measureValue } from './limits.ts';
+import { Budget, countValues, measureJson, measureValue } from './limits.ts';
 import { decodeProtobuf, encodeProtobuf } from './protobuf.ts';
 import { readYaml } from './yaml.ts';
 
 const limits = { depth: 3, values: 6 };
+
+describe('countValues()', () => {
+  test('is what measureJson() says of the text, unless a key stands twice', () => {
+    for (const text of ['1', '"a,b"', 'null', '[]', '{}', '[1,[2,{"a":null}],{}]', '{"a":{"b":[{},{}]},"1":2,"__proto__":{"c":3}}'])
+      assert.equal(countValues(JSON.parse(text)), measureJson(Buffer.from(text)), text);
+    for (const text of ['{"a":1,"a":1}', '[{"b":{"a":[1,2],"\\u0061":3}}]', '{"a":{},"a":{ }}', '{"__proto__":1,"__proto__":[1]}'])
+      assert.ok(countValues(JSON.parse(text)) < measureJson(Buffer.from(text)), text);
+  });
+});
 
 describe('measureJson()', () => {
   const cases: readonly (readonly [text: string, result: number | RegExp])[] = [

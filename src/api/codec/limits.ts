@@ -85,6 +85,15 @@ function endOfString(bytes: Uint8Array, start: number): number {
   return bytes.length;
 }
 
+/** The number of values in what JSON.parse gave, whose depth is within the limits: as `measureJson` counts them in the text, or fewer. */
+export function countValues(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 1;
+  let count = 1;
+  if (Array.isArray(value)) for (const inner of value) count += countValues(inner);
+  else for (const key in value) count += countValues((value as Record<string, unknown>)[key]);
+  return count;
+}
+
 /** Counts the values of parsed YAML, in which one alias can stand for a value many times. Throws LimitError. */
 export function measureValue(value: unknown, budget: Budget = new Budget()): void {
   budget.value();
