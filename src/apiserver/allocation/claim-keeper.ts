@@ -61,7 +61,8 @@ export class ClaimKeeper {
     this.#context = context;
     context.lookup.follow(services, {
       put: (service, previous) => {
-        if (previous) this.#drop(previous);
+        const before = previous();
+        if (before) this.#drop(before);
         for (const id of kept.idsOf(service)) this.#holdersOf(id).set(service.metadata.uid ?? '', service);
       },
       delete: (service) => this.#drop(service),

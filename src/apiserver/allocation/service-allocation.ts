@@ -92,7 +92,8 @@ export class ServiceAllocation implements Allocation {
     };
     lookup.follow(services, {
       put: (service, previous) => {
-        if (previous) this.#drop(previous);
+        const before = previous();
+        if (before) this.#drop(before);
         this.#hold(service);
       },
       delete: (service) => this.#drop(service),

@@ -24,6 +24,14 @@ describe('the bytes of an object', () => {
     );
   });
 
+  test('are put together once for the two who ask for a record that was written', () => {
+    const record = { key: '/registry/configmaps/default/a', value: encodeObject(object), createRevision: 3, modRevision: 3 };
+    const [one, two, three] = [1, 2, 3].map(() => CachedObject.ofWritten(record));
+    assert.equal(one, two);
+    assert.notEqual(one, three);
+    assert.deepEqual(three?.bytes, one?.bytes);
+  });
+
   test('are brought into form when something else wrote them', () => {
     const foreign = Buffer.from('{"kind":"ConfigMap","metadata":{"name":"a","resourceVersion":"1"},"apiVersion":"v1"}');
     const parsed = JSON.parse(spliceRevision(foreign, 5).toString()) as KubeObject;

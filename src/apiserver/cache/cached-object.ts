@@ -17,6 +17,8 @@ export interface LooseObject extends KubeObject {
 }
 
 const openMeta = Buffer.from('"metadata":{');
+/** Of records that were just written: whoever wrote it asks once, and the cache does. */
+const justWritten = new WeakMap<StoredRecord, CachedObject>();
 
 /** The bytes to store: apiVersion, kind and metadata first, without resourceVersion. */
 export function encodeObject(object: KubeObject): Buffer {
@@ -79,6 +81,19 @@ export class CachedObject {
         cause,
       });
     }
+  }
+
+  /** As `of`; who asks second for the same record gets the same object, so that its bytes are put together once. */
+  static ofWritten(record: StoredRecord): CachedObject {
+    const known = justWritten.get(record);
+    if (known) {
+      // Nobody asks a third time, and the record may be kept for longer than its object.
+      justWritten.delete(record);
+      return known;
+    }
+    const made = CachedObject.of(record);
+    justWritten.set(record, made);
+    return made;
   }
 
   /** Shared by all who ask: must not be changed. */

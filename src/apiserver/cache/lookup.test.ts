@@ -61,7 +61,7 @@ describe('Lookup', () => {
     await using bed = await cluster();
     const told: string[] = [];
     bed.lookup.follow(nodes, {
-      put: (node, previous) => told.push(`put ${node.metadata.name} ${previous ? 'again' : 'new'}`),
+      put: (node, previous) => told.push(`put ${node.metadata.name} ${previous() ? 'again' : 'new'}`),
       delete: (node) => told.push(`delete ${node.metadata.name}`),
     });
     assert.deepEqual(told.splice(0), ['put n new']);

@@ -38,19 +38,19 @@ export class Lookup {
     return cache.range(namespace ? `${cache.prefix}${namespace}/` : cache.prefix).map((o) => o.object as KubeObject as T);
   }
 
-  /** Calls for every object that is there, then for every change. After the store was read anew, all that was known goes first. */
+  /** Calls for every object that is there, then for every change; what was there before is parsed for who asks. After the store was read anew, all that was known goes first. */
   follow<T extends KubeObject>(
     type: ResourceType<T>,
-    on: { readonly put: (o: T, previous: T | undefined) => void; readonly delete: (o: T) => void },
+    on: { readonly put: (o: T, previous: () => T | undefined) => void; readonly delete: (o: T) => void },
   ): void {
     const cache = this.#cache(type);
     const all = (): void => {
-      for (const o of cache.range()) on.put(o.object as KubeObject as T, undefined);
+      for (const o of cache.range()) on.put(o.object as KubeObject as T, () => undefined);
     };
     cache.listen({
       onEvents: (events) => {
         for (const event of events) {
-          if (event.current) on.put(event.current.object as KubeObject as T, event.previous?.object as KubeObject as T | undefined);
+          if (event.current) on.put(event.current.object as KubeObject as T, () => event.previous?.object as KubeObject as T | undefined);
           else if (event.previous) on.delete(event.previous.object as KubeObject as T);
         }
       },

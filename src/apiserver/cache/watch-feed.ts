@@ -266,7 +266,7 @@ export class WatchFeed {
       joining.push(event);
       return undefined;
     }
-    return event.kind === 'put' ? cache.put(CachedObject.of(event.record), at) : cache.delete(event.key, event.revision, at);
+    return event.kind === 'put' ? cache.put(CachedObject.ofWritten(event.record), at) : cache.delete(event.key, event.revision, at);
   }
 
   #settle(all: boolean): void {

@@ -126,7 +126,7 @@ export class ObjectStore {
     }
     const result = await this.#put(row, { key, value, ifRevision: 0, alongside }, mode.term);
     if (!result.ok) throw alreadyExists(row.type, name);
-    return CachedObject.of(result.record);
+    return CachedObject.ofWritten(result.record);
   }
 
   /** The object as it is stored, to be made alongside another one. */
@@ -177,7 +177,7 @@ export class ObjectStore {
     if (dryRun)
       return { kind: 'changed', object: new CachedObject(key, current.revision, spliceRevision(value, current.revision)), deleted: false };
     const put = await this.#put(row, { key, value, ifRevision: current.revision, alongside: wanted.alongside ?? [] }, term);
-    return put.ok ? { kind: 'changed', object: CachedObject.of(put.record), deleted: false } : lost(put.current);
+    return put.ok ? { kind: 'changed', object: CachedObject.ofWritten(put.record), deleted: false } : lost(put.current);
   }
 
   async #delete(

@@ -12,7 +12,7 @@ export class ToldLookup {
   }
 
   put(type: ResourceType, object: KubeObject, previous?: KubeObject): void {
-    for (const on of this.#followers.get(type.resource) ?? []) on.put(object, previous);
+    for (const on of this.#followers.get(type.resource) ?? []) on.put(object, () => previous);
   }
 
   delete(type: ResourceType, object: KubeObject): void {
