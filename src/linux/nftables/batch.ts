@@ -42,8 +42,15 @@ const elementsPerMessage = 400;
 /** NFT_TABLE_F_OWNER. */
 const ownerFlag = 2;
 
+/** Of nearly every message. */
+const headers: Readonly<Record<TableFamily, Uint8Array>> = {
+  ip: Uint8Array.of(familyNumber.ip, 0, 0, 0),
+  ip6: Uint8Array.of(familyNumber.ip6, 0, 0, 0),
+};
+
 /** struct nfgenmsg. `resource` is the subsystem in the messages around a batch. */
 export function nfgenmsg(family: TableFamily | undefined, resource = 0): Uint8Array {
+  if (family !== undefined && resource === 0) return headers[family];
   return Uint8Array.of(family === undefined ? 0 : familyNumber[family], 0, resource >> 8, resource & 255);
 }
 

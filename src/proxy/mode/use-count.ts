@@ -1,4 +1,10 @@
-const nothing = { fresh: [], gone: [] };
+interface UseChanges {
+  readonly fresh: readonly string[];
+  readonly gone: readonly string[];
+}
+
+/** Of most changes of a Service. */
+export const noUses: UseChanges = { fresh: [], gone: [] };
 
 /** Which things of a kind are in use, and what changed since it was last settled. Plain memory. */
 export class UseCount {
@@ -23,8 +29,8 @@ export class UseCount {
   }
 
   /** Those in use now that were not, and those that were. */
-  get changes(): { readonly fresh: string[]; readonly gone: string[] } {
-    if (this.#before.size === 0) return nothing;
+  get changes(): UseChanges {
+    if (this.#before.size === 0) return noUses;
     const changed = [...this.#before].filter(([name, was]) => this.#uses.has(name) !== was);
     return { fresh: changed.filter(([, was]) => !was).map(([name]) => name), gone: changed.filter(([, was]) => was).map(([name]) => name) };
   }

@@ -6,7 +6,7 @@ import { compareNames } from '../../../linux/nftables/compare-names.ts';
 import { parseVerdict } from '../../../linux/nftables/rule.ts';
 import type { Chain, Elements, Op, SetDeclaration, Table } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
-import { UseCount } from '../use-count.ts';
+import { noUses, UseCount } from '../use-count.ts';
 import { dropVerdict } from './counting.ts';
 import { changeElements, type Element, type ElementChanges, SlotElements } from './element.ts';
 import { chainsOf, lateSets, type OnDemand, onDemand, type SetName, type SlotSet, setsOf, slotSets, tableName } from './layout.ts';
@@ -35,10 +35,18 @@ interface Made {
   readonly elements: Map<string, Elements>;
 }
 
+interface ChainChanges {
+  readonly first: readonly Op[];
+  readonly last: readonly Op[];
+}
+
+const noChains: ChainChanges = { first: [], last: [] };
+
 const nothingMade: Made = { chains: new Map(), sets: new Map(), elements: new Map() };
 
 export class Ledger {
   readonly #node: NodeContext;
+  readonly #sets: readonly SetDeclaration[];
   readonly #declared: ReadonlyMap<string, SetDeclaration>;
   readonly #plans = new Map<string, SlottedPlan>();
   /** Elements but those of slots, which the plans have. */
@@ -60,6 +68,7 @@ export class Ledger {
   constructor(node: NodeContext) {
     this.#node = node;
     const sets = setsOf(node);
+    this.#sets = sets;
     this.#declared = new Map(sets.map((set) => [set.name, set]));
     for (const { name } of sets) if (!slotSets.has(name)) this.#wanted.set(name as SetName, new Map());
     if (node.nodePortIps !== 'all') for (const ip of node.nodePortIps) this.#want('nodeport-ips', ip, '');
@@ -143,19 +152,19 @@ export class Ledger {
    */
   changes(): Op[][] {
     // Most changes touch few sets, and no chain.
-    const sets: SetChanges[] = [];
-    for (const [name, set] of this.#declared)
-      if (this.#dirty.has(name as SetName) || this.#dirtySlots.has(name as SetName)) sets.push(this.#changesOf(set));
+    const dirty = this.#sets.filter(({ name }) => this.#dirty.has(name as SetName) || this.#dirtySlots.has(name as SetName));
+    const sets = dirty.map((set) => this.#changesOf(set));
     const ops = (op: keyof SetChanges): Op[] => sets.flatMap((changes) => changes[op] ?? []);
     const { first, last } = this.#chainChanges();
     // Elements in one transaction: a value that is deleted and added again is never missing for a packet.
-    const transactions = [first, [...ops('removal'), ...ops('addition')], [...ops('lateRemoval'), ...last]];
+    const transactions: Op[][] = [[...first], [...ops('removal'), ...ops('addition')], [...ops('lateRemoval'), ...last]];
     return transactions.filter((transaction) => transaction.length > 0);
   }
 
   /** Chains and their sets: those that elements are to name, and those that none names any more. */
-  #chainChanges(): { readonly first: Op[]; readonly last: Op[] } {
+  #chainChanges(): ChainChanges {
     const [chainChanges, setChanges] = [this.#chains.changes, this.#madeSets.changes];
+    if (chainChanges === noUses && setChanges === noUses) return noChains;
     const isFresh = chainChanges.fresh.length > 0 || setChanges.fresh.length > 0;
     const { chains, sets, elements } = isFresh ? this.#onDemand() : nothingMade;
     const fill = (set: SetDeclaration): Op[] => {
