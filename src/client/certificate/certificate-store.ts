@@ -50,6 +50,9 @@ export class CertificateStore {
     await rm(next, { force: true });
     await symlink(path, next);
     await rename(next, this.currentPath);
+    // Names are on the disk once their folder is.
+    await using dir = await open(this.#dir, 'r');
+    await dir.sync();
     return stored;
   }
 
