@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { KnownError } from '../errors/known-error.ts';
 import type { Exec, ExecResult } from '../linux/exec.ts';
-import { checkKernel } from './kernel.ts';
+import { checkKernel, requireProxyKernel } from './kernel.ts';
 import type { Tools } from './tools.ts';
 
 const tools = { nsenter: 'nsenter', ip: 'ip', nft: 'nft' } as Tools;
@@ -34,4 +35,20 @@ test('checkKernel() names the feature that the kernel lacks, what it said, and t
 
 test('checkKernel() is content with a kernel that has everything', async () => {
   await checkKernel(answering(undefined, ''), tools, '/netns');
+});
+
+test('requireProxyKernel() refuses mode ipvs where the kernel has none, before anything is made, and asks for no other mode', async () => {
+  const lacking = async (): Promise<never> => {
+    throw new KnownError('KERNEL_FEATURE_MISSING', 'Cannot speak to "IPVS": this kernel does not have it');
+  };
+  const want = { code: 'KERNEL_FEATURE_MISSING', message: 'Cannot start a lab with proxy mode "ipvs": the kernel has no IPVS' };
+  await assert.rejects(requireProxyKernel('ipvs', lacking), want);
+  await assert.rejects(
+    requireProxyKernel('ipvs', async () => {
+      throw new Error('something else');
+    }),
+    { message: 'something else' },
+  );
+  await requireProxyKernel('ipvs', async () => {});
+  for (const mode of [undefined, 'nftables', 'iptables', 'userspace']) await requireProxyKernel(mode, lacking);
 });

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { KnownError } from '../errors/known-error.ts';
+import { isKnownError, KnownError } from '../errors/known-error.ts';
 import type { Exec } from '../linux/exec.ts';
+import { KernelIpvs } from '../linux/ipvs/kernel-ipvs.ts';
 import { loadModules } from '../linux/modules.ts';
 import { ensureSysctl, readSysctl } from '../linux/sysctl.ts';
 import type { Tools } from './tools.ts';
@@ -25,6 +26,29 @@ export async function prepareKernel(exec: Exec): Promise<void> {
     });
   // The module filters bridged packets everywhere from the moment it is loaded; the machine's own bridges did without so far.
   if (!bridgeFilterWasThere) for (const name of bridgeCalls) if (readSysctl(name) !== undefined) ensureSysctl(name, '0');
+}
+
+/** Of IPVS; loads its module. */
+async function askIpvs(): Promise<void> {
+  const ipvs = new KernelIpvs();
+  try {
+    await ipvs.version();
+  } finally {
+    ipvs.close();
+  }
+}
+
+/** Every node's agent would say so in its log alone, again and again. Throws KERNEL_FEATURE_MISSING. */
+export async function requireProxyKernel(mode: string | undefined, ask: () => Promise<unknown> = askIpvs): Promise<void> {
+  if (mode !== 'ipvs') return;
+  try {
+    await ask();
+  } catch (err) {
+    if (!isKnownError(err, 'KERNEL_FEATURE_MISSING')) throw err;
+    throw new KnownError('KERNEL_FEATURE_MISSING', 'Cannot start a lab with proxy mode "ipvs": the kernel has no IPVS', {
+      hint: 'See "modprobe ip_vs" for why, boot a kernel that has CONFIG_IP_VS, or take --proxy-mode nftables, iptables or userspace',
+    });
+  }
 }
 
 /** What a service proxy's rules are made of. Listing tables would ask nothing: a kernel may have nf_tables without a single family. */

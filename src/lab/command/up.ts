@@ -1,10 +1,10 @@
 /** `fairlead lab up`: starts a lab, or what is missing of one, and refuses to change what it cannot. */
 import { type Command, defineCommand, textFlag } from '../../cli/command.ts';
-import { KnownError } from '../../errors/known-error.ts';
+import { KnownError, messageOf } from '../../errors/known-error.ts';
 import type { LabContext } from '../down.ts';
 import { labFlags } from '../lab-flags.ts';
 import { defaultLabOptions, type LabOptions } from '../lab-options.ts';
-import { detachedHint, planLab } from '../plan.ts';
+import { detachedHint, type LabPlan, planLab } from '../plan.ts';
 import { type LabState, readLabState, requireRoot } from '../state.ts';
 import { labContext, locked, nameOption } from './find-lab.ts';
 
@@ -25,6 +25,17 @@ async function refuseChanges(lab: LabContext, state: LabState, options: LabOptio
   });
 }
 
+/** Whoever interrupts the first start of a lab wants none. */
+async function takeAway(lab: LabContext, plan: LabPlan): Promise<void> {
+  const { labDown } = await import('../down.ts');
+  try {
+    await labDown(lab, plan, await readLabState(plan.dir), false);
+  } catch (err) {
+    const { name } = plan.options;
+    lab.progress.warn(`Something is left of lab "${name}": ${messageOf(err)}; end it with "fairlead lab down --name ${name}"`);
+  }
+}
+
 export const up: Command = defineCommand({
   name: 'up',
   summary: 'start a lab, or what is missing of it',
@@ -34,7 +45,7 @@ export const up: Command = defineCommand({
     'fairlead lab up --control-planes 3 --store etcd # one of the control planes may die',
     'fairlead lab up --name two # one beside it, with ranges of its own',
   ],
-  interrupted: 'what has been started is still there; "fairlead lab up" goes on, "fairlead lab down" ends it',
+  interrupted: 'a lab that was being made is gone again; what was there before is still there, and the same command goes on',
   options: {
     ...labFlags,
     name: nameOption,
@@ -45,6 +56,7 @@ export const up: Command = defineCommand({
     const { changeOptions, givenRanges } = await import('../change-options.ts');
     const { labUp } = await import('../up.ts');
     const { reserveLab } = await import('../reserve.ts');
+    const { requireProxyKernel } = await import('../kernel.ts');
     const { requireProxyTools, requireStoreProgram } = await import('../tools.ts');
     const { stores } = await import('../store/stores.ts');
     const timeoutMs = Number(values.timeout) * 1000;
@@ -58,13 +70,19 @@ export const up: Command = defineCommand({
       const state = await readLabState(dir);
       const options = changeOptions(state?.options ?? { ...defaultLabOptions, name: values.name }, values);
       await requireProxyTools(options.proxyMode);
+      await requireProxyKernel(options.proxyMode);
       const { store } = planLab(options);
       await requireStoreProgram(store, stores[store].program);
       const wanted = state ? planLab(options) : await reserveLab(lab, options, givenRanges(values));
       if (state) await refuseChanges(lab, state, options);
       const { SUDO_UID, SUDO_GID } = process.env;
       const owner = SUDO_UID === undefined ? undefined : { uid: Number(SUDO_UID), gid: Number(SUDO_GID ?? SUDO_UID) };
-      await labUp(lab, wanted, state, { timeoutMs, signal, owner });
+      try {
+        await labUp(lab, wanted, state, { timeoutMs, signal, owner });
+      } catch (err) {
+        if (signal.aborted && !state) await takeAway(lab, wanted);
+        throw err;
+      }
       return wanted;
     });
     lab.progress.note(`Lab "${plan.options.name}" is ready after ${lab.progress.seconds}`);
