@@ -53,3 +53,33 @@ for (const code of [status.UNAVAILABLE, status.FAILED_PRECONDITION])
     assert.equal((await endpoints.call('Range', { key: '/a' })).response.header?.revision, 5);
     endpoints.close();
   });
+
+test('an etcd whose revision went back in a read or a write is believed nothing any more, and that is told once', async () => {
+  let revision = 9;
+  let asked = 0;
+  await using etcd = await member({
+    Range: () => {
+      asked++;
+      return { header: { ...header, revision }, kvs: [], count: 0 };
+    },
+    LeaseGrant: () => ({ header: { ...header, revision: 1 }, id: 1, ttl: 1 }),
+  });
+  const endpoints = new Endpoints([etcd.url], undefined, systemClock);
+  const told: unknown[] = [];
+  endpoints.onSetBack = (why) => told.push(why);
+  const read = (): Promise<unknown> => endpoints.call('Range', { key: '/a' });
+  await read();
+  // What a member says of itself may be late: the state that it was asked for first, a lease.
+  await endpoints.call('LeaseGrant', { ttl: 1 });
+  await read();
+  assert.deepEqual([endpoints.revision, endpoints.setBack], [9, undefined]);
+  revision = 8;
+  const refused = { code: 'STORE_CORRUPT', message: `Cannot use the etcd at "${etcd.url}": its revision went back from 9 to 8` };
+  await Promise.all([assert.rejects(read, refused), assert.rejects(read, refused)]);
+  revision = 10;
+  const before = asked;
+  await assert.rejects(read, refused);
+  assert.deepEqual(told, [endpoints.setBack]);
+  assert.equal(asked, before, 'nothing is sent any more');
+  endpoints.close();
+});
