@@ -153,8 +153,8 @@ export class ServiceProxy {
   }
 
   /**
-   * Once the first rules are there: the kernel makes a notice of each element for whoever listens, which may take it longer than the elements themselves. What
-   * somebody did to them until then is found as they are verified every period.
+   * Once the first rules are there: the kernel makes a notice of each element for whoever listens, which may take it longer than the elements themselves. Whether
+   * somebody else did something until then the mode finds out as it begins to listen, or as the rules are verified every period.
    */
   #watchRules(): void {
     if (!this.#stop.signal.aborted) this.#watch ??= this.#mode.watch(() => this.#loop.suspect());

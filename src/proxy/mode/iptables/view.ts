@@ -67,8 +67,15 @@ function layoutIn(node: NodeContext, { keepsAccounts = true, ...options }: ViewO
   return { ...layout, countsLocalhost: layout.localhostNodePorts && keepsAccounts };
 }
 
-function explain(plan: ServicePlan, node: NodeContext, options: ViewOptions = {}): Explained[] {
-  return explainRules(renderService(place(plan, nothingKnown), layoutIn(node, options), areCommented([plan])), node.family);
+function explain(plan: ServicePlan, node: NodeContext, options: ViewOptions = {}, commented = areCommented([plan])): Explained[] {
+  return explainRules(renderService(place(plan, nothingKnown), layoutIn(node, options), commented), node.family);
+}
+
+/** Whether rules say in comments to which endpoint they lead: of all Services together they do, or none. Undefined where nothing leads to any. */
+export function sayEndpoints(held: Ruleset): boolean | undefined {
+  for (const rules of held.get('nat')?.values() ?? [])
+    for (const rule of rules) if (rule.includes('-j KUBE-SEP-')) return rule.includes('--comment');
+  return undefined;
 }
 
 /** The kernel's, to which nothing is done: where there is no account yet, no rule adds to it. */
@@ -91,14 +98,16 @@ export const view: ModeView = {
     const document = (): object => Object.fromEntries([...rules].map(([table, chains]) => [table, Object.fromEntries(chains)]));
     return { text: printRuleset(rules), document, tracer: (nodeIps) => tracerOf(rules, nodeIps) };
   },
-  explain,
+  explain: (plan, node, options) => explain(plan, node, options),
   async explainHeld(plan, node, options) {
     const accounts = accountsToRead();
     const iptables = new KernelIptables();
     try {
       // A proxy that programs this mode has made the account, unless the kernel lacks a part.
-      const keepsAccounts = !(await iptables.mayHold('KUBE-SVC-', node.family)) || (await accounts.ensure(localhostAccount));
-      return explain(plan, node, { ...options, keepsAccounts });
+      const isHeld = await iptables.mayHold('KUBE-SVC-', node.family);
+      const keepsAccounts = !isHeld || (await accounts.ensure(localhostAccount));
+      const commented = isHeld ? sayEndpoints(await iptables.save(node.family)) : undefined;
+      return explain(plan, node, { ...options, keepsAccounts }, commented);
     } finally {
       iptables.close();
       accounts.close();

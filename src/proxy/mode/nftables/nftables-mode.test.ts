@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { type Clock, systemClock } from '../../../clock/clock.ts';
+import { eventually } from '../../../clock/testing/eventually.ts';
 import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { Conntrack } from '../../../linux/netlink/conntrack.ts';
 import { inNetns } from '../../../linux/netns.ts';
@@ -8,6 +9,7 @@ import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import { tableFamilies } from '../../../linux/nftables/table.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
+import type { ServicePlan } from '../../plan/service-plan.ts';
 import { sampleNode } from '../../testing/sample-node.ts';
 import { testByteCounting } from '../testing/byte-counting.ts';
 import { modeConformance } from '../testing/conformance.ts';
@@ -78,3 +80,41 @@ testCounting(
   { refusals: true, endpoints: true },
   cannotMakeNamespaces,
 );
+
+function somePlan(): ServicePlan {
+  const cluster = ['10.244.0.2', '10.244.0.3'].map((ip) => ({
+    name: `${ip} . 80`,
+    ip,
+    port: 80,
+    mayBeHere: false,
+  }));
+  const frontend = { kind: 'cluster-ip', ip: '10.96.0.1', port: 80, inside: 'cluster', outside: 'cluster', masquerade: 'always' } as const;
+  const port = { name: '', protocol: 'tcp', frontends: [frontend], cluster, local: [], serving: new Set<string>() } as const;
+  return { key: 'n/some', rank: '', clusterIp: '10.96.0.1', ports: [port] };
+}
+
+describe('what somebody changed before the mode listens to the kernel', { skip: cannotMakeNamespaces }, () => {
+  test('is found as it begins to listen, and nothing is looked for where nobody did', async () => {
+    await using net = new Namespaces();
+    await net.add('a');
+    const mode = kernelMode(net.path('a'), new FakeClock());
+    await mode.probe();
+    const rules = await mode.open(sampleNode);
+    rules.put('n/some', somePlan());
+    await rules.sync();
+    let told = 0;
+    mode.watch(() => told++).close();
+    await mode.verify();
+    assert.deepEqual([told, (await rules.sync()).full], [0, false]);
+    const taken = ['delete', 'element', 'ip', tableName, 'services', '{ 10.96.0.1 . tcp . 80 }'];
+    assert.equal((await net.run('a', 'nft', taken)).code, 0);
+    const watch = mode.watch(() => told++);
+    await eventually('the mode says that somebody was there', () => told === 1);
+    await mode.verify();
+    const { full, steps } = await rules.sync();
+    assert.deepEqual({ full, isMended: steps > 0 }, { full: true, isMended: true });
+    assert.equal((await net.run('a', 'nft', ['get', ...taken.slice(1)])).code, 0);
+    watch.close();
+    mode.close();
+  });
+});

@@ -137,10 +137,27 @@ export class NftablesMode implements Mode {
   }
 
   watch(onTouched: () => void): { close(): void } {
-    return this.#nft.watch(tableName, () => {
+    const touched = (): void => {
       this.#touched = true;
       onTouched();
-    });
+    };
+    const watch = this.#nft.watch(tableName, touched);
+    void this.#wasTouched().then((was) => was && touched());
+    return watch;
+  }
+
+  /** Whether somebody else changed something that nobody told of, as nobody listened yet. What is in our table is then read once. */
+  async #wasTouched(): Promise<boolean> {
+    const commits = this.#commits;
+    const since = this.#generation;
+    try {
+      const generation = await this.#nft.generation();
+      // Others of this process may commit, or look, while the kernel answers.
+      return since === this.#generation && (generation < since + commits || generation > since + this.#commits);
+    } catch {
+      // Whoever looks at the rules next is told why.
+      return false;
+    }
   }
 
   async cleanUp(families: readonly TableFamily[] = tableFamilies): Promise<void> {
