@@ -74,6 +74,15 @@ class Tour {
     const opening = this.#opening();
     try {
       const failures = await this.#playSteps(opening);
+      // Nothing more can be asked: all that follows is about the Service.
+      if (this.#clusterIp === '') {
+        const { name } = this.#plan.options;
+        this.#context.progress.warn(
+          `The tour ends here, as Service "web" has no address; "fairlead lab status --name ${name}" says what is missing`,
+        );
+        if (!this.#options.keep) await this.#objects.delete(this.#client).catch(() => {});
+        return { total: opening.length, failures };
+      }
       // Made now: their commands have the address in them.
       const steps = [...this.#asking(), ...this.#resolving(), ...this.#scaling(), ...this.#looking(), this.#refusal(), ...closing];
       failures.push(...(await this.#playSteps(steps)));
