@@ -242,8 +242,8 @@ class SqliteStore implements Store {
     return new Promise<T>((resolve, reject) => {
       this.#mustBeOpen();
       this.#pending.push({ settle: (reply) => settle(reply, resolve), reject });
-      // All writes of one turn of the event loop go to the writer in one message.
-      if (this.#outbox.push(op) === 1) queueMicrotask(() => this.#flush());
+      // All writes of one turn of the event loop go to the writer in one message. Microtasks run after every request of a turn.
+      if (this.#outbox.push(op) === 1) setImmediate(() => this.#flush());
     });
   }
 
