@@ -105,6 +105,19 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
     assert.deepEqual([(await open(vip))[1], (await open(vip))[1]], [endpoints[1], endpoints[1]]);
   });
 
+  test('every algorithm that the mode offers serves, by the scheduler of that name', async () => {
+    const schedulerOf = (algorithm: string): string => ({ 'source-hash': 'mh', 'sh-port': 'sh' })[algorithm] ?? algorithm;
+    const placed = mode.algorithms.map((algorithm, i) => ({ algorithm, ip: `10.96.4.${i}` }));
+    for (const { algorithm, ip } of placed) served.put(ip, endpoints, { algorithm });
+    await served.sync();
+    for (const { algorithm, ip } of placed) assert.ok(endpoints.includes(await answered(ip)), algorithm);
+    const held = new Map((await ipvs.read()).map(({ address, scheduler }) => [address.kind === 'address' ? address.ip : '', scheduler]));
+    assert.deepEqual(
+      placed.map(({ ip }) => held.get(ip)),
+      placed.map(({ algorithm }) => schedulerOf(algorithm)),
+    );
+  });
+
   for (const algorithm of ['sh', 'sh-port', 'mh', 'source-hash'])
     test(`a client of ${algorithm} has another endpoint at once when its own goes away, and keeps its connection`, async () => {
       await served.serve(vip, endpoints, { algorithm, targetPort: echoPort });
@@ -222,6 +235,29 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
     const others = endpoints.filter((ip) => ip !== by);
     await served.serve(vip, others, { protocol: 'UDP' });
     await eventually('another answers', async () => others.includes((await flow.exchange('hello', 500)).split(':')[0] ?? ''));
+  });
+
+  test('opens no port of the node at an address that finds no room in a full set, and serves it as soon as there is some', async () => {
+    const give = (room: string): Promise<string> => {
+      const steps = [
+        `ipset create fl-other hash:ip family inet hashsize 1024 maxelem ${room}`,
+        "ipset save KUBE-IPVS-IPS | sed -n 's/^add KUBE-IPVS-IPS/add fl-other/p' | ipset restore",
+        'ipset swap fl-other KUBE-IPVS-IPS',
+        'ipset destroy fl-other',
+      ];
+      return mustRun(execIn(topology.node), 'sh', ['-c', steps.join(' && ')]);
+    };
+    await served.serve(vip, endpoints);
+    await give("$(ipset list KUBE-IPVS-IPS | grep -c '^[0-9]')");
+    const late = `10.96.5.${vips}`;
+    // The node listens on 8443 at all of its addresses.
+    const fates = (): Promise<string[]> =>
+      Promise.all([80, 8443].map(async (port) => (await probe(topology.namespaceOf(client), late, port, 'tcp', answerMs)).kind));
+    await served.serve(late, endpoints);
+    assert.deepEqual(await fates(), ['refused', 'refused']);
+    await served.remove(vip);
+    assert.deepEqual(await fates(), ['answered', 'refused']);
+    await give('65536');
   });
 
   test('serves 5,000 Services, and changes one of them by few messages', async (t) => {
