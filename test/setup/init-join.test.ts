@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { issueCertificate, loadAuthority } from '../../src/x509/authority.ts';
+import { certificatesOf } from '../../src/x509/chain.ts';
+import { renewCertificate } from '../../src/x509/renew.ts';
 import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
 import { boxOn } from '../e2e/testing/manifests.ts';
 import { Machine } from './machine.ts';
@@ -21,6 +23,34 @@ kind: ClusterConfiguration
 networking: { podSubnet: ${podSubnet}, serviceSubnet: ${serviceSubnet} }
 apiServer: { certSANs: [cluster.example] }
 `;
+
+const pki = '/etc/kubernetes/pki';
+
+/** As on the day when the clock has moved on: every certificate that the authority has signed ended a month ago. */
+async function endEverything(server: Machine, all: readonly Machine[]): Promise<void> {
+  const authority = await loadAuthority({ certPem: await server.sh(`cat ${pki}/ca.crt`), keyPem: await server.sh(`cat ${pki}/ca.key`) });
+  const past = Date.now() - 400 * 86_400_000;
+  for (const name of ['apiserver', 'apiserver-kubelet-client']) {
+    const ended = await renewCertificate(authority, await server.sh(`cat ${pki}/${name}.crt`), past);
+    await server.write(`${pki}/${name}.key`, ended.keyPem);
+    await server.write(`${pki}/${name}.crt`, ended.certPem);
+  }
+  for (const name of ['admin', 'super-admin', 'controller-manager', 'scheduler', 'cloud-controller-manager']) {
+    const path = `/etc/kubernetes/${name}.conf`;
+    const config = JSON.parse(await server.sh(`cat ${path}`));
+    const { user } = config.users[0];
+    const ended = await renewCertificate(authority, Buffer.from(user['client-certificate-data'], 'base64').toString(), past);
+    user['client-certificate-data'] = Buffer.from(ended.certPem).toString('base64');
+    user['client-key-data'] = Buffer.from(ended.keyPem).toString('base64');
+    await server.write(path, JSON.stringify(config));
+  }
+  for (const machine of all)
+    for (const path of (await machine.sh('ls /var/lib/kubelet/pki/kubelet-*-current.pem')).trim().split('\n')) {
+      const [leaf = ''] = certificatesOf(await machine.sh(`cat ${path}`));
+      const ended = await renewCertificate(authority, leaf, past);
+      await machine.write(path, `${ended.certPem}${ended.keyPem}`);
+    }
+}
 
 describe('init, join and reset', { skip: cannotStartLabs }, () => {
   let lab: TestLab;
@@ -179,6 +209,29 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
       assert.notEqual(await machine.sh(`cat ${path}`), `${ended.certPem}${ended.keyPem}`);
       await eventually(() => machine.must('doctor'));
     }
+  });
+
+  test('a cluster of which everything but the authority has ended comes back by certs renew, init and the same join', async () => {
+    const [server, ...workers] = machines();
+    await endEverything(server, machines());
+    const restart = (machine: Machine, name: string): Promise<string> =>
+      machine.sh(`kill -9 $(cat /proc/$(cat /run/fairlead/${name}.pid)/task/*/children)`);
+    await restart(server, 'server');
+    for (const machine of machines()) await restart(machine, 'agent');
+    await eventually('nobody is served any more', () =>
+      assert.rejects(server.kubectl('get', 'nodes', '--request-timeout=5s'), /expired|[Uu]nauthorized/),
+    );
+    const { code, stdout } = await server.fairlead('certs', 'check');
+    assert.equal(code, 1);
+    for (const name of ['apiserver', 'apiserver-kubelet-client', 'admin.conf', 'scheduler.conf', 'kubelet-client-current'])
+      assert.match(stdout, new RegExp(`^${name} .* <invalid> `, 'm'));
+    assert.match((await server.fairlead('init')).stderr, /it ended on [\s\S]*fairlead certs renew; then this command again/);
+    await server.must('certs', 'renew');
+    await restart(server, 'server');
+    await server.must('init');
+    for (const worker of workers) await worker.must(...join);
+    await server.kubectl('wait', '--for=condition=Ready', 'node', '--all', '--timeout=60s');
+    for (const machine of machines()) await eventually(`doctor finds ${machine.name} well`, () => machine.must('doctor'));
   });
 
   test('what is left of a kubelet whose files somebody has removed is named, and made anew', async () => {
