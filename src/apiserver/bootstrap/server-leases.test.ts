@@ -54,6 +54,17 @@ test('a lease is never written but over the revision that it was known to have',
   assert.deepEqual(await new ServerLeases(store).list(), [address]);
 });
 
+test('a server that ends takes its own lease away, and not that of its successor', async () => {
+  await using store = new MemoryStore({ clock: new FakeClock() });
+  const [leases, successor] = [new ServerLeases(store), new ServerLeases(store)];
+  await leases.renew(address);
+  await successor.renew(address);
+  await leases.remove(address.ip);
+  assert.deepEqual(await successor.list(), [address]);
+  await successor.remove(address.ip);
+  assert.deepEqual(await successor.list(), []);
+});
+
 test('a server writes no lease into an etcd that was set back to an earlier state', async () => {
   await using etcd = await TestEtcd.start();
   await using store = await openStore(etcd.url(), {});

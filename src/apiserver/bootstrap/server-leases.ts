@@ -45,8 +45,9 @@ export class ServerLeases {
     return (await this.#store.range(prefix, prefixEnd(prefix))).records.flatMap(addressOf);
   }
 
+  /** Leaves the lease of a successor at the same address. */
   async remove(ip: string): Promise<void> {
-    await this.#store.delete(prefix + ip);
+    await this.#store.delete(prefix + ip, { ifRevision: this.#known });
   }
 
   /** Tells when a server has come or gone. Rejects when it cannot be told any longer, ends with the signal. */
