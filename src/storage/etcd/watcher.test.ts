@@ -53,6 +53,12 @@ describe('a watcher', () => {
     assert.equal(watcher.next, 13);
   });
 
+  test('tells that there was nothing at the very revision that it begins with', async () => {
+    const watcher = watcherFrom(5);
+    watcher.reached(5);
+    assert.deepEqual(await taken(watcher), [[], 5]);
+  });
+
   test('ends at its revision: with the event of it, behind it, at once when it lies before the first', async () => {
     const exact = watcherFrom(5, 6);
     exact.push([put('/registry/a', 5), put('/registry/b', 6), put('/registry/c', 7)]);
