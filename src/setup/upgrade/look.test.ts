@@ -19,7 +19,6 @@ test('isTaken() finds who listens at another address than loopback alone', async
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   assert.equal(await isTaken({ host: '127.0.0.2', port }), true);
-  assert.equal(await isTaken({ host: '127.0.0.1', port }), false);
   server.close();
   await once(server, 'close');
   assert.equal(await isTaken({ host: '127.0.0.2', port }), false);

@@ -200,5 +200,12 @@ describe('refusalIn() of nft', () => {
   test('has a map of verdicts let a new flow through only by what is not a state', () => {
     const by = (expression: string): string => chain(`${expression} vmap { established : accept, related : accept }\ndrop`);
     assert.deepEqual([inNft(by('ct state')), inNft(by('iifname'))], ['drop', '']);
+    for (const verdict of ['accept', 'jump fresh'])
+      assert.equal(inNft(chain(`ct state vmap { established : accept, new : ${verdict} }\ndrop`)), '');
+  });
+
+  test('calls nothing refused that a rule of several values at once may let in', () => {
+    for (const rule of ['iifname . udp dport { "eth0" . 8472 } accept', 'meta l4proto . th dport { udp . 8472 } accept'])
+      assert.equal(inNft(chain(`${rule}\ndrop`)), '');
   });
 });

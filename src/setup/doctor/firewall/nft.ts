@@ -133,11 +133,12 @@ function silentWords(words: readonly string[], i: number): number {
   return silent[words[i] ?? ''] ?? 0;
 }
 
-/** A map of verdicts by the state of a connection lets none through that is new; of another it cannot be told. */
+/** A map of verdicts by the state of a connection lets none through that is new, unless it names such; of another it cannot be told. */
 function mapAct(words: readonly string[]): Act | undefined {
   const at = words.indexOf('vmap');
   if (at < 0) return undefined;
-  return { kind: words[at - 2] === 'ct' && words[at - 1] === 'state' ? 'none' : 'unsure' };
+  const ofState = words[at - 2] === 'ct' && words[at - 1] === 'state' && words[at - 3] !== '.';
+  return { kind: ofState && !/\b(new|untracked)\b|^@/.test(words[at + 1] ?? '') ? 'none' : 'unsure' };
 }
 
 function actAt(words: readonly string[], i: number): Act | undefined {
@@ -157,6 +158,8 @@ function compareAt(words: readonly string[], i: number, packet: Packet): Compari
   const compare = expressions[key];
   if (!compare) return { taken: 1, match: others.has(word) ? 'no' : 'unknown' };
   const after = key.split(' ').length;
+  // Of several values at once, `iifname . udp dport { "eth0" . 8472 }`, it cannot be told here.
+  if (words[i + after] === '.') return { taken: after + 1, match: 'unknown' };
   const isNot = words[i + after] === '!=';
   const taken = after + (isNot ? 2 : 1);
   const match = compare(valuesOf(words[i + taken - 1] ?? ''), packet);
