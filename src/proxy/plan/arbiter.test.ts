@@ -177,6 +177,8 @@ describe('FrontendArbiter', () => {
     assert.deepEqual(shared(), ['192.0.2.1']);
     arbiter.reserve({ ...nothingReserved, nodes });
     assert.equal(shared(), undefined);
+    arbiter.reserve({ ...nothingReserved, nodes, servers: new Map([['10.96.0.1 . tcp . 6443', 'the API server listens there']]) });
+    assert.deepEqual(shared(), ['10.96.0.1', '192.0.2.1']);
   });
 
   test('looks for the Service range of an address once, however many ports it is written with', (t) => {

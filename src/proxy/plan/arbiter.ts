@@ -191,12 +191,18 @@ export class FrontendArbiter {
     for (const [ip, names] of this.#written)
       for (const name of names) {
         this.#decide(name, ip);
-        if (sharedBefore.has(ip) === this.#sharedIps.has(ip)) continue;
-        for (const { key } of this.#claims.get(name) ?? []) {
-          this.#changed.add(key);
-          this.#disputed.add(key);
-        }
+        if (sharedBefore.has(ip) !== this.#sharedIps.has(ip)) this.#doubt((this.#claims.get(name) ?? []).map(({ key }) => key));
       }
+    for (const ip of new Set([...sharedBefore, ...this.#sharedIps]))
+      if (sharedBefore.has(ip) !== this.#sharedIps.has(ip)) this.#doubt(this.#clusterIps.get(ip) ?? []);
+  }
+
+  /** They are to be granted anew, also with the same frontends. */
+  #doubt(keys: readonly string[]): void {
+    for (const key of keys) {
+      this.#changed.add(key);
+      this.#disputed.add(key);
+    }
   }
 
   /** What Services go without. */

@@ -253,11 +253,14 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
     // The node listens on 8443 at all of its addresses.
     const fates = (): Promise<string[]> =>
       Promise.all([80, 8443].map(async (port) => (await probe(topology.namespaceOf(client), late, port, 'tcp', answerMs)).kind));
-    await served.serve(late, endpoints);
-    assert.deepEqual(await fates(), ['refused', 'refused']);
-    await served.remove(vip);
-    assert.deepEqual(await fates(), ['answered', 'refused']);
-    await give('65536');
+    try {
+      await served.serve(late, endpoints);
+      assert.deepEqual(await fates(), ['refused', 'refused']);
+      await served.remove(vip);
+      assert.deepEqual(await fates(), ['answered', 'refused']);
+    } finally {
+      await give('65536');
+    }
   });
 
   test('serves 5,000 Services, and changes one of them by few messages', async (t) => {

@@ -92,7 +92,7 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
       });
 
     for (const mode of modes.filter((mode) => mode !== 'userspace'))
-      test(`${mode}: nobody notices kills while a thousand endpoints a second change`, async () => {
+      test(`${mode}: nobody notices kills while up to a thousand endpoints a second change`, async () => {
         await using node = await ProgramNode.create(topology, shellIn);
         const { program } = node;
         await program.configure(`mode: ${mode}\n${mode}: { minSyncPeriod: 1ms }\n`);
