@@ -134,7 +134,8 @@ async function answersWhereThePodIs({ client, nodes, patience, own, other }: Add
   for (const from of [own, other])
     for (const url of [`http://${nodes[at]}:30081`, `http://${ip}`])
       await waitUntil(`${from} as the client at ${url}`, patience, async () => {
-        const seen = await ask(`${url}/cgi-bin/client`, from);
+        // The pod listens at an address of IPv6.
+        const seen = (await ask(`${url}/cgi-bin/client`, from))?.replace(/^\[::ffff:(.*)\]$/, '$1');
         return seen === from ? undefined : `the pod sees ${seen ?? 'nobody'}`;
       });
   for (const [name, address] of Object.entries(nodes))
