@@ -270,8 +270,8 @@ describe('startProxy()', () => {
     cluster.endpoints('b', ['10.244.2.3', '10.244.2.4']);
     await eventually(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-1');
     const rangesNow = (): string[] =>
-      (nft.table('ip', 'kube-proxy')?.sets ?? []).flatMap(({ name }) =>
-        name.startsWith('ranges-') ? Object.keys(elements(nft, name)) : [],
+      (nft.table('ip', 'kube-proxy')?.chains ?? []).flatMap(({ name, rules }) =>
+        name.startsWith('sources-') ? rules.flatMap((rule) => /^ip saddr (\S+) return$/.exec(rule)?.[1] ?? []) : [],
       );
     assert.deepEqual(rangesNow(), ['10.0.0.0/8']);
     assert.equal(elements(nft, 'endpoints')['198.51.100.1 . tcp . 80 . 1'], undefined);

@@ -51,9 +51,9 @@ const whySets: Readonly<Record<SetName, Why>> = {
   learning: (key) => `some clients of ${key} ports are remembered: of each connection it is looked up whether its client is`,
 };
 
-/** Chains that elements name; those without the Service's name are shared by all that have as many slots. */
-function whyChain(name: string): string | undefined {
-  if (isSourceList(name)) return 'drops who is not among these';
+/** Of a rule of a chain that elements name; those without the Service's name are shared by all that have as many slots. */
+function whyRule(name: string, rule: string): string | undefined {
+  if (isSourceList(name)) return rule.endsWith(' return') ? 'these may come' : 'drops who is not among these';
   if (name.startsWith('recall-')) return 'sends a client that is remembered to its endpoint';
   if (name.startsWith('learn-')) return 'remembers the client and its endpoint';
   if (/^(?:nodeport-)?(?:hash-|rr-)?(?:lb|local)-\d+/.test(name)) return 'chooses a slot, and sends the packet to the endpoint in it';
@@ -79,9 +79,11 @@ export function explainTable({ family, name, sets, chains, elements }: Table, pl
   };
   return [
     ...sets.flatMap(ofSet),
-    ...chains.flatMap((chain) => {
-      const why = whyChain(chain.name);
-      return why === undefined ? [] : explain({ op: 'add-chain', chain }, () => why).slice(1);
-    }),
+    ...chains.flatMap(({ name: chain, rules }) =>
+      rules.flatMap((rule) => {
+        const why = whyRule(chain, rule);
+        return why === undefined ? [] : explain({ op: 'add-rule', chain, rule }, () => why);
+      }),
+    ),
   ];
 }

@@ -2,6 +2,7 @@
 import { isKnownError, KnownError } from '../../../errors/known-error.ts';
 import type { Chain, Nftables, Op, SetDeclaration, TableFamily } from '../../../linux/nftables/table.ts';
 import { affinitySet, onDemand, setsOf } from './layout.ts';
+import { mostRules } from './source-list.ts';
 
 const trialTable = 'kube-proxy-trial';
 
@@ -17,8 +18,8 @@ function chain(name: string, ...rules: string[]): Op {
 }
 
 /** A chain of the layout, with the set that it uses. */
-function demanded(name: string, family: TableFamily): Op[] {
-  const wanted = onDemand(name, { family });
+function demanded(name: string, family: TableFamily, ranges: readonly string[] = []): Op[] {
+  const wanted = onDemand(name, { family }, ranges);
   if (!wanted) throw new RangeError(`Cannot try the chain "${name}": there is no such`);
   return [...(wanted.set ? [addSet(wanted.set)] : []), { op: 'add-chain', chain: wanted.chain }];
 }
@@ -26,6 +27,9 @@ function demanded(name: string, family: TableFamily): Op[] {
 function addSet(set: SetDeclaration): Op {
   return { op: 'add-set', set };
 }
+
+/** A shorter one has no set. */
+const longList: readonly string[] = new Array<string>(mostRules + 1).fill('');
 
 const natChain: Chain = { name: 'nat', hook: { type: 'nat', hook: 'input', priority: 300 }, rules: [] };
 
@@ -36,7 +40,7 @@ export function kernelParts(family: TableFamily): readonly Part[] {
   const of = (name: string): Op[] => demanded(name, family);
   return [
     { name: 'maps of verdicts and endpoints', ops: maps.map(addSet) },
-    { name: 'sets of ranges (nft_set_rbtree)', ops: of('sources-trial') },
+    { name: 'sets of ranges (nft_set_rbtree)', ops: demanded('sources-trial', family, longList) },
     { name: 'chains of NAT (nft_chain_nat)', ops: [{ op: 'add-chain', chain: natChain }] },
     { name: 'connection tracking (nft_ct)', ops: [chain('ct', 'ct state new accept')] },
     { name: `types of addresses (nft_fib_ipv${version})`, ops: [chain('fib', 'fib saddr type local accept')] },

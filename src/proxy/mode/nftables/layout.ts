@@ -246,7 +246,7 @@ export interface OnDemand {
   readonly chain: Chain;
   /** That the rules use, and other chains of the Service too. */
   readonly set?: SetDeclaration;
-  /** What is in the set, as long as it is there. */
+  /** What is in the set, where there is one, as long as it is there. */
   readonly ranges?: readonly string[];
 }
 
@@ -255,14 +255,14 @@ const hashSeed = '0xfa1';
 
 /**
  * The chain that an element names, when it is one of those made on demand: `lb-3`, `nodeport-local-2`, `hash-lb-64`, `rr-lb-3-tcp-80-ns/web`,
- * `recall-ns/web`, `learn-10800-ns/web`, `sources-e3b0c44298fc1c149afbf4c8` (with the ranges of that name).
+ * `recall-ns/web`, `learn-10800-ns/web`, `sources-e3b0c44298fc1c149afbf4c8` (with its ranges).
  */
 export function onDemand(
   name: string,
   node: Pick<NodeContext, 'family' | 'countsConnections'>,
   ranges: readonly string[] = [],
 ): OnDemand | undefined {
-  if (isSourceList(name)) return { ...sourceChain(name, node), ranges };
+  if (isSourceList(name)) return { ...sourceChain({ name, ranges }, node), ranges };
   const remembering = /^(?:recall|learn-(\d+))-(.+\/.+)$/.exec(name);
   if (remembering) return affinityChain(name, remembering[1], affinitySet(remembering[2] ?? '', node), node);
   const match = /^(nodeport-)?(hash-|rr-)?(lb|local)-(\d+)(?:-.+\/.+)?$/.exec(name);

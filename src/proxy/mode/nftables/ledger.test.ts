@@ -75,7 +75,7 @@ describe('Ledger', () => {
     assert.deepEqual(await looksAfter(a(false), b(false)), []);
   });
 
-  test('leads to another list of sources when its set is full, and takes the old one away after that', async () => {
+  test('leads to another list of sources, short or long, when all of it is there, and takes the old one away after that', async () => {
     const nft = new FakeNftables();
     const ledger = new Ledger(node);
     const guarded = (name: string, sources: readonly string[]): ServicePlan => {
@@ -98,9 +98,19 @@ describe('Ledger', () => {
     };
     const [few, many] = [['10.0.0.0/8'], Array.from({ length: 300 }, (_, i) => `172.16.${i >> 8}.${i & 255}/32`)];
     const node80 = [...many, '198.51.100.1/32'];
-    assert.match((await stepsTo(guarded('a', few)))[0] ?? '', /^add-set ranges, add-elements ranges, add-chain /);
+    assert.match((await stepsTo(guarded('a', few)))[0] ?? '', /^add-chain /);
+    assert.deepEqual(await stepsTo(guarded('a', [...few, '172.16.0.0/12'])), [
+      'add-chain ',
+      'delete-elements source-checks, add-elements source-checks',
+      'delete-chain ',
+    ]);
     assert.deepEqual(await stepsTo(guarded('a', many)), [
       'add-set ranges, add-elements ranges, add-chain ',
+      'delete-elements source-checks, add-elements source-checks',
+      'delete-chain ',
+    ]);
+    assert.deepEqual(await stepsTo(guarded('a', few)), [
+      'add-chain ',
       'delete-elements source-checks, add-elements source-checks',
       'delete-chain , delete-set ranges',
     ]);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sampleNode } from '../../testing/sample-node.ts';
-import { asRangesSet, isOwnSource, isSourceList, ListOwners, sourceChain, sourceListOf } from './source-list.ts';
+import { asRangesSet, isOwnSource, isSourceList, ListOwners, mostRules, sourceChain, sourceListOf } from './source-list.ts';
 
 const of = (ip: string, ...sources: string[]): Parameters<typeof sourceListOf>[0] => ({ ip, sources });
 
@@ -39,14 +39,28 @@ describe('sourceListOf()', () => {
   });
 });
 
-test('the chain of a list drops who is in no range and no owner, and says so where refusals are counted', () => {
-  const { chain, set } = sourceChain('sources-1', sampleNode);
-  assert.deepEqual(set, { name: 'ranges-1', key: ['ipv4_addr'], interval: true });
-  const rule = 'ip saddr != @ranges-1 ip daddr . meta l4proto . th dport . ip saddr != @own-sources';
-  assert.deepEqual(chain, { name: 'sources-1', rules: [`${rule} drop`] });
-  assert.deepEqual(sourceChain('sources-1', { ...sampleNode, countsConnections: true }).chain.rules, [`${rule} goto discard`]);
-  assert.deepEqual(asRangesSet('ranges-1', { family: 'ip6' }), { name: 'ranges-1', key: ['ipv6_addr'], interval: true });
-  assert.equal(asRangesSet('services', sampleNode), undefined);
+describe('sourceChain()', () => {
+  const own = 'ip daddr . meta l4proto . th dport . ip saddr != @own-sources';
+  const listOf = (length: number): string[] => Array.from({ length }, (_, i) => `10.${i}.0.0/16`);
+  const counting = { ...sampleNode, countsConnections: true as const };
+
+  test('of a short list has a rule for each range, and drops who is in none and no owner', () => {
+    const short = { name: 'sources-1', ranges: listOf(mostRules) };
+    const may = short.ranges.map((range) => `ip saddr ${range} return`);
+    assert.deepEqual(sourceChain(short, sampleNode), { chain: { name: 'sources-1', rules: [...may, `${own} drop`] } });
+    assert.equal(sourceChain(short, counting).chain.rules.at(-1), `${own} goto discard`);
+    assert.deepEqual(sourceChain({ ...short, ranges: [] }, sampleNode).chain.rules, [`${own} drop`]);
+  });
+
+  test('of a long list looks into its set, and says so where refusals are counted', () => {
+    const long = { name: 'sources-1', ranges: listOf(mostRules + 1) };
+    const { chain, set } = sourceChain(long, sampleNode);
+    assert.deepEqual(set, { name: 'ranges-1', key: ['ipv4_addr'], interval: true });
+    assert.deepEqual(chain, { name: 'sources-1', rules: [`ip saddr != @ranges-1 ${own} drop`] });
+    assert.deepEqual(sourceChain(long, counting).chain.rules, [`ip saddr != @ranges-1 ${own} goto discard`]);
+    assert.deepEqual(asRangesSet('ranges-1', { family: 'ip6' }), { name: 'ranges-1', key: ['ipv6_addr'], interval: true });
+    assert.equal(asRangesSet('services', sampleNode), undefined);
+  });
 });
 
 test('a list is of the Service that has it, and of none when several have it', () => {

@@ -1,7 +1,7 @@
 /**
- * Who may come, where not everybody may: each list of ranges is one set and one chain, named by what is in it, for all frontends that have this list. The
- * kernel takes time quadratic in a set of ranges of concatenations (nft_set_pipapo), and but linear in one of plain addresses. What is in a set never changes:
- * another list is another set, to which the frontend is led once it is full. Pure.
+ * Who may come, where not everybody may: each list of ranges is one chain, and one set where it is long, named by what is in it, for all frontends that have
+ * this list. The kernel takes time quadratic in a set of ranges of concatenations (nft_set_pipapo), and but linear in one of plain addresses. A list never changes:
+ * another one is another chain, to which the frontend is led once all is there. Pure.
  */
 import { createHash } from 'node:crypto';
 import type { Chain, SetDeclaration } from '../../../linux/nftables/table.ts';
@@ -45,6 +45,12 @@ export function sourceListOf(frontend: Pick<Frontend, 'ip' | 'sources'>): Source
   return list;
 }
 
+/**
+ * A list of so few ranges has a rule for each and no set: the kernel finds a set by comparing the names of all (nft_set_lookup()), so that many small ones
+ * take it quadratic time. Chains it finds by a hash.
+ */
+export const mostRules = 8;
+
 /** The set of a list by its chain's name. */
 function rangesName(list: string): string {
   return `${setPrefix}${list.slice(chainPrefix.length)}`;
@@ -63,12 +69,16 @@ export function isSourceList(chain: string): boolean {
   return chain.startsWith(chainPrefix);
 }
 
-/** The chain and the set of a list. */
-export function sourceChain(name: string, node: Pick<NodeContext, 'family' | 'countsConnections'>): { chain: Chain; set: SetDeclaration } {
+/** The chain of a list, and its set where it has one. */
+export function sourceChain(
+  { name, ranges }: SourceList,
+  node: Pick<NodeContext, 'family' | 'countsConnections'>,
+): { chain: Chain; set?: SetDeclaration } {
   const { family } = node;
+  const own = `${family} daddr . meta l4proto . th dport . ${family} saddr != @own-sources ${dropVerdict(node)}`;
+  if (ranges.length <= mostRules) return { chain: { name, rules: [...ranges.map((range) => `${family} saddr ${range} return`), own] } };
   const set = rangesSet(rangesName(name), node);
-  const own = `${family} daddr . meta l4proto . th dport . ${family} saddr != @own-sources`;
-  return { chain: { name, rules: [`${family} saddr != @${set.name} ${own} ${dropVerdict(node)}`] }, set };
+  return { chain: { name, rules: [`${family} saddr != @${set.name} ${own}`] }, set };
 }
 
 /** Whose a list is, by the names of its set and its chain; undefined for one that several Services have. */
