@@ -3,9 +3,10 @@ import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { parse } from 'yaml';
-import { issueCertificate, loadAuthority } from '../x509/authority.ts';
+import { type Authority, createAuthority, issueCertificate, loadAuthority } from '../x509/authority.ts';
+import { certificatesOf } from '../x509/chain.ts';
 import { clusterKubeconfigs, ensureClusterPki, ensureNodeCredential, ensureNodePki } from './pki.ts';
 
 describe('pki', () => {
@@ -68,6 +69,8 @@ describe('pki', () => {
       assert.equal(new Set([first, second, third]).size, 3);
       assert.equal(new X509Certificate(third).checkIP('192.168.120.9'), '192.168.120.9');
       assert.ok(new X509Certificate(third).checkHost('cluster.example'), 'it is for those of before as well');
+      const named = new X509Certificate(third).subjectAltName?.split(', ') ?? [];
+      assert.deepEqual(named, [...new Set(named)], 'each of them once');
       await ensureClusterPki(options);
       assert.equal(await read('apiserver.crt'), third, 'names beside those that are wanted do no harm');
       assert.equal(await read('admin.conf'), admin);
@@ -185,6 +188,86 @@ describe('pki', () => {
       } finally {
         await rm(own, { recursive: true });
       }
+    });
+
+    describe('of an authority of another name', () => {
+      let own = '';
+      let authority: Authority;
+      let options: Parameters<typeof ensureClusterPki>[0];
+      const read = async (name: string): Promise<string> => readFile(join(own, name), 'utf8');
+      const empty = async (...names: string[]): Promise<void> => {
+        for (const name of names) await writeFile(join(own, name), '');
+      };
+      beforeEach(async () => {
+        own = await mkdtemp(join(tmpdir(), 'pki-'));
+        options = { ...cluster, dir: own, clusterDomain: 'cluster.local', now };
+        authority = await createAuthority('prod-ca', now);
+        await writeFile(join(own, 'ca.crt'), authority.certPem);
+        await writeFile(join(own, 'ca.key'), authority.keyPem);
+        await ensureClusterPki(options);
+      });
+      afterEach(() => rm(own, { recursive: true }));
+      const requireTrust = async (): Promise<void> => {
+        const ca = new X509Certificate(await read('ca.crt'));
+        const inConfig = (JSON.parse(await read('admin.conf')) as Config).users[0]?.user['client-certificate-data'] ?? '';
+        for (const text of [await read('apiserver.crt'), await read('apiserver-kubelet-client.crt'), Buffer.from(inConfig, 'base64')]) {
+          const signed = new X509Certificate(text);
+          assert.ok(signed.checkIssued(ca) && signed.verify(ca.publicKey), signed.subject);
+        }
+      };
+
+      test('is taken back from a kubeconfig', async () => {
+        const api = await read('apiserver.crt');
+        await empty('ca.crt', 'super-admin.conf');
+        await ensureClusterPki(options);
+        assert.equal(await read('ca.crt'), authority.certPem);
+        assert.equal(await read('apiserver.crt'), api);
+        await requireTrust();
+      });
+
+      test('is taken back with those above it, its own first, also where the kubeconfig is YAML', async () => {
+        const root = await createAuthority('root', now);
+        const bundle = Buffer.from(root.certPem + authority.certPem).toString('base64');
+        await empty('ca.crt', ...Object.keys(clusterKubeconfigs));
+        await writeFile(join(own, 'kubelet.conf'), `clusters:\n- cluster:\n    certificate-authority-data: ${bundle}\n`);
+        await ensureClusterPki(options);
+        const [first, second] = certificatesOf(await read('ca.crt'));
+        assert.deepEqual([first, second], [authority.certPem.trim(), root.certPem.trim()]);
+        await requireTrust();
+      });
+
+      test('is made anew under its name where no kubeconfig has it, and what it has signed stays good', async () => {
+        const api = await read('apiserver.crt');
+        await empty('ca.crt', ...Object.keys(clusterKubeconfigs));
+        await ensureClusterPki(options);
+        assert.equal(new X509Certificate(await read('ca.crt')).subject, 'CN=prod-ca');
+        assert.equal(await read('apiserver.crt'), api);
+        await requireTrust();
+      });
+
+      test('is made anew with all that hung on it where its key is gone too', async () => {
+        await empty('ca.crt', 'ca.key');
+        await ensureClusterPki(options);
+        assert.notEqual(await read('ca.key'), authority.keyPem);
+        await requireTrust();
+      });
+
+      for (const [what, key] of [
+        ['where neither certificate nor key is there', undefined],
+        ['where the key is that of another', 'another'],
+      ] as const)
+        test(`is refused ${what}`, async () => {
+          await rm(join(own, 'ca.crt'));
+          if (key === undefined) await rm(join(own, 'ca.key'));
+          else await writeFile(join(own, 'ca.key'), (await createAuthority('a', now)).keyPem);
+          const names = (await readdir(own)).toSorted();
+          await assert.rejects(ensureClusterPki(options), {
+            code: 'BAD_CONFIG',
+            message: `Cannot make ${join(own, 'ca.crt')}: certificates here are from "CN=prod-ca", and nobody would trust them any more`,
+            hint: /^Put ca\.crt and its key back .* fairlead reset$/,
+          });
+          assert.deepEqual((await readdir(own)).toSorted(), names);
+        });
     });
 
     for (const name of ['ca.key', 'front-proxy-ca.key', 'sa.key'])

@@ -18,6 +18,7 @@ import {
   loadAuthority,
 } from '../x509/authority.ts';
 import { certificatesOf } from '../x509/chain.ts';
+import { findCertificate, formerAuthority, type Traces } from './former-authority.ts';
 import { embedded, keptIn, kubeconfigText } from './kubeconfig-text.ts';
 import { readIfThere, readUnlessEmpty, writeSecret } from './secret-file.ts';
 
@@ -69,17 +70,21 @@ export interface Issuer {
   readonly issue: (request: CertificateRequest, path: string, now: number) => Promise<KeyPair>;
 }
 
-/** The authority kept in FILE.crt and FILE.key, made when it is not there. */
-export async function ensureAuthority(dir: string, file: string, commonName: string, now: number): Promise<Issuer> {
+/** The authority kept in FILE.crt and FILE.key, made when it is not there, from what is left of it where there are `traces`. */
+export async function ensureAuthority(dir: string, file: string, commonName: string, now: number, traces: Traces = {}): Promise<Issuer> {
   const { certPem, keyPem } = await readParts(dir, file);
   const keyPath = join(dir, `${file}.key`);
   if (certPem !== undefined && keyPem === undefined) {
     if ((await readIfThere(keyPath)) === '') throw emptied(keyPath, `the certificate beside it is kept: ${file}.crt`);
     return externalAuthority(certPem, keyPath);
   }
-  const isThere = certPem !== undefined && keyPem !== undefined;
-  const authority = isThere ? await loadAuthority({ certPem, keyPem }) : await createAuthority(commonName, now, keyPem);
-  if (!isThere) await writePair(dir, file, authority);
+  const known = keyPem === undefined ? undefined : (certPem ?? (await findCertificate(traces, keyPem)));
+  const former = { commonName, certPath: join(dir, `${file}.crt`), keyPem };
+  const authority =
+    known !== undefined && keyPem !== undefined
+      ? await loadAuthority({ certPem: known, keyPem })
+      : await createAuthority(commonName, now, await formerAuthority(traces, former));
+  if (certPem === undefined) await writePair(dir, file, authority);
   return {
     certPem: authority.certPem,
     isExternal: false,
@@ -186,6 +191,12 @@ async function ensureServiceAccountKey(dir: string): Promise<void> {
   await writeSecret(join(dir, 'sa.pub'), String(createPublicKey(made).export({ type: 'spki', format: 'pem' })));
 }
 
+/** That of the cluster. `kubeconfigs` are those that are made by it here. */
+function clusterAuthority(dir: string, kubeconfigs: readonly string[], now: number): Promise<Issuer> {
+  const signed = ['apiserver.crt', 'apiserver-kubelet-client.crt'].map((name) => join(dir, name));
+  return ensureAuthority(dir, 'ca', 'kubernetes', now, { kubeconfigs, signed });
+}
+
 /** Who each kubeconfig of a control plane is for. */
 export const clusterKubeconfigs: Readonly<Record<string, Subject>> = {
   'admin.conf': { user: 'kubernetes-admin', groups: ['kubeadm:cluster-admins'] },
@@ -207,18 +218,21 @@ async function formerNames(path: string): Promise<{ readonly dnsNames: readonly 
 /** Makes whatever the control plane's PKI directory lacks. */
 export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void> {
   const { dir, kubeconfigDir = dir, now } = options;
-  const authority = await ensureAuthority(dir, 'ca', 'kubernetes', now);
+  const kubeconfigs = [...Object.keys(clusterKubeconfigs), 'kubelet.conf'].map((name) => join(kubeconfigDir, name));
+  const authority = await clusterAuthority(dir, kubeconfigs, now);
   const former = await formerNames(join(dir, 'apiserver.crt'));
   const apiserver: CertificateRequest = {
     commonName: 'kube-apiserver',
     dnsNames: [
-      'localhost',
-      'kubernetes',
-      'kubernetes.default',
-      'kubernetes.default.svc',
-      `kubernetes.default.svc.${options.clusterDomain}`,
-      ...options.names,
-      ...former.dnsNames.filter((name) => !options.names.includes(name)),
+      ...new Set([
+        'localhost',
+        'kubernetes',
+        'kubernetes.default',
+        'kubernetes.default.svc',
+        `kubernetes.default.svc.${options.clusterDomain}`,
+        ...options.names,
+        ...former.dnsNames,
+      ]),
     ],
     ips: [...new Set(['127.0.0.1', options.serviceAddress, ...options.addresses, ...former.ips])],
     usages: ['server'],
@@ -228,7 +242,7 @@ export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void
   await Promise.all([
     ensurePair(authority, dir, 'apiserver', apiserver, now),
     ensurePair(authority, dir, 'apiserver-kubelet-client', kubeletClient, now),
-    ensureAuthority(dir, 'front-proxy-ca', 'front-proxy-ca', now),
+    ensureAuthority(dir, 'front-proxy-ca', 'front-proxy-ca', now, { signed: [join(dir, 'front-proxy-client.crt')] }),
     ensureServiceAccountKey(dir),
     ...Object.entries(clusterKubeconfigs).map(([name, subject]) =>
       ensureKubeconfig(authority, join(kubeconfigDir, name), options, subject),
@@ -239,7 +253,8 @@ export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void
 /** Makes whatever a node's directory lacks: one kubeconfig per part, the kubelet's serving certificate, ca.crt. */
 export async function ensureNodePki(options: NodePkiOptions): Promise<void> {
   const { dir, node, now } = options;
-  const authority = await ensureAuthority(options.pkiDir, 'ca', 'kubernetes', now);
+  const kubeconfigs = ['kubelet', ...nodeParts].map((part) => join(dir, `${part}.kubeconfig`));
+  const authority = await clusterAuthority(options.pkiDir, kubeconfigs, now);
   const serving: CertificateRequest = {
     commonName: `system:node:${node}`,
     organizations: ['system:nodes'],
@@ -276,7 +291,7 @@ export async function ensureNodeCredential(options: NodeCredentialOptions): Prom
   // What cannot be read, as a power cut leaves it, is made anew.
   const end = (await store.current().catch(() => undefined))?.leaf.validToDate.getTime() ?? 0;
   if ((await readUnlessEmpty(kubeconfig)) !== undefined && end > now) return;
-  const authority = await ensureAuthority(options.pkiDir, 'ca', 'kubernetes', now);
+  const authority = await clusterAuthority(options.pkiDir, [kubeconfig], now);
   const user = `system:node:${node}`;
   const request: CertificateRequest = { commonName: user, organizations: ['system:nodes'], usages: ['client'] };
   await store.update(await authority.issue(request, kubeconfig, now), now);

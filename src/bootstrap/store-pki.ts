@@ -15,9 +15,11 @@ interface StorePkiOptions {
 
 /** Makes what is missing of the authority, and of the certificate of the API servers: apiserver-etcd-client.crt. */
 export async function ensureStorePki({ pkiDir, store, now }: StorePkiOptions): Promise<void> {
-  const authority = await ensureAuthority(join(pkiDir, store), 'ca', `${store}-ca`, now);
+  const name = `apiserver-${store}-client`;
+  const signed = [join(pkiDir, `${name}.crt`)];
+  const authority = await ensureAuthority(join(pkiDir, store), 'ca', `${store}-ca`, now, { signed });
   const client = { commonName: `kube-apiserver-${store}-client`, usages: ['client'] } as const;
-  await ensurePair(authority, pkiDir, `apiserver-${store}-client`, client, now);
+  await ensurePair(authority, pkiDir, name, client, now);
 }
 
 export interface StoreMemberOptions extends StorePkiOptions {
@@ -29,7 +31,8 @@ export interface StoreMemberOptions extends StorePkiOptions {
 
 /** Makes a member's certificate, which it shows to clients and to other members. */
 export async function ensureStoreMemberPki({ pkiDir, store, dir, member, addresses, now }: StoreMemberOptions): Promise<void> {
-  const authority = await ensureAuthority(join(pkiDir, store), 'ca', `${store}-ca`, now);
+  const signed = [join(dir, `${store}.crt`)];
+  const authority = await ensureAuthority(join(pkiDir, store), 'ca', `${store}-ca`, now, { signed });
   const names = { commonName: member, dnsNames: ['localhost', member], ips: ['127.0.0.1', ...addresses] };
   await ensurePair(authority, dir, store, { ...names, usages: ['server', 'client'] }, now);
 }

@@ -54,21 +54,31 @@ function keptKeys(keyPem: string): {
   return { keys: { privateKey: key.toCryptoKey(importing, false, ['sign']), publicKey }, keyPem, algorithm: signing };
 }
 
-/**
- * A new self-signed authority; with a key, one in whose name all holds that the key has signed under this name. `now` is milliseconds since the epoch.
- */
-export async function createAuthority(commonName: string, now: number, ownKeyPem?: string): Promise<Authority> {
+/** What a new authority takes over of one that is gone. */
+export interface FormerAuthority {
+  readonly keyPem?: string | undefined;
+  /** A certificate that it has signed: the new one has the name that stands there, byte by byte, and for the same key its identifier, by which OpenSSL goes. */
+  readonly signedPem?: string | undefined;
+}
+
+/** A new self-signed authority; with the key of a former one all holds that this has signed under the same name. `now` is milliseconds since the epoch. */
+export async function createAuthority(commonName: string, now: number, former: FormerAuthority = {}): Promise<Authority> {
+  const { keyPem: ownKeyPem, signedPem } = former;
+  const signed = signedPem === undefined ? undefined : new x509.X509Certificate(signedPem);
   const { keys, keyPem, algorithm } = ownKeyPem === undefined ? { ...(await newKeys()), algorithm: signingAlgorithm } : keptKeys(ownKeyPem);
+  const identifier = ownKeyPem === undefined ? undefined : signed?.getExtension(x509.AuthorityKeyIdentifierExtension)?.keyId;
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
-    name: [{ CN: [commonName] }],
+    name: signed?.issuerName ?? [{ CN: [commonName] }],
     ...validity(now, 3650),
     keys,
     signingAlgorithm: algorithm,
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign | x509.KeyUsageFlags.digitalSignature, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      identifier === undefined
+        ? await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)
+        : new x509.SubjectKeyIdentifierExtension(identifier),
     ],
   });
   return { certificate, signingKey: keys.privateKey, signingAlgorithm: algorithm, certPem: `${certificate.toString('pem')}\n`, keyPem };

@@ -1,9 +1,15 @@
 /** Certificates in one text, one after the other, as files of PEM hold them. */
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 
 /** The certificates of a bundle, one text each. */
 export function certificatesOf(bundle: string): string[] {
   return bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+}
+
+/** Of the bundle that of this key. */
+export function certificateOfKey(bundle: string, keyPem: string): string | undefined {
+  const key = createPrivateKey(keyPem);
+  return certificatesOf(bundle).find((pem) => new X509Certificate(pem).checkPrivateKey(key));
 }
 
 /** A certificate, and behind it those of the bundle that lead to its root. One that comes with a chain of its own stays as it is. */

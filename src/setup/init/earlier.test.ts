@@ -1,22 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createAuthority } from '../../x509/authority.ts';
+import { certificateOfKey } from '../../x509/chain.ts';
 import { type ClusterWish, planCluster } from '../config/cluster-plan.ts';
 import { type Documents, readDocuments } from '../config/documents.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { envText } from '../service/service.ts';
-import {
-  askStore,
-  certificateOfKey,
-  clusterNameIn,
-  type Earlier,
-  isOwnAuthority,
-  planAgain,
-  refuseChanges,
-  settledWish,
-  withEarlier,
-} from './earlier.ts';
+import { askStore, clusterNameIn, type Earlier, isOwnAuthority, planAgain, refuseChanges, settledWish, withEarlier } from './earlier.ts';
 
 const own = '192.168.56.10';
 const here = { advertiseAddress: own, bindPort: 6443 };

@@ -1,5 +1,4 @@
 /** What an earlier "fairlead init" has settled on this machine, and what of it may be another now. */
-import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { readIfThere, readUnlessEmpty } from '../../bootstrap/secret-file.ts';
@@ -9,7 +8,7 @@ import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { withoutPassword } from '../../errors/without-password.ts';
 import { joinHostPort } from '../../ip/ip.ts';
-import { certificatesOf } from '../../x509/chain.ts';
+import { certificateOfKey } from '../../x509/chain.ts';
 import { type ClusterPlan, type ClusterWish, maskFlags, planCluster, rangeWish } from '../config/cluster-plan.ts';
 import type { Documents } from '../config/documents.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
@@ -64,12 +63,6 @@ export async function readOtherCluster(): Promise<string | undefined> {
   // Its certificate is made anew where a power cut has emptied it; the key is what counts.
   const kept = own ?? (key === undefined ? undefined : certificateOfKey(ca, key));
   return isOwnAuthority(ca, kept, key ?? apiserver) ? undefined : server;
-}
-
-/** Of the bundle that of this key. Pure. */
-export function certificateOfKey(bundle: string, keyPem: string): string | undefined {
-  const key = createPrivateKey(keyPem);
-  return certificatesOf(bundle).find((pem) => new X509Certificate(pem).checkPrivateKey(key));
 }
 
 /**
