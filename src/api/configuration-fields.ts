@@ -50,7 +50,11 @@ function checkScalar(value: unknown, field: string, path: string): void {
 
 function checkList(value: unknown, fields: Fields, path: string): void {
   if (!Array.isArray(value)) throw wrong(path, 'list');
-  for (const [i, one] of value.entries()) checkField(one, fields, `${path}[${i}]`);
+  for (const [i, one] of value.entries()) {
+    // An empty item is no field that is absent: whoever goes through the list would read on in it.
+    if (one === null) throw wrong(`${path}[${i}]`, 'object');
+    checkField(one, fields, `${path}[${i}]`);
+  }
 }
 
 function checkFields(value: unknown, fields: Fields, path: string): void {

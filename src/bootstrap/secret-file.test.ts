@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +33,20 @@ test('a file and its name are on the disk when it is there, by either way', asyn
   } finally {
     spy.mock.restore();
     syncBuiltinESMExports();
+    await rm(dir, { recursive: true });
+  }
+});
+
+test('a file is put in place beside what others have, and leaves nothing behind where that fails', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'put-file-'));
+  try {
+    await writeFile(join(dir, 'config.new'), 'of somebody else');
+    putFile(join(dir, 'config'), 'text', 0o600);
+    assert.equal(await readFile(join(dir, 'config.new'), 'utf8'), 'of somebody else');
+    await mkdir(join(dir, 'folder', 'full'), { recursive: true });
+    assert.throws(() => putFile(join(dir, 'folder'), 'text', 0o600), { code: 'EISDIR' });
+    assert.deepEqual((await readdir(dir)).toSorted(), ['config', 'config.new', 'folder']);
+  } finally {
     await rm(dir, { recursive: true });
   }
 });

@@ -1,4 +1,5 @@
 /** Files that others watch or run: they change in one step, and only when they differ. */
+import { randomBytes } from 'node:crypto';
 import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { systemCode } from '../errors/known-error.ts';
@@ -10,12 +11,18 @@ export function putFile(path: string, content: string, mode: number): void {
   } catch {
     // Not there yet.
   }
-  rmSync(`${path}.new`, { force: true });
-  // Unflushed, it could be empty under its name after a power cut.
-  writeFileSync(`${path}.new`, content, { mode, flush: true });
-  // Whatever the process's mask says.
-  chmodSync(`${path}.new`, mode);
-  renameSync(`${path}.new`, path);
+  // A name that nobody uses: what else is in a person's folder is theirs.
+  const made = `${path}.${randomBytes(8).toString('hex')}.new`;
+  try {
+    // Unflushed, it could be empty under its name after a power cut.
+    writeFileSync(made, content, { mode, flush: true, flag: 'wx' });
+    // Whatever the process's mask says.
+    chmodSync(made, mode);
+    renameSync(made, path);
+  } catch (err) {
+    rmSync(made, { force: true });
+    throw err;
+  }
   syncFolder(dirname(path));
 }
 

@@ -44,6 +44,12 @@ for (const [what, config, members, leadsToOurs] of [
   ['Multus in a list, whose daemon knows', { plugins: [{ type: 'multus-shim' }] }, ['multus-shim'], undefined],
   ['nothing of a network', [], [], false],
   ['no object', null, [], false],
+  ['plugins that are no list', { plugins: null }, [], false],
+  ['plugins that are none', { plugins: [null, 5, { type: 'calico' }] }, ['calico'], false],
+  ['a type that is no text', { type: 5 }, [], false],
+  ['delegates that are none', { type: 'multus', delegates: [null, { plugins: {} }] }, ['multus'], false],
+  ['delegates that are no list', { type: 'multus', delegates: 5 }, ['multus'], false],
+  ['a name that is no text', { type: 'multus', clusterNetwork: 5, delegates: [] }, ['multus'], false],
 ] as const)
   test(`otherNetworkOf() knows ${what}`, () => {
     assert.deepEqual(otherNetworkOf('/x.conf', JSON.stringify(config)), { path: '/x.conf', members, leadsToOurs });

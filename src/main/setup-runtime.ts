@@ -1,6 +1,7 @@
 /** What a container runtime tells of itself over CRI, for those who set a node up. */
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { isTree } from '../api/configuration-fields.ts';
 import { conflistName, networkName, plugins } from '../cni/install.ts';
 import { CriError, isUnimplemented } from '../kubelet/cri/cri.ts';
 import { GrpcCri } from '../kubelet/cri/grpc-cri.ts';
@@ -43,40 +44,44 @@ export function networksBefore(names: readonly string[]): string[] {
   return names.filter((name) => /\.(conf|conflist|json)$/.test(name) && name < conflistName).toSorted();
 }
 
+/** What is in a file that others have written may be of any shape. */
 interface Plugin {
-  readonly type?: string;
+  readonly type?: unknown;
   /** Of Multus: each a configuration, or a list of them. */
-  readonly delegates?: readonly (Plugin | List)[];
+  readonly delegates?: unknown;
   /** Of Multus instead of these: the name or the file of one. */
-  readonly clusterNetwork?: string;
+  readonly clusterNetwork?: unknown;
 }
 
-interface List {
-  readonly plugins: readonly Plugin[];
+/** Of a configuration, or of a list of them. */
+function pluginsOf(config: unknown): readonly Plugin[] {
+  if (!isTree(config)) return [];
+  return 'plugins' in config ? listOf(config.plugins).filter(isTree) : [config];
 }
 
-function pluginsOf(config: Plugin | List): readonly Plugin[] {
-  return 'plugins' in config ? config.plugins : [config];
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 /** By its plugins, and those that Multus delegates to. Of a file that is none, another's may be all that is known. Pure. */
 export function otherNetworkOf(path: string, text: string): OtherNetwork {
   const called = pluginsOf(parsed(text));
-  const all = called.flatMap((plugin) => [plugin, ...(plugin.delegates ?? []).flatMap(pluginsOf)]);
+  const all = called.flatMap((plugin) => [plugin, ...listOf(plugin.delegates).flatMap(pluginsOf)]);
   const members = all.flatMap(({ type }) => (typeof type === 'string' ? [type] : []));
-  const named = called.flatMap(({ clusterNetwork }) => (clusterNetwork === undefined ? [] : [basename(clusterNetwork)]));
+  const named = called.flatMap(({ clusterNetwork }) => (typeof clusterNetwork === 'string' ? [basename(clusterNetwork)] : []));
   const isOurs = members.includes(plugins[0]) || named.some((name) => name === networkName || name === conflistName);
   // The daemon of Multus may have its default network elsewhere.
-  const isSilent = named.length === 0 && called.some(({ type, delegates }) => type?.startsWith('multus') && delegates === undefined);
+  const isSilent =
+    named.length === 0 &&
+    called.some(({ type, delegates }) => typeof type === 'string' && type.startsWith('multus') && delegates === undefined);
   return { path, members, leadsToOurs: isOurs || (isSilent ? undefined : false) };
 }
 
-function parsed(text: string): Plugin | List {
+function parsed(text: string): unknown {
   try {
-    const config = JSON.parse(text) as Plugin | List | null;
-    return typeof config === 'object' && config !== null ? config : {};
+    return JSON.parse(text);
   } catch {
-    return {};
+    return undefined;
   }
 }
 

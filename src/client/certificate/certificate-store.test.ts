@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -37,6 +39,25 @@ describe('the store of certificates', () => {
       await readFile(store.currentPath, 'utf8'),
       /^-----BEGIN CERTIFICATE-----\n[^-]*-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n/,
     );
+  });
+
+  test('keeps a pair where the file system does not sync folders, and tells of one that fails to', async (t) => {
+    let code = 'EINVAL';
+    const spy = t.mock.method(fs, 'fsyncSync', () => {
+      throw Object.assign(new Error(code), { code });
+    });
+    syncBuiltinESMExports();
+    try {
+      const store = new CertificateStore(join(dir, 'unsynced'), 'kubelet-client');
+      await store.update(pair, now);
+      assert.equal((await store.current())?.leaf.subject, 'CN=one');
+      assert.equal(spy.mock.callCount(), 1);
+      code = 'EIO';
+      await assert.rejects(store.update(pair, now + 1000), { code });
+    } finally {
+      spy.mock.restore();
+      syncBuiltinESMExports();
+    }
   });
 
   test('keeps the pair that it has when a new one does not fit, and goes on after a half-made change', async () => {

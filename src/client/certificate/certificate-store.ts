@@ -3,6 +3,7 @@
  * is current (client-go's util/certificate.FileStore).
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
@@ -51,13 +52,24 @@ export class CertificateStore {
     await symlink(path, next);
     await rename(next, this.currentPath);
     // Names are on the disk once their folder is.
-    await using dir = await open(this.#dir, 'r');
-    await dir.sync();
+    syncFolder(this.#dir);
     return stored;
   }
 
   #path(what: string): string {
     return join(this.#dir, `${this.#prefix}-${what}.pem`);
+  }
+}
+
+/** As `linux/put-file.ts`, which this folder does not use: some file systems have no such thing (fsync(2)). */
+function syncFolder(dir: string): void {
+  const folder = openSync(dir, 'r');
+  try {
+    fsyncSync(folder);
+  } catch (err) {
+    if (systemCode(err) !== 'EINVAL') throw err;
+  } finally {
+    closeSync(folder);
   }
 }
 

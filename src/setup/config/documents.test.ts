@@ -121,6 +121,12 @@ const refused: readonly (readonly [string, string, RegExp])[] = [
   ['numbers in a list of texts', `${head}ClusterConfiguration\napiServer: { certSANs: [1] }\n`, /certSANs": it is no list of texts/],
   ['an object for a list', `${head}InitConfiguration\nbootstrapTokens: {}\n`, /bootstrapTokens": it is no list/],
   ['a text for an object', `${head}ClusterConfiguration\nnetworking: x\n`, /networking": it is no object/],
+  [
+    'an empty taint',
+    `${head}JoinConfiguration\nnodeRegistration:\n  taints:\n  -\n`,
+    /"JoinConfiguration.nodeRegistration.taints\[0\]": it is no object/,
+  ],
+  ['an empty token', `${head}InitConfiguration\nbootstrapTokens:\n- {}\n-\n`, /"InitConfiguration.bootstrapTokens\[1\]": it is no object/],
   ['an unknown kind', `${head}ResetConfiguration\n`, /it has a "ResetConfiguration"/],
   ['a kind of another group', 'apiVersion: v1\nkind: ClusterConfiguration\n', /it has a "ClusterConfiguration" of "v1"/],
   [
@@ -165,6 +171,16 @@ describe('nodeIpArgument() finds the address', () => {
     assert.equal(nodeIpArgument({ kubeletExtraArgs: [{ name: 'node-ip', value: '10.0.0.1' }] }), '10.0.0.1');
   });
   test('nowhere', () => assert.equal(nodeIpArgument({}), undefined));
+  test('nowhere in an argument without a value', () => {
+    for (const value of ['', ', value: ""', ', value: null'])
+      assert.equal(
+        addressIn(
+          readDocuments(`${head}JoinConfiguration\nnodeRegistration: { kubeletExtraArgs: [{ name: node-ip${value} }] }\n`).join
+            ?.nodeRegistration,
+        ),
+        undefined,
+      );
+  });
   test('beside nothing else', () =>
     assert.throws(() => nodeIpArgument({ kubeletExtraArgs: { 'max-pods': '5' } }), { message: /kubeletExtraArgs.max-pods/ }));
 });

@@ -8,7 +8,7 @@ import type { Taint } from '../../api/schema/types.ts';
 import type { ExternalEtcd } from './shared-store.ts';
 
 /** A map in v1beta3, a list of name and value in v1beta4. */
-export type ExtraArgs = Readonly<Record<string, string>> | readonly { readonly name: string; readonly value: string }[];
+export type ExtraArgs = Readonly<Record<string, string>> | readonly { readonly name: string; readonly value?: string }[];
 
 export interface NodeRegistration {
   readonly name?: string;
@@ -20,7 +20,8 @@ export interface NodeRegistration {
 }
 
 export interface BootstrapToken {
-  readonly token: string;
+  /** Without one, or with an empty one, it is drawn. */
+  readonly token?: string;
   readonly description?: string;
   readonly ttl?: string;
   readonly expires?: string;
@@ -175,8 +176,9 @@ function withoutPresets(tree: Readonly<Record<string, unknown>>, preset: Readonl
 }
 
 /** What is so here in any case: keys are ECDSA on P-256. */
-function withoutOwn({ encryptionAlgorithm, ...fields }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return encryptionAlgorithm === undefined || encryptionAlgorithm === 'ECDSA-P256' ? fields : { ...fields, encryptionAlgorithm };
+function withoutOwn(fields: Readonly<Record<string, unknown>>, part: keyof Documents): Readonly<Record<string, unknown>> {
+  const { encryptionAlgorithm, ...others } = fields;
+  return part === 'cluster' && encryptionAlgorithm === 'ECDSA-P256' ? others : fields;
 }
 
 const versions = ['kubeadm.k8s.io/v1beta3', 'kubeadm.k8s.io/v1beta4'];
@@ -204,7 +206,7 @@ function readDocument(value: unknown): [keyof Documents, object] {
     throw badConfig('the configuration', `it has a "${kind}" of "${apiVersion}"`, `It takes ${Object.keys(kinds).join(', ')}`);
   if (known.group === kubeadm && !versions.includes(String(apiVersion)))
     throw badConfig('the configuration', `${kind} is of "${apiVersion}"`, `It takes ${versions.join(' and ')}`);
-  const fields = withoutPresets(withoutOwn(given), presets[String(kind)] ?? {});
+  const fields = withoutPresets(withoutOwn(given, known.part), presets[String(kind)] ?? {});
   checkField(fields, known.fields, String(kind));
   checkValues(fields as Registered, String(kind));
   return [known.part, known.part === 'proxy' ? value : withoutNulls(fields)];
@@ -227,9 +229,8 @@ function checkValues({ nodeRegistration, controllerManager, bootstrapTokens }: R
   }
   checkArguments(nodeRegistration?.kubeletExtraArgs, `${kind}.nodeRegistration.kubeletExtraArgs`);
   checkArguments(controllerManager?.extraArgs, `${kind}.controllerManager.extraArgs`);
-  for (const [i, { token, ttl, expires }] of (bootstrapTokens ?? []).entries()) {
+  for (const [i, { ttl, expires }] of (bootstrapTokens ?? []).entries()) {
     const at = `"${kind}.bootstrapTokens[${i}]`;
-    if (!token) throw badConfig(`${at}.token"`, 'it is not there', 'Write it as abcdef.0123456789abcdef');
     if (ttl && expires) throw badConfig(`${at}.expires"`, 'it has a ttl as well, and one of them says nothing', 'Take one of them out');
   }
 }
@@ -238,8 +239,12 @@ function checkValues({ nodeRegistration, controllerManager, bootstrapTokens }: R
 function checkArguments(args: unknown, path: string): void {
   if (args === null || args === undefined) return;
   const isScalar = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value);
+  // Without a value it is one of no text, as in Go.
   const isPair = (one: unknown): boolean =>
-    isTree(one) && typeof one.name === 'string' && isScalar(one.value) && Object.keys(one).length === 2;
+    isTree(one) &&
+    typeof one.name === 'string' &&
+    isScalar(one.value ?? '') &&
+    Object.keys(one).every((name) => name === 'name' || name === 'value');
   if (Array.isArray(args) ? args.every(isPair) : isTree(args) && Object.values(args).every(isScalar)) return;
   throw badConfig(
     `"${path}"`,
@@ -251,7 +256,7 @@ function checkArguments(args: unknown, path: string): void {
 /** As text, also what stands in YAML as a number: an argument is one, and compared as one. */
 export function argumentPairs(extraArgs: ExtraArgs): (readonly [name: string, value: string])[] {
   const all = Array.isArray(extraArgs)
-    ? extraArgs.map(({ name, value }: { name: string; value: string }) => [name, value] as const)
+    ? extraArgs.map(({ name, value = '' }: { name: string; value?: string }) => [name, value] as const)
     : Object.entries(extraArgs as Readonly<Record<string, string>>);
   return all.map(([name, value]) => [name, String(value)]);
 }
@@ -265,9 +270,9 @@ export function argumentsIn(extraArgs: ExtraArgs, at: string, known: readonly st
   throw badConfig(`"${at}.${stray[0]}"`, 'Fairlead has no such setting', hint);
 }
 
-/** `node-ip` of the kubelet's arguments; every other is refused. */
+/** `node-ip` of the kubelet's arguments, undefined where it is empty; every other is refused. */
 export function nodeIpArgument({ kubeletExtraArgs = {} }: NodeRegistration): string | undefined {
-  return argumentsIn(kubeletExtraArgs, 'nodeRegistration.kubeletExtraArgs', ['node-ip'])['node-ip'];
+  return argumentsIn(kubeletExtraArgs, 'nodeRegistration.kubeletExtraArgs', ['node-ip'])['node-ip'] || undefined;
 }
 
 /**

@@ -26,6 +26,7 @@ const registrationRead: readonly Case[] = [
   { path: 'nodeRegistration.taints', value: [] },
   { path: 'nodeRegistration.kubeletExtraArgs', value: { 'node-ip': '192.0.2.1' }, versions: ['v1beta3'] },
   { path: 'nodeRegistration.kubeletExtraArgs', value: args, versions: ['v1beta4'] },
+  { path: 'nodeRegistration.kubeletExtraArgs', value: [{ name: 'node-ip' }], versions: ['v1beta4'] },
   { path: 'nodeRegistration.ignorePreflightErrors', value: ['Swap'] },
 ];
 const registrationRefused: readonly Case[] = [
@@ -35,7 +36,9 @@ const registrationRefused: readonly Case[] = [
   { path: 'nodeRegistration.taints', value: [{ effect: 'NoExecute' }] },
   { path: 'nodeRegistration.kubeletExtraArgs', value: 'node-ip' },
   { path: 'nodeRegistration.kubeletExtraArgs', value: [null] },
-  { path: 'nodeRegistration.kubeletExtraArgs', value: [{ name: 'node-ip' }] },
+  { path: 'nodeRegistration.kubeletExtraArgs', value: [{ value: 'node-ip' }] },
+  { path: 'nodeRegistration.kubeletExtraArgs', value: [{ name: 'node-ip', word: 'x' }] },
+  { path: 'nodeRegistration.taints', value: [null] },
   { path: 'skipPhases', value: ['addon'] },
   { path: 'patches', value: { directory: '/x' } },
   { path: 'dryRun', value: true, versions: ['v1beta4'] },
@@ -60,6 +63,7 @@ const read: Readonly<Record<Kind, readonly Case[]>> = {
       ],
     },
     { path: 'bootstrapTokens', value: [{ token: 'abcdef.0123456789abcdef', expires: '2030-01-01T00:00:00Z' }] },
+    { path: 'bootstrapTokens', value: [{ ttl: '1h0m0s', groups: ['system:bootstrappers:a'] }] },
     { path: 'localAPIEndpoint.advertiseAddress', value: '192.0.2.1' },
     { path: 'localAPIEndpoint.bindPort', value: 6444 },
     { path: 'certificateKey', value: '0'.repeat(64) },
@@ -92,7 +96,8 @@ const read: Readonly<Record<Kind, readonly Case[]>> = {
 const refused: Readonly<Record<Kind, readonly Case[]>> = {
   InitConfiguration: [
     ...registrationRefused,
-    { path: 'bootstrapTokens', value: [{ description: 'a' }] },
+    { path: 'bootstrapTokens', value: [null] },
+    { path: 'encryptionAlgorithm', value: 'ECDSA-P256' },
     { path: 'bootstrapTokens', value: [{ token: 'abcdef.0123456789abcdef', ttl: '1h0m0s', expires: '2030-01-01T00:00:00Z' }] },
   ],
   ClusterConfiguration: [
@@ -100,7 +105,7 @@ const refused: Readonly<Record<Kind, readonly Case[]>> = {
     { path: 'apiServer.extraArgs', value: [{ name: 'v', value: '4' }] },
     { path: 'apiServer.timeoutForControlPlane', value: '9m0s', versions: ['v1beta3'] },
     ...component('controllerManager'),
-    { path: 'controllerManager.extraArgs', value: [{ name: 'node-cidr-mask-size', value: null }] },
+    { path: 'controllerManager.extraArgs', value: [{ name: 'node-cidr-mask-size', value: ['26'] }] },
     { path: 'controllerManager.extraArgs', value: { 'node-cidr-mask-size': ['26'] } },
     { path: 'scheduler.extraArgs', value: [{ name: 'v', value: '4' }] },
     ...component('scheduler'),
@@ -119,6 +124,7 @@ const refused: Readonly<Record<Kind, readonly Case[]>> = {
   ],
   JoinConfiguration: [
     ...registrationRefused,
+    { path: 'encryptionAlgorithm', value: 'ECDSA-P256' },
     { path: 'caCertPath', value: '/elsewhere' },
     { path: 'discovery.file', value: { kubeConfigPath: '/x' } },
     { path: 'discovery.timeout', value: '9m0s', versions: ['v1beta3'] },

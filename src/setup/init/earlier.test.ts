@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createAuthority } from '../../x509/authority.ts';
 import { certificateOfKey } from '../../x509/chain.ts';
@@ -7,7 +10,17 @@ import { type Documents, readDocuments } from '../config/documents.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { envText } from '../service/service.ts';
-import { askStore, clusterNameIn, type Earlier, isOwnAuthority, planAgain, refuseChanges, settledWish, withEarlier } from './earlier.ts';
+import {
+  askStore,
+  clusterNameIn,
+  type Earlier,
+  isOwnAuthority,
+  planAgain,
+  readClusterName,
+  refuseChanges,
+  settledWish,
+  withEarlier,
+} from './earlier.ts';
 
 const own = '192.168.56.10';
 const here = { advertiseAddress: own, bindPort: 6443 };
@@ -137,6 +150,24 @@ describe('a second run', () => {
   test('reads the name of the cluster in a kubeconfig', () => {
     assert.equal(clusterNameIn('{"clusters": [{"name": "mine", "cluster": {}}]}'), 'mine');
     assert.equal(clusterNameIn(''), undefined);
+  });
+
+  test('reads the name of the cluster where admin.conf is lost', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'earlier-'));
+    const text = '{"clusters": [{"name": "mine", "cluster": {}}]}';
+    try {
+      assert.equal(await readClusterName(dir), undefined);
+      await writeFile(join(dir, 'admin.conf'), '');
+      for (const name of ['super-admin.conf', 'controller-manager.conf', 'scheduler.conf']) {
+        await writeFile(join(dir, name), text);
+        assert.equal(await readClusterName(dir), 'mine', name);
+        await rm(join(dir, name));
+      }
+      await writeFile(join(dir, 'kubelet.conf'), text);
+      assert.equal(await readClusterName(dir), undefined);
+    } finally {
+      await rm(dir, { recursive: true });
+    }
   });
 
   const refused = (store: string | undefined, before: Earlier, answer?: StoreFact, podSubnet?: string): unknown => {

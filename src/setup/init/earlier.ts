@@ -1,6 +1,7 @@
 /** What an earlier "fairlead init" has settled on this machine, and what of it may be another now. */
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { clusterKubeconfigs } from '../../bootstrap/pki.ts';
 import { readIfThere, readUnlessEmpty } from '../../bootstrap/secret-file.ts';
 import { environmentName } from '../../cli/command.ts';
 import type { ClientConfig } from '../../client/client-config.ts';
@@ -27,7 +28,7 @@ export interface Earlier {
   readonly address: string | undefined;
   /** `HOST:PORT` at which the control plane is reached. */
   readonly endpoint: string | undefined;
-  /** As admin.conf has it. */
+  /** As the kubeconfigs of the control plane have it. */
   readonly clusterName: string | undefined;
 }
 
@@ -39,7 +40,13 @@ export async function readEarlier(): Promise<Earlier> {
   const client = config === undefined ? await ownNode(server) : await loadKubeconfig(layout.adminConfig);
   const endpoint = client && new URL(client.server).host;
   const { FAIRLEAD_STORE: store, FAIRLEAD_ADVERTISE_ADDRESS: address } = readEnv(server ?? '');
-  return { server, store, address, endpoint, clusterName: clusterNameIn(config ?? '') };
+  return { server, store, address, endpoint, clusterName: await readClusterName() };
+}
+
+/** Of the first kubeconfig that has it: any of them may be lost. That of the node is not asked, as the kubelet of one that joined calls its cluster by a preset. */
+export async function readClusterName(dir: string = layout.kubernetesDir): Promise<string | undefined> {
+  const texts = await Promise.all(Object.keys(clusterKubeconfigs).map((name) => readUnlessEmpty(join(dir, name))));
+  return texts.flatMap((text) => clusterNameIn(text ?? '') ?? [])[0];
 }
 
 async function ownNode(server: string | undefined): Promise<ClientConfig | undefined> {

@@ -62,6 +62,29 @@ describe('ensureTokens()', () => {
     );
   });
 
+  test('draws those of the configuration that name no token, once', async () => {
+    const groups = ['system:bootstrappers:a'];
+    const bootstrapTokens = [
+      { ttl: '1h0m0s', groups },
+      { token: '', ttl: '2h0m0s', groups },
+      { token: 'cccccc.0123456789abcdef', groups },
+    ];
+    const wish = { ...nothing, documents: { init: { bootstrapTokens } } };
+    const { token } = await ensure(client, wish, now);
+    const first = there();
+    assert.deepEqual(
+      first.map(([, end]) => end),
+      ['2030-01-01T01:00:00Z', '2030-01-01T02:00:00Z', '2030-01-02T00:00:00Z'],
+    );
+    assert.equal(tokenText(token), first[0]?.[0]);
+    const again = await ensure(client, wish, now);
+    assert.deepEqual([again.changed, tokenText(again.token), there()], [false, tokenText(token), first]);
+    const later = await ensure(client, wish, now + 1_800_000);
+    assert.deepEqual([tokenText(later.token), there().length, there()[0]?.[1]], [tokenText(token), 3, '2030-01-01T01:30:00Z']);
+    await ensure(client, { ...nothing, documents: { init: { bootstrapTokens: [{ groups: ['system:bootstrappers:b'] }] } } }, now);
+    assert.equal(there().length, 4, 'another purpose is another token');
+  });
+
   test('gives a token that is there what was said last: secret, end, usages', async () => {
     const wish = { ...nothing, token: 'abcdef.0123456789abcdef' };
     await ensure(client, wish, now);

@@ -33,8 +33,11 @@ const leastLifeMs = 600_000;
 /** By it a second run finds the token of the first. */
 const tokenDescription = 'made by "fairlead init"';
 
+/** One that is asked for; without `token` it is drawn, unless a run before has. */
+export type PlannedToken = Omit<TokenOptions, 'token'> & { readonly token: Token | undefined };
+
 /** The tokens that are asked for, the first of which is to be told; none where any will do. `now` is milliseconds since the epoch. Pure. Throws USAGE, BAD_CONFIG. */
-export function plannedTokens({ token, tokenTtlMs, documents }: TokenWish, now: number): TokenOptions[] {
+export function plannedTokens({ token, tokenTtlMs, documents }: TokenWish, now: number): PlannedToken[] {
   const listed: readonly TokenDocument[] = token === undefined ? (documents.init?.bootstrapTokens ?? []) : [{ token }];
   return listed.map((one) => planned(one, tokenTtlMs, now));
 }
@@ -43,10 +46,10 @@ function planned(
   { token, description = tokenDescription, usages, groups, ...end }: TokenDocument,
   presetMs: number,
   now: number,
-): TokenOptions {
+): PlannedToken {
   requireWords('usages', usages, (word) => bootstrapTokenUsages.some((usage) => usage === word), bootstrapTokenUsages.join(', '));
   requireWords('groups', groups, (word) => bootstrapGroupPattern.test(word), 'system:bootstrappers:NAME');
-  return { token: parseToken(token), description, expires: endOf(end, presetMs, now), usages, groups };
+  return { token: token ? parseToken(token) : undefined, description, expires: endOf(end, presetMs, now), usages, groups };
 }
 
 function endOf({ ttl, expires }: Pick<TokenDocument, 'ttl' | 'expires'>, presetMs: number, now: number): number | undefined {
@@ -72,19 +75,37 @@ function refused(field: string, text: string, why: string, hint: string): KnownE
 /** Makes the tokens that are planned; without any finds that of an earlier run, or makes a new one. Gives the one to tell. */
 export async function ensureTokens(
   client: Client,
-  { planned: all, tokenTtlMs }: { readonly planned: readonly TokenOptions[]; readonly tokenTtlMs: number },
+  { planned: all, tokenTtlMs }: { readonly planned: readonly PlannedToken[]; readonly tokenTtlMs: number },
   now: number,
 ): Promise<{ readonly token: Token; readonly changed: boolean }> {
-  const [first] = all;
-  if (first === undefined) {
-    const earlier = await findToken(client, now);
+  if (all.length === 0) {
+    const [earlier] = (await lastingTokens(client, now)).filter(({ description }) => description === tokenDescription);
     if (earlier) return { token: earlier, changed: false };
     const made: TokenOptions = { token: newToken(), description: tokenDescription, expires: endOf({}, tokenTtlMs, now) };
     return { token: made.token, changed: await ensureToken(client, made, now) };
   }
+  const wanted = await drawn(client, all, now);
   let changed = false;
-  for (const one of all) changed = (await ensureToken(client, one, now)) || changed;
-  return { token: first.token, changed };
+  for (const one of wanted) changed = (await ensureToken(client, one, now)) || changed;
+  return { token: wanted[0]?.token ?? newToken(), changed };
+}
+
+/** Each with a token: where none is said that of an earlier run for the same, or a new one, as kubeadm draws it. */
+async function drawn(client: Client, all: readonly PlannedToken[], now: number): Promise<TokenOptions[]> {
+  const taken = new Set(all.flatMap(({ token }) => token?.id ?? []));
+  const found = all.some(({ token }) => token === undefined) ? await lastingTokens(client, now) : [];
+  return all.map((one) => {
+    if (one.token !== undefined) return { ...one, token: one.token };
+    const token = found.find((earlier) => !taken.has(earlier.id) && isForSame(earlier, { ...one, token: earlier })) ?? newToken();
+    taken.add(token.id);
+    return { ...one, token };
+  });
+}
+
+function isForSame(earlier: BootstrapToken, wanted: TokenOptions): boolean {
+  const { expiration: _, ...purpose } = earlier;
+  const { expiration: __, ...wished } = bootstrapTokenOf(tokenSecret(wanted)) ?? {};
+  return isDeepStrictEqual(purpose, wished);
 }
 
 /** As kubeadm does: what was said last holds. Whether there was anything to do. */
@@ -106,8 +127,9 @@ function isAlike(found: Secret, wanted: Secret, now: number): boolean {
   return (left === wished || Math.abs(left - wished) < leastLifeMs) && isDeepStrictEqual(withoutEnd(found), withoutEnd(wanted));
 }
 
-async function findToken(client: Client, now: number): Promise<Token | undefined> {
+/** Those that last long enough to be told. */
+async function lastingTokens(client: Client, now: number): Promise<BootstrapToken[]> {
   const { items } = await client.list<Secret>(secrets, { namespace: bootstrapTokenNamespace, fieldSelector: `type=${bootstrapTokenType}` });
   const lasting = items.filter((secret) => bootstrapTokenLifeMs(secret, now) > leastLifeMs);
-  return lasting.map(bootstrapTokenOf).find((found) => found?.description === tokenDescription);
+  return lasting.flatMap((secret) => bootstrapTokenOf(secret) ?? []);
 }
