@@ -156,9 +156,9 @@ test('a pod that is gone when it is to be bound is tried no more once that is kn
   bed.put(nodes, node('w1'));
   bed.put(pods, pod('p', asks('2')));
   bed.client.refuse(/^bind/, refusal(404, 'NotFound'), 1);
-  await bed.deliver();
-  bed.client.forget(pods, 'default/p');
   assert.deepEqual(await bed.settle(), ['bind default/p to w1']);
+  bed.client.forget(pods, 'default/p');
+  assert.deepEqual(await bed.settle(), []);
   await bed.clock.advance(60_000);
   assert.deepEqual(await bed.settle(), []);
 });
