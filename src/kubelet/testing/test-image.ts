@@ -1,6 +1,10 @@
-/** Makes a small OCI image of /usr/bin/busybox as a tar file that `ctr images import` takes. */
+/** Makes a small OCI image of busybox as a tar file that `ctr images import` takes. */
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+
+/** A static one, for an image without libraries: what bootstrap has unpacked where the system's own is dynamic. */
+export const busybox: string =
+  ['/var/lib/fairlead/.cache/busybox', '/usr/bin/busybox'].find((path) => existsSync(path)) ?? '/usr/bin/busybox';
 
 interface Entry {
   readonly name: string;
@@ -50,7 +54,7 @@ function digestOf(bytes: Uint8Array): string {
 export function writeImage(file: string, name: string, command: readonly string[]): void {
   const layer = tar([
     ...['bin/', 'tmp/', 'etc/'].map((dir) => ({ name: dir, directory: true })),
-    { name: 'bin/busybox', body: readFileSync('/usr/bin/busybox') },
+    { name: 'bin/busybox', body: readFileSync(busybox) },
     ...tools.map((tool) => ({ name: `bin/${tool}`, link: 'busybox' })),
   ]);
   const config = Buffer.from(

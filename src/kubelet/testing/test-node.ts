@@ -6,7 +6,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { eventually } from '../../clock/testing/eventually.ts';
-import { writeImage } from './test-image.ts';
+import { busybox, writeImage } from './test-image.ts';
 
 export const insideEnv = 'FAIRLEAD_TEST_NODE';
 export const testEndpoint = 'unix:///run/containerd/containerd.sock';
@@ -16,8 +16,7 @@ const pauseImage = 'fairlead.local/pause:1';
 /** Why no such node can be made here, or undefined. */
 export function cannotMakeNode(): string | undefined {
   if (process.getuid?.() !== 0) return 'root is needed';
-  for (const tool of ['/usr/bin/containerd', '/usr/sbin/runc', '/usr/bin/busybox'])
-    if (!existsSync(tool)) return `${tool} is not installed`;
+  for (const tool of ['/usr/bin/containerd', '/usr/sbin/runc', busybox]) if (!existsSync(tool)) return `${tool} is not installed`;
   if (!existsSync('/usr/lib/cni/bridge')) return 'the CNI plugins are not installed';
   return undefined;
 }
