@@ -88,9 +88,13 @@ describe('init, join and reset of machines of both families', { skip }, () => {
       steps.filter(({ changed }: { changed: boolean }) => changed).map(({ name }: { name: string }) => name),
       ['preflight'],
     );
-    const { code, stderr } = await control.fairlead('init', '--node-ip', control.address);
+    const ofIPv4 = ['--pod-network-cidr', podSubnet, '--service-cidr', serviceSubnet].map((word) => word.split(',')[0] ?? '');
+    const { code, stderr } = await control.fairlead('init', ...ofIPv4);
     assert.equal(code, 2);
-    assert.match(stderr, /the control plane of one with another cluster-cidr, service-cluster-ip-range/);
+    assert.match(
+      stderr,
+      /Cannot use 10\.244\.0\.0\/16 as --pod-network-cidr .*: the cluster of this control plane has 10\.244\.0\.0\/16,fd00:10:244::\/56/,
+    );
   });
 
   test('what the cluster says of itself is of both families', async () => {
