@@ -24,8 +24,8 @@ function seenClient(page: string): string {
 }
 
 /** Twenty connections with the shell's own networking; prints the reason once for each. */
-function knock(address: string, port: number): string {
-  return `for i in $(seq 20); do timeout 5 wget -q -O - http://${address}:${port}/ 2>&1 | grep -o 'refused\\|timed out\\|unreachable'; done`;
+function knock(address: string, port: number, wget = 'wget'): string {
+  return `for i in $(seq 20); do timeout 5 ${wget} -q -O - http://${address}:${port}/ 2>&1 | grep -o 'refused\\|timed out\\|unreachable'; done`;
 }
 
 export function trafficSuite(cluster: () => Cluster): void {
@@ -109,7 +109,7 @@ export function trafficSuite(cluster: () => Cluster): void {
       const ip = await cluster().clusterIp(space, 'nobody');
       const refused = `${'refused\n'.repeat(20)}`;
       for (const node of nodeAddresses.keys())
-        assert.equal((await cluster().lab.run(node, ['busybox', 'sh', '-c', knock(ip, 80)])).stdout, refused);
+        assert.equal((await cluster().lab.run(node, ['busybox', 'sh', '-c', knock(ip, 80, 'busybox wget')])).stdout, refused);
       for (const { name } of probes.values())
         assert.equal((await cluster().exec(space, name, ['sh', '-c', knock(ip, 80)])).stdout, refused);
     });
