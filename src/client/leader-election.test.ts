@@ -574,31 +574,25 @@ describe('run()', () => {
     const [clock, server] = [new FakeClock(), new FakeLeases()];
     await electorOf(clock, server, 'c').tryAcquireOrRenew(signal);
     server.givenTo('');
-    const said: string[] = [];
-    const log = { ...silentLog, warn: (msg: string) => void said.push(msg) };
-    const stop = new AbortController();
-    const all = ['a', 'b'].map((name) =>
-      electorOf(clock, server, name, log).run((term) => hangs(term.signal).catch(() => {}), stop.signal),
-    );
-    await clock.advance(10_000);
-    assert.deepEqual(said, []);
-    stop.abort();
-    await clock.advance(10_000);
-    await Promise.all(all);
+    assert.deepEqual(await warningsOf(['a', 'b'], clock, server), []);
   });
 
   test('says nothing of another one that made the Lease faster', async () => {
     const [clock, server] = [new FakeClock(), new FakeLeases()];
-    const said: string[] = [];
-    const log = { ...silentLog, warn: (msg: string) => void said.push(msg) };
-    const stop = new AbortController();
-    const all = ['a', 'b', 'c'].map((name) =>
-      electorOf(clock, server, name, log).run((term) => hangs(term.signal).catch(() => {}), stop.signal),
-    );
-    await clock.advance(10_000);
-    assert.deepEqual(said, []);
-    stop.abort();
-    await clock.advance(10_000);
-    await Promise.all(all);
+    assert.deepEqual(await warningsOf(['a', 'b', 'c'], clock, server), []);
   });
 });
+
+/** What all of them say while they run for the Lease at once. */
+async function warningsOf(names: readonly string[], clock: FakeClock, server: FakeLeases): Promise<string[]> {
+  const said: string[] = [];
+  const log = { ...silentLog, warn: (msg: string) => void said.push(msg) };
+  const stop = new AbortController();
+  const all = names.map((name) => electorOf(clock, server, name, log).run((term) => hangs(term.signal).catch(() => {}), stop.signal));
+  await clock.advance(10_000);
+  const saidInTime = [...said];
+  stop.abort();
+  await clock.advance(10_000);
+  await Promise.all(all);
+  return saidInTime;
+}
