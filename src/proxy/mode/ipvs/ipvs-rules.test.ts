@@ -103,6 +103,45 @@ describe('IpvsRules', () => {
       assert.equal(warned.length, 4, 'it was not full between');
     });
 
+    test('does not say so again because a look at the kernel failed', async () => {
+      const made = await full(3);
+      const { kernel, rules, warned } = made;
+      put(made, 1, 2, 3, 4, 5);
+      await rules.sync();
+      assert.equal(warned.length, 2);
+      for (const failing of ['ipset', 'device', 'ipvs'] as const) {
+        const part: { read: (name: string) => Promise<unknown> } = kernel[failing];
+        const { read } = part;
+        part.read = () => Promise.reject(new Error('Cannot read: no buffer space'));
+        rules.distrust();
+        await assert.rejects(rules.sync());
+        part.read = read;
+        await rules.sync();
+      }
+      assert.deepEqual([warned.length, reached(made)], [2, [1, 2, 3]]);
+    });
+
+    test('says so again when it is full again after connections ended, which make room between two syncs', async () => {
+      const made = await full(1);
+      const { kernel, clock, rules, warned } = made;
+      put(made, 1);
+      await rules.sync();
+      kernel.ipvs.connections(vip(ip(1)), real(two[0] ?? ''), 1);
+      rules.put('n/s1', undefined);
+      put(made, 2);
+      await rules.sync();
+      const said = (i: number): string => `Set "KUBE-IPVS-IPS" is full, and has no room for ${ip(i)}: all else is served`;
+      assert.deepEqual(warned, [said(2)]);
+      kernel.ipvs.connections(vip(ip(1)), real(two[0] ?? ''), 0);
+      await clock.advance(5000);
+      assert.deepEqual(await bound(made), [ip(2)]);
+      rules.put('n/s2', undefined);
+      kernel.ipvs.connections(vip(ip(2)), real(two[0] ?? ''), 1);
+      put(made, 3);
+      await rules.sync();
+      assert.deepEqual(warned, [said(2), said(3)]);
+    });
+
     test('gives the room of who goes in the same sync, whoever asks for no other one', async () => {
       const made = await full(3);
       put(made, 1, 2, 3, 4, 5);

@@ -290,7 +290,7 @@ export class IpvsRules implements ModeRules {
     if (this.#draining.isEmpty || this.#isClosed) return;
     this.#timer ??= this.#options.clock.after(this.#drainPeriodMs, () => {
       this.#timer = undefined;
-      void this.#inTurn(() => this.#drain()).catch((err: unknown) => {
+      void this.#inTurn(() => this.#drain().finally(() => this.#entries.tell())).catch((err: unknown) => {
         this.#inStep = false;
         this.#options.log.warn(`Cannot take away endpoints whose connections have ended: ${messageOf(err)}`);
       });

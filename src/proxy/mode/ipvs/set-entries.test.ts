@@ -9,11 +9,18 @@ import { declarationOf, type SetName } from './set-names.ts';
 
 const members = (set: SetName, ...ports: readonly number[]): Member[] => ports.map((port) => ({ set, entry: `192.0.2.1,tcp:${port}` }));
 
-async function full(set: SetName, maxElements: number): Promise<{ readonly ipset: FakeIpset; readonly entries: SetEntries }> {
+interface Full {
+  readonly ipset: FakeIpset;
+  readonly entries: SetEntries;
+  readonly warned: string[];
+}
+
+async function full(set: SetName, maxElements: number): Promise<Full> {
   const ipset = new FakeIpset();
   ipset.maxElements = maxElements;
   await ipset.apply([{ op: 'create', set: declarationOf(set, 'ip') }]);
-  return { ipset, entries: new SetEntries(ipset, 'ip', silentLog) };
+  const warned: string[] = [];
+  return { ipset, entries: new SetEntries(ipset, 'ip', { ...silentLog, warn: (line) => void warned.push(line) }), warned };
 }
 
 describe('SetEntries', () => {
@@ -54,6 +61,39 @@ describe('SetEntries', () => {
     assert.deepEqual([entries.takeRoom(), entries.leftOut('CLUSTER-IP')], [[], ['192.0.2.1,tcp:3']]);
     await entries.change('del', members('CLUSTER-IP', 3));
     assert.equal(entries.isFull('CLUSTER-IP'), false);
+  });
+
+  const said = (port: number): string => `Set "KUBE-CLUSTER-IP" is full, and has no room for 192.0.2.1,tcp:${port}: all else is served`;
+
+  test('tells a set that is full once, until it is not', async () => {
+    const { entries, warned } = await full('CLUSTER-IP', 1);
+    await entries.change('add', members('CLUSTER-IP', 1, 2));
+    entries.tell();
+    entries.compared();
+    await entries.change('add', members('CLUSTER-IP', 1, 2));
+    entries.tell();
+    assert.deepEqual(warned, [said(2)]);
+    await entries.change('del', members('CLUSTER-IP', 2));
+    entries.tell();
+    await entries.change('add', members('CLUSTER-IP', 3));
+    entries.tell();
+    assert.deepEqual(warned, [said(2), said(3)]);
+  });
+
+  test('knows what it told although a comparison, or the kernel, fails before anything is tried again', async () => {
+    const { ipset, entries, warned } = await full('CLUSTER-IP', 1);
+    await entries.change('add', members('CLUSTER-IP', 1, 2));
+    entries.tell();
+    entries.compared();
+    entries.tell();
+    const { apply } = ipset;
+    ipset.apply = () => Promise.reject(new Error('no memory'));
+    await assert.rejects(entries.change('add', members('CLUSTER-IP', 1, 2)));
+    entries.tell();
+    ipset.apply = apply;
+    await entries.change('add', members('CLUSTER-IP', 1, 2));
+    entries.tell();
+    assert.deepEqual(warned, [said(2)]);
   });
 
   test('gives what the kernel refused for another reason', async () => {

@@ -29,6 +29,8 @@ export class SetEntries {
   readonly #room = new Map<SetName, number>();
   /** Of which the log has it. */
   readonly #told = new Set<SetName>();
+  /** Whether it is known what finds no room. */
+  #isTried = true;
 
   constructor(ipset: Pick<Ipset, 'apply'>, family: TableFamily, log: Log) {
     this.#ipset = ipset;
@@ -40,6 +42,7 @@ export class SetEntries {
   compared(): void {
     this.#leftOut.clear();
     this.#room.clear();
+    this.#isTried = false;
   }
 
   isFull(set: SetName): boolean {
@@ -58,6 +61,7 @@ export class SetEntries {
   /** Gives what the kernel refused for another reason than that a set is full. */
   async change(op: 'add' | 'del', list: readonly Member[]): Promise<NetlinkError[]> {
     const errors = await this.#ipset.apply(list.map(({ set, entry }): IpsetOp => ({ op, set: declarationOf(set, this.#family), entry })));
+    if (op === 'add') this.#isTried = true;
     const refusals: NetlinkError[] = [];
     for (const [i, member] of list.entries()) {
       const error = errors[i] ?? undefined;
@@ -97,8 +101,9 @@ export class SetEntries {
     return [...dropped].flatMap((set) => [...(this.#leftOut.get(set)?.values() ?? [])]);
   }
 
-  /** Says what found no room in the end, once as long as it does not. */
+  /** Says what found no room in the end, once as long as it does not. A comparison that failed before anything was tried shows nothing of that. */
   tell(): void {
+    if (!this.#isTried) return;
     for (const set of this.#told) if (!this.isFull(set)) this.#told.delete(set);
     for (const set of this.#leftOut.keys()) this.#tell(set);
   }
