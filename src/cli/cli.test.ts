@@ -60,7 +60,7 @@ const full: Command = {
 const picky = defineCommand({
   name: 'picky',
   summary: 'dislikes its size',
-  options: { size: { type: 'string', default: '1', help: 'How large' } },
+  options: { size: { type: 'string', default: '1', help: 'How large' }, name: { type: 'string', help: 'Which', isForgotten: true } },
   async run({ values }) {
     throw new KnownError('USAGE', `Cannot use --size="${values.size}": it is no size`, { cause: new Error('it is no size') });
   },
@@ -101,7 +101,18 @@ describe('cli', () => {
     { name: 'an unknown command is named', argv: ['upp'], code: 2, says: /"fairlead upp": there is no such command/ },
     { name: 'a misspelt command is guessed', argv: ['chekc'], code: 2, says: /Did you mean "fairlead check"\?/ },
     { name: 'an unknown command has no help', argv: ['upp', '--help'], code: 2, says: /no such command/ },
-    { name: 'a word too many is not passed over', argv: ['picky', 'two'], code: 2, says: /"fairlead picky": it takes no argument "two"/ },
+    {
+      name: 'a word too many is not passed over',
+      argv: ['picky', 'two'],
+      code: 2,
+      says: /"fairlead picky": it takes no argument "two"\n {2}next: Did you mean "--name two"\? See "fairlead picky --help"/,
+    },
+    {
+      name: 'a word too many, where no flag takes it, leads to the help',
+      argv: ['fail', 'x'],
+      code: 2,
+      says: /no argument "x"\n {2}next: See "fairlead fail --help"/,
+    },
     { name: 'a value that is missing is asked for', argv: ['picky', '--size'], code: 2, says: /: --size needs a value\n/ },
     { name: 'a value with a dash is explained', argv: ['picky', '--size', '-1'], code: 2, says: /next: Write --size=VALUE when/ },
     { name: 'a cause that the message names is not repeated', argv: ['picky'], code: 2, says: /^Error: [^\n]*: it is no size\n$/ },

@@ -13,6 +13,8 @@ export interface OptionSpec {
   readonly several?: boolean;
   /** Not shown in the help. */
   readonly hidden?: boolean;
+  /** What a word was meant for that a command takes none of: "lab down two" is to be "lab down --name two". */
+  readonly isForgotten?: boolean;
 }
 
 export interface TextFlag extends OptionSpec {

@@ -36,6 +36,12 @@ function argumentError(err: unknown, path: string, specs: OptionSpecs): KnownErr
   return usageError(`Cannot run "${path}": ${said.split('. ')[0] ?? ''}`, path);
 }
 
+function strayError(word: string, path: string, specs: OptionSpecs): KnownError {
+  const [flag] = Object.entries(specs).find(([, { isForgotten }]) => isForgotten) ?? [];
+  const meant = flag === undefined ? '' : `Did you mean "--${flag} ${word}"? `;
+  return new KnownError('USAGE', `Cannot run "${path}": it takes no argument "${word}"`, { hint: `${meant}See "${path} --help"` });
+}
+
 /** Reads the arguments of one command. Booleans take `--no-NAME` too. `path` is how the command is called, for messages. */
 export function parseInvocation(
   path: string,
@@ -48,7 +54,7 @@ export function parseInvocation(
   const parsed = readArguments(path, specs, dashes < 0 ? argv : argv.slice(0, dashes));
   // A word too many is a flag that was forgotten ("lab down two" for "--name two"): never to be passed over.
   const [stray] = command.usage === undefined ? parsed.positionals : [];
-  if (stray !== undefined) throw usageError(`Cannot run "${path}": it takes no argument "${stray}"`, path);
+  if (stray !== undefined) throw strayError(stray, path, specs);
   const inherited = Object.keys(specs).filter((name) => parsed.values[name] === undefined && env[environmentName(name)] !== undefined);
   const values = Object.entries(specs).map(([name, spec]) => {
     const given = parsed.values[name];

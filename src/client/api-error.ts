@@ -33,6 +33,10 @@ export function isAlreadyExists(err: unknown): boolean {
 export function isConflict(err: unknown): boolean {
   return has(err, 409) && !isAlreadyExists(err);
 }
+/** Who asks is not known there. */
+export function isUnauthorized(err: unknown): boolean {
+  return has(err, 401);
+}
 export function isForbidden(err: unknown): boolean {
   return has(err, 403);
 }

@@ -20,7 +20,7 @@ async function enterArguments(plan: LabPlan, state: LabState, where: string): Pr
   const id = state.nodes[where];
   if (!id)
     throw new KnownError('LAB_NOT_RUNNING', `Cannot enter "${where}": lab "${plan.options.name}" has no such node`, {
-      hint: `It has: ${names}`,
+      hint: `It has: ${names}. For another lab: --name NAME`,
     });
   if (!(await isAlive(id)))
     throw new KnownError('LAB_NOT_RUNNING', `Cannot enter "${where}": it is not running`, {

@@ -12,7 +12,7 @@ import { type LabPlan, planLab, stateRoot } from '../plan.ts';
 import { type LabState, labNames, makeThoroughfare, readLabState } from '../state.ts';
 import { findTools } from '../tools.ts';
 
-export const nameOption: PresetText = textFlag('NAME', 'Which lab', defaultLabName);
+export const nameOption: PresetText = { ...textFlag('NAME', 'Which lab', defaultLabName), isForgotten: true };
 
 export async function labContext(): Promise<LabContext> {
   return { exec: systemExec, clock: systemClock, tools: await findTools(), progress: standardProgress(systemClock) };

@@ -45,7 +45,7 @@ export function logSources(plan: LabPlan, where: string | undefined, part: strin
   if (one.length > 0) return one;
   if (where !== undefined && !plan.nodes.some((node) => node.name === where))
     throw new KnownError('USAGE', `Cannot show logs of "${where}": lab "${plan.options.name}" has no such node or part`, {
-      hint: `It has: ${names.join(', ')}; parts: ${logParts.join(', ')}`,
+      hint: `It has: ${names.join(', ')}; parts: ${logParts.join(', ')}. For another lab: --name NAME`,
     });
   const nodes = plan.nodes.filter((node) => where === undefined || node.name === where);
   const found = nodes.flatMap((node) => sourcesOnNode(plan, node, part));

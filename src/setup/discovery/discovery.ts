@@ -105,6 +105,15 @@ function unknownToken(server: string, token: Token): KnownError {
   );
 }
 
+/** To those who show it, once the authority is trusted. */
+export function refusedToken(server: string, token: Token, cause: unknown): KnownError {
+  return new KnownError(
+    'CHECK_FAILED',
+    `Cannot join by token "${token.id}": ${server} does not take it: it has ended since, or is not for authentication`,
+    { cause, hint: 'On the control plane: fairlead token create --print-join-command' },
+  );
+}
+
 function forged(server: string, token: Token): KnownError {
   return refused(
     server,

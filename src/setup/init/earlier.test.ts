@@ -115,6 +115,23 @@ describe('a second run', () => {
       own,
       /^Cannot use 10\.3\.0\.0\/16,fd01::\/56 as --pod-network-cidr \(networking\.podSubnet\): .* has 10\.1\.0\.0\/16,fd01::\/56$/,
     ],
+    [
+      'pods, of which it names one family',
+      { podSubnet: '10.1.0.0/16' },
+      {},
+      own,
+      /^Cannot use 10\.1\.0\.0\/16 as --pod-network-cidr .* has 10\.1\.0\.0\/16,fd01::\/56$/,
+    ],
+    ['pods, of which it names the other family', { podSubnet: 'fd01::/56' }, {}, own, /^Cannot use fd01::\/56 as --pod-network-cidr /],
+    [
+      'Services, with more families than pods',
+      { serviceSubnet: '10.2.0.0/20,fd02::/112' },
+      {},
+      own,
+      /as --service-cidr .* has 10\.2\.0\.0\/20$/,
+    ],
+    ['Services, which overlap with pods', { serviceSubnet: '10.1.0.0/20' }, {}, own, /as --service-cidr .* has 10\.2\.0\.0\/20$/],
+    ['Services, which is no range', { serviceSubnet: 'x' }, {}, own, /^Cannot use x as --service-cidr .* has 10\.2\.0\.0\/20$/],
     ['Services', { serviceSubnet: '10.96.0.0/16' }, {}, own, /10\.96\.0\.0\/16 as --service-cidr .* has 10\.2\.0\.0\/20$/],
     ['Services in a file', {}, clusterText({ networking: { serviceSubnet: '10.96.0.0/12' } }), own, /10\.96\.0\.0\/12 as --service-cidr/],
     ['the zone', { dnsDomain: 'cluster.local' }, {}, own, /cluster\.local as --service-dns-domain .* has example\.local$/],
@@ -135,6 +152,11 @@ describe('a second run', () => {
         message,
         hint: hint ?? /^Leave it out: the cluster keeps what it has\. .*fairlead reset$/,
       }));
+
+  test('takes its ranges in any spelling', () => {
+    const plan = planAgain({ podSubnet: '10.1.0.0/16, FD01:0::/56' }, {}, [own], madeCustom);
+    assert.equal(plan.podSubnet, custom.podSubnet);
+  });
 
   test('is refused where a power cut has left no word of the first', () => {
     const emptied = { ...madeCustom, server: '' };

@@ -8,10 +8,11 @@ import type { ClientConfig } from '../../client/client-config.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { withoutPassword } from '../../errors/without-password.ts';
-import { joinHostPort } from '../../ip/ip.ts';
+import { joinHostPort, parseCidr } from '../../ip/ip.ts';
 import { certificateOfKey } from '../../x509/chain.ts';
 import { type ClusterPlan, type ClusterWish, maskFlags, planCluster, rangeWish } from '../config/cluster-plan.ts';
 import type { Documents } from '../config/documents.ts';
+import type { RangeWish } from '../config/ranges.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
 import { reachStore } from '../control-plane/reach-store.ts';
 import { shareKey } from '../discovery/public-key-hash.ts';
@@ -96,6 +97,25 @@ export function withEarlier(
   };
 }
 
+/** Before one that is said meets the other that is kept: that the two do not go together would be told of ranges that nobody has named. Throws BAD_CONFIG. */
+function refuseOtherRanges({ podSubnet, serviceSubnet }: RangeWish, { server = '' }: Earlier): void {
+  const before = readEnv(partsOf(server).written ?? '');
+  for (const [flag, text] of Object.entries({ 'cluster-cidr': podSubnet, 'service-cluster-ip-range': serviceSubnet })) {
+    const has = before[environmentName(flag)];
+    if (text !== undefined && has !== undefined && plainRanges(text) !== plainRanges(has))
+      throw refusedChange(saidBy[flag] ?? flag, text, has);
+  }
+}
+
+/** As the server's file has them: a range may be written in several ways. */
+function plainRanges(text: string): string {
+  const plain = (one: string): string => (one.includes('/') ? parseCidr(one)?.text : undefined) ?? one;
+  return text
+    .split(',')
+    .map((one) => plain(one.trim()))
+    .join();
+}
+
 const issuerStart = 'https://kubernetes.default.svc.';
 
 /**
@@ -134,6 +154,7 @@ export function planAgain(
   addresses: readonly [string, ...string[]],
   earlier: Earlier,
 ): ClusterPlan {
+  refuseOtherRanges(rangeWish(wish, documents.cluster), earlier);
   const known = settledWish(wish, documents, earlier);
   return planCluster(withEarlier(known, documents, earlier, planCluster(known, documents, addresses)), documents, addresses);
 }

@@ -2,21 +2,27 @@
 import { parse } from 'yaml';
 import { configMaps, nodes } from '../../api/resource-types.ts';
 import type { ConfigMap, Node } from '../../api/schema/types.ts';
-import { ApiError, ignoreNotFound, isForbidden } from '../../client/api-error.ts';
+import { ignoreNotFound, isForbidden, isUnauthorized } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { rangeWish } from '../config/cluster-plan.ts';
 import { wishedFamilies } from '../config/ranges.ts';
+import { refusedToken } from '../discovery/discovery.ts';
 import { layout } from '../layout.ts';
 import type { Facts, KnownNode } from '../preflight/facts.ts';
 import { settingsKeys, settingsNames, settingsNamespace } from '../settings/settings.ts';
 import type { SetupContext } from '../setup-context.ts';
+import type { Token } from '../token/token.ts';
 
 type ClusterFacts = Pick<Facts, 'nodes' | 'skewMs' | 'proxyMode' | 'families'>;
 
-/** Throws BAD_CONFIG when the cluster does not know who asks: the machine's certificate is that of another. */
+/**
+ * `token`: what the client shows; undefined for a machine that has a certificate. Throws CHECK_FAILED when the cluster does not know the one, and BAD_CONFIG
+ * when it does not know the other, which is that of another cluster then.
+ */
 export async function clusterFacts(
   client: Pick<Client, 'list' | 'get' | 'transport' | 'server'>,
+  token: Token | undefined,
   { clock, signal, steps }: Pick<SetupContext, 'clock' | 'signal' | 'steps'>,
 ): Promise<ClusterFacts> {
   try {
@@ -30,7 +36,8 @@ export async function clusterFacts(
       families: wishedFamilies(rangeWish({}, await settingOf(client, 'cluster', signal))),
     };
   } catch (err) {
-    if (!(err instanceof ApiError && err.code === 401)) throw err;
+    if (!isUnauthorized(err)) throw err;
+    if (token !== undefined) throw refusedToken(client.server, token, err);
     throw new KnownError('BAD_CONFIG', `Cannot join: ${client.server} does not know the certificate in ${layout.kubeletConfig}`, {
       hint: `It has ended by the clock there, or the cluster has another authority. Take it away, then run the same command again, which gets another: rm ${layout.kubeletConfig}`,
       cause: err,

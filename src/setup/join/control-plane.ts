@@ -3,6 +3,7 @@ import { parse } from 'yaml';
 import { configMaps } from '../../api/resource-types.ts';
 import type { ConfigMap } from '../../api/schema/types.ts';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
+import { isUnauthorized } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
@@ -15,7 +16,7 @@ import { reachStore } from '../control-plane/reach-store.ts';
 import { takeKeys } from '../control-plane/take-keys.ts';
 import { moveHint } from '../control-plane/upload.ts';
 import type { ClusterInfo } from '../discovery/cluster-info.ts';
-import { bootstrapClient } from '../discovery/discovery.ts';
+import { bootstrapClient, refusedToken } from '../discovery/discovery.ts';
 import { shareKey } from '../discovery/public-key-hash.ts';
 import { layout } from '../layout.ts';
 import type { StoreFact } from '../preflight/facts.ts';
@@ -115,6 +116,8 @@ async function shareKeys(knownStore: string | undefined, wish: ControlPlaneWish,
   try {
     const { certificateKey, store: chosenStore = before } = wish;
     return await takeKeys({ client, certificateKey, chosenStore, knownStore, caPem: trusted.caPem });
+  } catch (err) {
+    throw isUnauthorized(err) ? refusedToken(trusted.server, token, err) : err;
   } finally {
     client.close();
   }

@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { Facts } from '../preflight/facts.ts';
 import { healthyFacts } from '../preflight/testing/healthy-facts.ts';
+import type { Token } from '../token/token.ts';
 import { type FitRequest, fitCluster } from './fit-cluster.ts';
 
 const node = (machineID: string, status: 'True' | 'Unknown'): Node => ({
@@ -49,7 +50,8 @@ describe('fitCluster()', () => {
   });
   const addressesFor: FitRequest['addressesFor'] = async (families) =>
     families.length > 0 ? families.map((family) => ({ 4: '192.168.56.10', 6: 'fd00::10' })[family]) : healthyFacts.addresses;
-  const fit = (facts = healthyFacts): Promise<Facts> => fitCluster(context, client, { facts, addressesFor, ignored: [], told: new Set() });
+  const fit = (facts = healthyFacts, token?: Token): Promise<Facts> =>
+    fitCluster(context, client, { facts, addressesFor, ignored: [], token, told: new Set() });
 
   test('is quiet where nothing is in the way', async () => {
     await fit();
@@ -105,6 +107,15 @@ describe('fitCluster()', () => {
       code: 'BAD_CONFIG',
       message: /does not know the certificate/,
       hint: /run the same command again, which gets another: rm \/etc\/kubernetes\/kubelet\.conf$/,
+    });
+  });
+
+  test('says what to do with a token that is not taken, and nothing of a certificate', async () => {
+    client.refuse(/list nodes/, refusal(401, 'Unauthorized'));
+    await assert.rejects(fit(healthyFacts, { id: 'abcdef', secret: '0123456789abcdef' }), {
+      code: 'CHECK_FAILED',
+      message: /^Cannot join by token "abcdef": \S+ does not take it: it has ended since, or is not for authentication$/,
+      hint: 'On the control plane: fairlead token create --print-join-command',
     });
   });
 

@@ -5,6 +5,7 @@ import { check } from '../preflight/check.ts';
 import type { Facts } from '../preflight/facts.ts';
 import { refuseObstacles } from '../preflight/preflight.ts';
 import type { SetupContext } from '../setup-context.ts';
+import type { Token } from '../token/token.ts';
 import { clusterFacts } from './cluster-facts.ts';
 
 /** A machine that is gone, and whose name another one takes, is Ready until the control plane has missed it: 40 s. */
@@ -16,6 +17,8 @@ export interface FitRequest {
   /** This machine's, of the families of the cluster. */
   readonly addressesFor: (families: Facts['families']) => Promise<readonly string[]>;
   readonly ignored: readonly string[];
+  /** By which the cluster is asked; undefined for a machine that has a certificate of it. */
+  readonly token: Token | undefined;
   /** What was said before. */
   readonly told: Set<string>;
 }
@@ -29,7 +32,7 @@ type Context = Pick<SetupContext, 'clock' | 'signal' | 'steps' | 'timeoutMs'>;
 export async function fitCluster(
   context: Context,
   client: Pick<Client, 'list' | 'get' | 'transport' | 'server'>,
-  { facts, addressesFor, ignored, told }: FitRequest,
+  { facts, addressesFor, ignored, token, told }: FitRequest,
 ): Promise<Facts> {
   const { clock, signal, steps, timeoutMs } = context;
   const began = clock.monotonic();
@@ -42,7 +45,7 @@ export async function fitCluster(
   };
   for (;;) {
     try {
-      const known = await clusterFacts(client, context);
+      const known = await clusterFacts(client, token, context);
       const found = { ...facts, ...known, addresses: await addressesFor(known.families) };
       const taken = check(found).find(({ id }) => id === 'NodeNameTaken');
       if (!taken || !hasTime(graceMs)) {

@@ -90,14 +90,15 @@ async function fitIn(
   info: ClusterInfo | undefined,
   { endpoint, ...seen }: Pick<FitRequest, 'facts' | 'told'> & { readonly endpoint: string },
 ): Promise<Place> {
-  const own = info === undefined ? new Client(await loadKubeconfig(layout.kubeletConfig)) : bootstrapClient(info, request.token);
   const { controlPlane, nodeName, token, ignored } = request;
+  const own = info === undefined ? new Client(await loadKubeconfig(layout.kubeletConfig)) : bootstrapClient(info, token);
+  const shown = info === undefined ? undefined : token;
   const addressesFor: FitRequest['addressesFor'] = (families) =>
     nodeAddresses(request.address, families, hostOf(endpoint), hostOf(endpoint));
   let { addresses } = seen.facts;
   try {
     await context.steps.run('cluster', 'Name, address and clock fit the cluster', async () => {
-      ({ addresses } = await fitCluster(context, own, { ...seen, addressesFor, ignored }));
+      ({ addresses } = await fitCluster(context, own, { ...seen, addressesFor, ignored, token: shown }));
       return true;
     });
     const admin = controlPlane && (await becomeControlPlane(context, own, controlPlane, { nodeName, addresses, token, info }));
