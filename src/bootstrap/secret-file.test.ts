@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { putFile, syncFolder } from '../linux/put-file.ts';
+import { makeFolder, putFile, syncFolder } from '../linux/put-file.ts';
 import { writeSecret } from './secret-file.ts';
 
 test('a file and its name are on the disk when it is there, by either way', async (t) => {
@@ -47,6 +47,48 @@ test('a file is put in place beside what others have, and leaves nothing behind 
     assert.throws(() => putFile(join(dir, 'folder'), 'text', 0o600), { code: 'EISDIR' });
     assert.deepEqual((await readdir(dir)).toSorted(), ['config', 'config.new', 'folder']);
   } finally {
+    await rm(dir, { recursive: true });
+  }
+});
+
+test('what a killed writer has left goes with the next one, and nothing that is newer, or of another file', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'put-file-'));
+  const hex = '0123456789abcdef';
+  const long = new Date(Date.now() - 3_600_000);
+  try {
+    const others = ['a.new', 'a.0123.new', `a.${hex}.new.bak`, `b.${hex}.new`, `aa.${hex}.new`, `a.${hex}0.new`];
+    for (const name of [`a.${hex}.new`, `a.${hex.replaceAll('0', 'f')}.new`, ...others]) {
+      await writeFile(join(dir, name), 'half');
+      await utimes(join(dir, name), long, long);
+    }
+    await writeFile(join(dir, `a.${'1'.repeat(16)}.new`), 'of one who writes now');
+    await writeSecret(join(dir, 'a'), 'text');
+    assert.deepEqual((await readdir(dir)).toSorted(), ['a', `a.${'1'.repeat(16)}.new`, ...others].toSorted());
+    putFile(join(dir, 'b'), 'text', 0o644);
+    assert.deepEqual((await readdir(dir)).includes(`b.${hex}.new`), false);
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+});
+
+test('each folder that is made for a file is on the disk under its name', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'put-file-'));
+  const synced: string[] = [];
+  const spy = t.mock.method(fs, 'fsyncSync', (fd: number) => void synced.push(fs.readlinkSync(`/proc/self/fd/${fd}`)));
+  syncBuiltinESMExports();
+  try {
+    makeFolder(join(dir, 'a/b/c'), 0o700);
+    assert.deepEqual(synced.toSorted(), [dir, join(dir, 'a'), join(dir, 'a/b')]);
+    makeFolder(join(dir, 'a/b/c'), 0o700);
+    assert.equal(synced.length, 3, 'what is there already costs nothing');
+    await writeSecret(join(dir, 'd/e'), 'text');
+    assert.deepEqual(
+      synced.slice(3).filter((path) => !path.endsWith('.new')),
+      [dir, join(dir, 'd')],
+    );
+  } finally {
+    spy.mock.restore();
+    syncBuiltinESMExports();
     await rm(dir, { recursive: true });
   }
 });

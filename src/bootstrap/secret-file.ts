@@ -1,18 +1,13 @@
 /** Files that only their owner may read. */
-import { chown, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemCode } from '../errors/known-error.ts';
-import { syncFolder } from '../linux/put-file.ts';
+import { makeFolder, replaceFile } from '../linux/put-file.ts';
 
 /** Writes a file that only its owner may read (0600), whole or not at all. */
 export async function writeSecret(path: string, text: string, owner?: { readonly uid: number; readonly gid: number }): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const next = `${path}.next`;
-  // Unflushed, a file could be empty under its name after a power cut: a key that nothing brings back.
-  await writeFile(next, text, { mode: 0o600, flush: true });
-  if (owner) await chown(next, owner.uid, owner.gid);
-  await rename(next, path);
-  syncFolder(dirname(path));
+  makeFolder(dirname(path), 0o700);
+  replaceFile(path, text, 0o600, owner);
 }
 
 /** The text of a file, or undefined when there is none, or one that a power cut has left empty: older versions did not wait for the disk. */

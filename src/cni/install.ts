@@ -1,7 +1,7 @@
 /** What the runtime finds on the node: the two executables, and the network configuration once the network is there. */
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { putFile } from '../linux/put-file.ts';
+import { makeFolder, putFile } from '../linux/put-file.ts';
 import { answerPipes } from './answer-pipes.ts';
 import { formatCniError } from './spec/cni-error.ts';
 
@@ -122,7 +122,7 @@ exit 1
 
 /** Writes the executables `fairlead` and `loopback` (containerd runs the latter for every pod, from this directory only). */
 export function installPlugins(o: InstallOptions): void {
-  mkdirSync(o.binDir, { recursive: true });
+  makeFolder(o.binDir, 0o755);
   for (const plugin of plugins) {
     const path = join(o.binDir, plugin);
     if (existsSync(path) && !isOwn(readFileSync(path, 'utf8'))) renameSync(path, join(o.binDir, replacedName(plugin)));
@@ -132,6 +132,6 @@ export function installPlugins(o: InstallOptions): void {
 
 /** Says to the runtime that pods can be attached. */
 export function installConflist(o: InstallOptions): void {
-  mkdirSync(o.confDir, { recursive: true });
+  makeFolder(o.confDir, 0o755);
   putFile(join(o.confDir, conflistName), conflist(), 0o644);
 }

@@ -5,7 +5,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
 import type { IssuedCertificate } from './request-certificate.ts';
 
@@ -43,7 +43,8 @@ export class CertificateStore {
     const path = this.#path(new Date(now).toISOString().slice(0, 19).replaceAll(/[T:]/g, '-'));
     const pem = `${certPem.trimEnd()}\n${keyPem.trimEnd()}\n`;
     const stored = read(path, pem);
-    await mkdir(this.#dir, { recursive: true, mode: 0o755 });
+    const first = await mkdir(this.#dir, { recursive: true, mode: 0o755 });
+    for (let made = this.#dir; first !== undefined && made.length >= first.length; made = dirname(made)) syncFolder(dirname(made));
     await using file = await open(path, 'w', 0o600);
     await file.writeFile(pem);
     await file.sync();

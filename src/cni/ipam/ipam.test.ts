@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import fs from 'node:fs';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -38,6 +40,23 @@ describe('IPAM', () => {
     );
     assert.equal((await after.take(range, who('d'))).ip, '10.244.1.5');
     await after.close();
+  });
+
+  test('has its file, and the folders that it made for it, on the disk before it promises anything', async (t) => {
+    const synced: string[] = [];
+    const spy = t.mock.method(fs, 'fsyncSync', (fd: number) => void synced.push(fs.readlinkSync(`/proc/self/fd/${fd}`)));
+    syncBuiltinESMExports();
+    try {
+      const folder = join(dir, 'a/b');
+      await mkdir(join(dir, 'a'));
+      await writeFile(join(dir, 'addresses.jsonl.new'), 'of one that was killed');
+      for (const place of [join(folder, 'addresses.jsonl'), path]) await (await Ipam.open(place, silentLog)).close();
+      assert.deepEqual(synced, [join(dir, 'a'), folder, dir]);
+      assert.deepEqual((await readdir(dir)).toSorted(), ['a', 'addresses.jsonl']);
+    } finally {
+      spy.mock.restore();
+      syncBuiltinESMExports();
+    }
   });
 
   test('leaves out the torn end of a write, and what is unreadable', async () => {

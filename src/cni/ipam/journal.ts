@@ -3,9 +3,10 @@
  * follows the last line break is the rest of a write that never finished, and is cut off.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemCode } from '../../errors/known-error.ts';
+import { makeFolder, syncFolder } from '../../linux/put-file.ts';
 
 const fresh = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_TRUNC;
 
@@ -44,7 +45,7 @@ export class Journal {
     path: string,
     options: { replay(line: unknown): boolean; onBad(line: string): void; snapshot(): readonly unknown[] },
   ): Promise<Journal> {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path), 0o700);
     const text = await readFile(path, 'utf8').catch((err) => {
       if (systemCode(err) === 'ENOENT') return '';
       throw err;
@@ -54,7 +55,7 @@ export class Journal {
       if (!taken(line, options.replay)) options.onBad(line);
     }
     const { file, size } = await Journal.#replace(path, options.snapshot());
-    await flushDirectory(dirname(path));
+    syncFolder(dirname(path));
     return new Journal(path, file, size, options.snapshot);
   }
 
@@ -100,7 +101,7 @@ export class Journal {
     this.#file = replaced.file;
     this.#size = replaced.size;
     this.#compactAt = Math.max(defaultCompactAt, 2 * replaced.size);
-    await flushDirectory(dirname(this.#path));
+    syncFolder(dirname(this.#path));
   }
 
   /** Written beside, flushed, and moved into place: at every moment there is one whole file. */
@@ -118,15 +119,6 @@ export class Journal {
       throw err;
     }
     return { file, size: Buffer.byteLength(content) };
-  }
-}
-
-async function flushDirectory(path: string): Promise<void> {
-  const dir = await open(path, 'r');
-  try {
-    await dir.sync();
-  } finally {
-    await dir.close();
   }
 }
 

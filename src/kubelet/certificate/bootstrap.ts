@@ -3,7 +3,7 @@
  * files and their content.
  */
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ApiError } from '../../client/api-error.ts';
 import { CertificateStore } from '../../client/certificate/certificate-store.ts';
@@ -14,7 +14,7 @@ import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { BackOff } from '../../clock/back-off.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
-import { putFile } from '../../linux/put-file.ts';
+import { makeFolder, putFile } from '../../linux/put-file.ts';
 import type { Log } from '../../observability/log.ts';
 import { clientCertificate } from './wanted-certificates.ts';
 
@@ -54,7 +54,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
   const store = clientCertificates(options.certDir);
   const stored = await store.current().catch(() => undefined);
   if (!stored || stored.leaf.validToDate.getTime() <= clock.now()) await askUntilGiven(config, store, options);
-  mkdirSync(dirname(kubeconfig), { recursive: true });
+  makeFolder(dirname(kubeconfig), 0o755);
   putFile(kubeconfig, kubeconfigText(config, store.currentPath), 0o600);
 }
 

@@ -58,6 +58,7 @@ export class LogRotator {
     const { cri, clock } = this.#options;
     const stamp = new Date(clock.now()).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
     const aside = `${logPath}.${stamp}`;
+    // No folder is synced, as no line of a log is: at worst a power cut leaves both under the names of before.
     await rename(logPath, aside);
     try {
       await cri.reopenContainerLog(id);

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError, systemCode } from '../../errors/known-error.ts';
 import { type Exec, mustRun, start } from '../../linux/exec.ts';
+import { removeAbandoned, syncFolder } from '../../linux/put-file.ts';
 import { boxImage, pauseImage } from './lab-images.ts';
 import { ociArchive } from './oci-image.ts';
 import type { Snapshotter } from './snapshotter.ts';
@@ -108,7 +109,7 @@ export async function imageArchives(exec: Exec, busybox: string): Promise<{ read
 
 /** The prepared directory. Makes it when it is not there. */
 export async function ensureImageStore(options: ImageStoreOptions): Promise<{ readonly dir: string; readonly built: boolean }> {
-  const { cacheDir, exec } = options;
+  const { cacheDir, clock, exec } = options;
   const [{ pause, box }, version] = await Promise.all([imageArchives(exec, options.busybox), mustRun(exec, 'containerd', ['--version'])]);
   const archives = [pause, box];
   const hash = createHash('sha256').update(version).update(options.snapshotter);
@@ -118,11 +119,16 @@ export async function ensureImageStore(options: ImageStoreOptions): Promise<{ re
   if (await stat(dir).catch(() => undefined)) return { dir, built: false };
   const next = join(cacheDir, `next-${process.pid}`);
   await build(options, next, archives);
+  // Its files would be there after a power cut, but empty, and nobody makes them anew under this name.
+  await mustRun(exec, 'sync', ['-f', next]);
   // Another lab may have been faster: its directory is the same.
   await rename(join(next, 'root'), dir).catch((err: unknown) => {
     if (systemCode(err) !== 'ENOTEMPTY' && systemCode(err) !== 'EEXIST') throw err;
   });
+  syncFolder(cacheDir);
   await rm(next, { recursive: true, force: true });
+  // Of starts that were killed.
+  removeAbandoned(cacheDir, (other) => other.startsWith('next-'), clock.now());
   await removeOld(options, name);
   return { dir, built: true };
 }

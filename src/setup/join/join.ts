@@ -1,6 +1,6 @@
 /** `fairlead join`: makes this machine a node of a cluster that it can trust. Every step finds what an earlier run has done. */
 import { X509Certificate } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type KubeObject, nodes } from '../../api/resource-types.ts';
 import type { Node } from '../../api/schema/types.ts';
@@ -10,6 +10,7 @@ import { Client } from '../../client/client.ts';
 import type { ClientConfig } from '../../client/client-config.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { KnownError } from '../../errors/known-error.ts';
+import { makeFolder } from '../../linux/put-file.ts';
 import { endpointOf, hostOf } from '../config/cluster-plan.ts';
 import { markControlPlane } from '../control-plane/control-plane.ts';
 import type { ClusterInfo } from '../discovery/cluster-info.ts';
@@ -183,7 +184,7 @@ async function makeCredential(context: SetupContext, request: JoinRequest, info:
   const { signal, steps, timeoutMs } = context;
   const { nodeName } = request;
   const { bootstrapConfig: bootstrapKubeconfig, kubeletConfig: kubeconfig, certDir } = layout;
-  await mkdir(dirname(layout.caFile), { recursive: true, mode: 0o755 });
+  makeFolder(dirname(layout.caFile), 0o755);
   await writeSecret(layout.caFile, info.caPem);
   const credential = { token: tokenText(request.token) };
   await writeSecret(bootstrapKubeconfig, kubeconfigText({ cluster: 'kubernetes', user: 'tls-bootstrap-token-user', ...info, credential }));

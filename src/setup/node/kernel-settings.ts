@@ -1,11 +1,11 @@
 /** What a node needs of the kernel, set now and at every boot. "fairlead reset" puts back what was there before. */
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
 import type { Exec } from '../../linux/exec.ts';
 import { loadModules } from '../../linux/modules.ts';
-import { putFile } from '../../linux/put-file.ts';
+import { makeFolder, putFile } from '../../linux/put-file.ts';
 import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
 import { layout } from '../layout.ts';
 
@@ -47,7 +47,7 @@ export async function setKernel(exec: Exec): Promise<boolean> {
   const before = Object.fromEntries([...Object.keys(wanted), ...alsoSet, ...advertisements()].map((name) => [name, readSysctl(name)]));
   // Written before anything is changed, and never over what an earlier run found. One that was killed over it, in an older version, has left it empty.
   if (!(await readIfThere(beforeFile))) {
-    await mkdir(dirname(beforeFile), { recursive: true });
+    makeFolder(dirname(beforeFile), 0o755);
     putFile(beforeFile, `${JSON.stringify(before)}\n`, 0o644);
   }
   let isChanged = false;

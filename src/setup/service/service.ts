@@ -2,11 +2,11 @@
  * What keeps `fairlead server` and `fairlead agent` running: units of systemd where it is PID 1 and the package has brought them, else a
  * process that starts them again. Both read their flags from `/etc/fairlead/NAME.env`.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfThere, writeSecret } from '../../bootstrap/secret-file.ts';
 import { environmentName } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
+import { makeFolder } from '../../linux/put-file.ts';
 
 export type ServiceName = 'server' | 'agent';
 export type ServiceFlags = Readonly<Record<string, string>>;
@@ -75,7 +75,7 @@ async function writeEnv(name: ServiceName, flags: ServiceFlags): Promise<boolean
   const before = await readIfThere(envFile(name));
   const text = envText(flags, partsOf(before ?? '').own);
   if (before === text) return false;
-  await mkdir(configDir, { recursive: true, mode: 0o755 });
+  makeFolder(configDir, 0o755);
   // The URL of a store may have a password in it.
   await writeSecret(envFile(name), text);
   return true;

@@ -2,7 +2,6 @@
  * A node's copy of what the cluster says for all nodes: read before anything starts, kept on the disk, so that a node comes up while the
  * control plane is away. Service proxy and pod network follow the files that are written here.
  */
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { configMaps, nodes as nodesResource } from '../../api/resource-types.ts';
 import type { ConfigMap, Node } from '../../api/schema/types.ts';
@@ -13,7 +12,7 @@ import { Informer } from '../../client/informer.ts';
 import { BackOff } from '../../clock/back-off.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { isKnownError, KnownError, messageOf } from '../../errors/known-error.ts';
-import { putFile } from '../../linux/put-file.ts';
+import { makeFolder, putFile } from '../../linux/put-file.ts';
 import type { Log } from '../../observability/log.ts';
 import {
   agentFlags,
@@ -54,7 +53,7 @@ const entries = Object.entries(settingsNames) as [Names, string][];
 /** Whole or not at all: the proxy reads it at any moment. */
 async function writeWhole(path: string, text: string): Promise<void> {
   if ((await readIfThere(path)) === text) return;
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  makeFolder(dirname(path), 0o755);
   putFile(path, text, 0o644);
 }
 
