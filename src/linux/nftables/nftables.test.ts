@@ -247,7 +247,7 @@ describe('diff()', () => {
       assert.deepEqual(kinds(diff(have, tableWith({ ...hook, ...change }))), ['delete-table', 'add-table', 'add-chain']);
     });
 
-  test('makes chains that judge what nobody translated last, and those of nat and before it with all else', async () => {
+  test('makes chains that judge what nobody translated last, and those of nat behind all else', async () => {
     const chain = (name: string, type: Hook['type'], priority: number): Table['chains'][number] => ({
       name,
       hook: { type, hook: 'prerouting', priority },
@@ -262,9 +262,9 @@ describe('diff()', () => {
     const steps = diffPhases(undefined, { family: 'ip', name: 't', sets: [], elements: new Map(), chains });
     assert.deepEqual(
       steps.map((ops) => ops.flatMap((op) => (op.op === 'add-rule' ? [op.chain] : []))),
-      [['x', 'before', 'nat'], ['after']],
+      [['x', 'before'], ['nat'], ['after']],
     );
-    assert.deepEqual(kinds(steps[1] ?? []), ['add-chain', 'add-rule']);
+    assert.deepEqual(kinds(steps[2] ?? []), ['add-chain', 'add-rule']);
   });
 
   test('makes them last also where the table takes the place of one that cannot be changed', async () => {
@@ -294,7 +294,7 @@ describe('diff()', () => {
   test('takes elements of late sets away at the end, and those of others before', async () => {
     const nft = await holding(table);
     const wanted = withElements(withElements(table, 'services', []), 'endpoints', []);
-    const steps = diffPhases(await nft.read('ip', 'kube-proxy'), wanted, new Set(['endpoints']));
+    const steps = diffPhases(await nft.read('ip', 'kube-proxy'), wanted, { late: new Set(['endpoints']) });
     const gone = steps.map((ops) => ops.flatMap((op) => (op.op === 'delete-elements' ? [op.set.name] : [])));
     assert.deepEqual(gone, [['services'], ['endpoints']]);
   });

@@ -2,6 +2,7 @@
  * The fixed part of table `kube-proxy`: sets, base chains and the rules between them. Flat: a rule per endpoint *count*,
  * everything about a Service is a set element. The README of this folder walks a packet through it.
  */
+import type { Order } from '../../../linux/nftables/diff.ts';
 import { formatTimeout } from '../../../linux/nftables/rule.ts';
 import type { Chain, SetDeclaration } from '../../../linux/nftables/table.ts';
 import type { LocalDetector, NodeContext } from '../../plan/node-context.ts';
@@ -35,8 +36,15 @@ export type SlotSet = 'endpoints' | 'nodeport-endpoints';
 
 export const slotSets: ReadonlySet<string> = new Set<SlotSet>(['endpoints', 'nodeport-endpoints']);
 
-/** Looked up after an element of another set has led there: what is in them goes last. */
-export const lateSets: ReadonlySet<string> = new Set<SetName>(['endpoints', 'nodeport-endpoints', 'own-sources']);
+/** For the order of steps. */
+export const order: Required<Order> = {
+  // Looked up after an element of another set has led there.
+  late: new Set<SetName>(['endpoints', 'nodeport-endpoints', 'own-sources']),
+  guards: new Set<SetName | 'sources' | 'filter-prerouting' | 'filter-output'>([
+    ...(['filter-prerouting', 'filter-output', 'sources'] as const),
+    ...(['source-checks', 'own-sources'] as const),
+  ]),
+};
 
 export type SetName =
   | SlotSet

@@ -3,13 +3,14 @@
  * Plain memory, no kernel.
  */
 import { compareNames } from '../../../linux/nftables/compare-names.ts';
+import { elementPhases, type SetChange } from '../../../linux/nftables/diff.ts';
 import { parseVerdict } from '../../../linux/nftables/rule.ts';
 import type { Chain, Elements, Op, SetDeclaration, Table } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import { noUses, UseCount } from '../use-count.ts';
 import { dropVerdict } from './counting.ts';
 import { changeElements, type Element, type ElementChanges, SlotElements } from './element.ts';
-import { chainsOf, lateSets, type OnDemand, onDemand, type SetName, type SlotSet, setsOf, slotSets, tableName } from './layout.ts';
+import { chainsOf, type OnDemand, onDemand, order, type SetName, type SlotSet, setsOf, slotSets, tableName } from './layout.ts';
 import type { SlottedPlan } from './slots.ts';
 
 interface Slot {
@@ -17,14 +18,6 @@ interface Slot {
   readonly key: string;
   readonly before: string | undefined;
   readonly after: string | undefined;
-}
-
-/** The steps of one set. */
-interface SetChanges {
-  readonly removal?: Op;
-  readonly addition?: Op;
-  /** Of slots that nothing leads to any more. */
-  readonly lateRemoval?: Op;
 }
 
 /** Chains and sets by name. */
@@ -148,17 +141,18 @@ export class Ledger {
   /**
    * The steps since the last `settled`, as transactions to be made one after the other, since one may fall into the middle of a packet's
    * way. The packet goes on with the rules that were there when it came in, but each lookup sees the elements of the moment
-   * (nft_do_chain() and nft_genmask_cur() in Linux): a chain comes before what leads to it, and a slot goes after that.
+   * (nft_do_chain() and nft_genmask_cur() in Linux): a chain comes before what leads to it, and a slot goes after that. What shuts out comes before
+   * what lets in, and goes after it: a packet may have met the former before a transaction, and meets the latter behind it.
    */
   changes(): Op[][] {
     // Most changes touch few sets, and no chain.
     const dirty = this.#sets.filter(({ name }) => this.#dirty.has(name as SetName) || this.#dirtySlots.has(name as SetName));
-    const sets = dirty.map((set) => this.#changesOf(set));
-    const ops = (op: keyof SetChanges): Op[] => sets.flatMap((changes) => changes[op] ?? []);
+    const { guards, others, guardsGone, late } = elementPhases(
+      dirty.map((set) => this.#changesOf(set)),
+      order,
+    );
     const { first, last } = this.#chainChanges();
-    // Elements in one transaction: a value that is deleted and added again is never missing for a packet.
-    const transactions: Op[][] = [[...first], [...ops('removal'), ...ops('addition')], [...ops('lateRemoval'), ...last]];
-    return transactions.filter((transaction) => transaction.length > 0);
+    return [first, guards, others, guardsGone, [...late, ...last]].flatMap((ops) => (ops.length > 0 ? [[...ops]] : []));
   }
 
   /** Chains and their sets: those that elements are to name, and those that none names any more. */
@@ -183,20 +177,15 @@ export class Ledger {
     };
   }
 
-  #changesOf(set: SetDeclaration): SetChanges {
-    const gone: string[] = [];
-    const goneLater: string[] = [];
+  #changesOf(set: SetDeclaration): SetChange {
+    const [gone, changed]: [string[], string[]] = [[], []];
     const fresh: [string, string][] = [];
     for (const [key, before, now] of this.#dirtyOf(set.name as SetName)) {
       if (now === before) continue;
-      if (before !== undefined) (now === undefined && lateSets.has(set.name) ? goneLater : gone).push(key);
+      if (before !== undefined) (now === undefined ? gone : changed).push(key);
       if (now !== undefined) fresh.push([key, now]);
     }
-    return {
-      ...(gone.length > 0 ? { removal: { op: 'delete-elements', set, keys: gone } } : {}),
-      ...(goneLater.length > 0 ? { lateRemoval: { op: 'delete-elements', set, keys: goneLater } } : {}),
-      ...(fresh.length > 0 ? { addition: { op: 'add-elements', set, elements: fresh } } : {}),
-    };
+    return { set, gone, changed, fresh };
   }
 
   *#dirtyOf(set: SetName): Generator<readonly [key: string, before: string | undefined, now: string | undefined]> {

@@ -12,7 +12,7 @@ import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { ClientMemory } from './client-memory.ts';
 import { ConnectionCounters } from './connection-counters.ts';
 import { slotsIn } from './held-slots.ts';
-import { dynamicSets, lateSets, tableName } from './layout.ts';
+import { dynamicSets, order, tableName } from './layout.ts';
 import { Ledger } from './ledger.ts';
 import { type PreviousSlots, type SlottedPlan, slotsOf, withSlots } from './slots.ts';
 
@@ -149,7 +149,7 @@ export class ServiceTable implements ModeRules {
   }
 
   async #difference(): Promise<Op[][]> {
-    return diffPhases(await this.#readAll(), this.#ledger.table(), lateSets);
+    return diffPhases(await this.#readAll(), this.#ledger.table(), order);
   }
 
   /** Reading takes the kernel long: what was read at the beginning still holds when nobody changed anything since. */
