@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../clock/testing/eventually.ts';
 import { openStore } from '../storage/open.ts';
 import { TestEtcd } from '../storage/testing/etcd.ts';
 import { withoutHistory } from './cache/load.ts';
@@ -121,4 +122,44 @@ test('a watch and writers go on while each of three members dies', async () => {
   );
   watch.answer.destroy();
   await server.stop();
+});
+
+test('watches end with 410 when etcd was set back under a living API server, which shows nothing more until it is started again', async () => {
+  await using etcd = await TestEtcd.start();
+  const server = await serverOver(etcd);
+  const goBack = await etcd.keep();
+  await eventually('a write', async () => (await server.call('POST', maps, { metadata: { name: 'lost' } })).status === 201);
+  // More than the server itself writes before it knows.
+  for (let i = 0; i < 50; i++) await server.call('POST', maps, { metadata: { name: `lost-${i}` } });
+  const { body } = await server.call('GET', maps);
+  const from = body.metadata.resourceVersion as string;
+  const watches = await Promise.all(
+    [
+      `${maps}?watch=true&resourceVersion=${from}`,
+      '/api/v1/nodes?watch=true',
+      '/api/v1/nodes?watch=true&fieldSelector=metadata.name%3Da',
+    ].map((path) => server.watch(path)),
+  );
+  await goBack();
+  for (const watch of watches) {
+    const { type, object } = await watch.next();
+    assert.deepEqual([type, object.code, object.reason], ['ERROR', 410, 'Expired']);
+    assert.equal(await watch.next(), undefined, 'and the stream ends');
+  }
+  for (const query of [
+    '',
+    '?resourceVersion=0',
+    `?resourceVersion=${from}`,
+    `?watch=true&resourceVersion=${from}`,
+    '/lost?resourceVersion=0',
+  ]) {
+    const path = query.startsWith('/') ? maps + query : `${maps}${query}`;
+    const { status, headers, text } = await server.call('GET', path);
+    assert.deepEqual([status, headers['retry-after']], [503, '1'], path);
+    assert.match(text, /went back .* restart every API server/);
+  }
+  await server.stop();
+  const next = await serverOver(etcd);
+  assert.ok(!(await namesAt(next)).has('lost'));
+  await next.stop();
 });

@@ -7,6 +7,7 @@ import { KnownError } from '../../errors/known-error.ts';
 import { silentLog } from '../../observability/log.ts';
 import { MemoryStore } from '../../storage/memory/memory-store.ts';
 import type { Store, StoreEvent } from '../../storage/store.ts';
+import { waitForRevision } from '../resource/list.ts';
 import { encodeObject } from './cached-object.ts';
 import type { CacheEvent } from './event-log.ts';
 import { WatchFeed } from './watch-feed.ts';
@@ -17,23 +18,23 @@ const key = (name: string): string => `/registry/configmaps/default/${name}`;
 
 /** A store whose stream of changes can be broken. */
 class BreakableStore extends MemoryStore {
-  #break: (() => void) | undefined;
+  #break: ((why: KnownError) => void) | undefined;
 
   override async *watch(...args: Parameters<Store['watch']>): AsyncGenerator<readonly StoreEvent[]> {
-    const broken = new Promise<'broken'>((resolve) => {
-      this.#break = () => resolve('broken');
+    const broken = new Promise<KnownError>((resolve) => {
+      this.#break = resolve;
     });
     const events = super.watch(...args)[Symbol.asyncIterator]();
     for (;;) {
       const next = await Promise.race([events.next(), broken]);
-      if (next === 'broken') throw new KnownError('STORE_COMPACTED', 'the log no longer reaches back');
+      if (next instanceof KnownError) throw next;
       if (next.done) return;
       yield next.value;
     }
   }
 
-  breakWatch(): void {
-    this.#break?.();
+  breakWatch(why: KnownError = new KnownError('STORE_COMPACTED', 'the log no longer reaches back')): void {
+    this.#break?.(why);
   }
 }
 
@@ -209,6 +210,49 @@ describe('WatchFeed', () => {
     await feed.fresh();
     assert.deepEqual(seen, ['reset from 1', key('b')]);
     assert.equal(cache.size, 2);
+    await feed.close();
+    await store.close();
+  });
+
+  test('ends what waits for changes at once when the store has gone back, shows nothing more of it, and goes on when it can be read again', async () => {
+    const store = new BreakableStore();
+    const clock = new FakeClock();
+    await store.put(key('a'), bytes('a'));
+    const feed = new WatchFeed({ store, clock, log: silentLog });
+    feed.add('configmaps');
+    await feed.start();
+    const cache = feed.cache('configmaps');
+    const seen: string[] = [];
+    let reset = Promise.withResolvers<void>();
+    cache.listen({
+      onEvents: (events) => seen.push(...events.map((e) => (e.current ?? e.previous)!.key)),
+      onReset: (before) => {
+        seen.push(`reset from ${before.length}, past: ${cache.eventsAfter(feed.revision)?.length}`);
+        reset.resolve();
+      },
+    });
+    const { range } = store;
+    const problem = new KnownError('STORE_CORRUPT', 'its revision went back from 2 to 1');
+    store.range = async () => {
+      throw problem;
+    };
+    const late = feed.reach(feed.revision + 1, 60_000);
+    store.breakWatch(problem);
+    await reset.promise;
+    assert.equal(await late, false, 'nobody waits for what will not come');
+    await assert.rejects(feed.fresh(), problem);
+    await assert.rejects(waitForRevision(feed, 0), problem, 'the objects of before are not shown');
+    await assert.rejects(waitForRevision(feed, feed.revision), problem);
+    assert.equal(cache.size, 1, 'rights are still looked up there');
+    await clock.advance(1_000);
+    reset = Promise.withResolvers();
+    store.range = range;
+    await clock.advance(500);
+    await reset.promise;
+    await store.put(key('b'), bytes('b'));
+    await feed.fresh();
+    await waitForRevision(feed, 0);
+    assert.deepEqual(seen, ['reset from 1, past: undefined', 'reset from 1, past: 0', key('b')]);
     await feed.close();
     await store.close();
   });

@@ -4,7 +4,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../clock/clock.ts';
-import { isKnownError, messageOf } from '../../errors/known-error.ts';
+import { isKnownError, type KnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import { eventKey, prefixEnd, type Store, type StoreEvent } from '../../storage/store.ts';
 import { serviceUnavailable } from '../status/status-error.ts';
@@ -38,6 +38,7 @@ export class WatchFeed {
   readonly #joining = new Map<ResourceCache, StoreEvent[]>();
   #started = false;
   #revision = 0;
+  #problem: KnownError | undefined;
   #aging: { cancel(): void } | undefined;
   #running: Promise<void> = Promise.resolve();
 
@@ -50,6 +51,11 @@ export class WatchFeed {
   /** The newest revision that every cache has seen. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** Why nothing that is held counts: the store has gone back to an earlier state, or holds what cannot be read. */
+  get problem(): KnownError | undefined {
+    return this.#problem;
   }
 
   /** Begins to hold a resource (`pods`). Once the feed is started it is loaded by and by: `cache.loaded` says when. */
@@ -112,8 +118,10 @@ export class WatchFeed {
 
   /** Resolves when the caches have everything that was written before the call, through whichever server. Throws 503 rather than to show less. */
   async fresh(): Promise<void> {
+    if (this.#problem) throw this.#problem;
     const revision = await this.#store.revision();
     if (revision <= this.#revision || (await this.reach(revision, freshMs))) return;
+    if (this.#problem) throw this.#problem;
     throw serviceUnavailable(
       `the server has not heard of every change yet: it knows revision ${this.#revision}, the store has ${revision}`,
     );
@@ -149,6 +157,7 @@ export class WatchFeed {
     // What was skipped between the pages is not in the past: watches begin behind it.
     const past = first === last ? await readPast(this.#store, first, this.#stop.signal) : { events: [], floor: last };
     this.#revision = first;
+    this.#problem = undefined;
     const events = Map.groupBy(past.events, (event) => this.#cacheOf(eventKey(event)));
     for (const [cache, list] of objects) {
       cache.reset(list, withoutHistory.includes(cache.prefix) ? last : past.floor);
@@ -226,11 +235,23 @@ export class WatchFeed {
           this.#stop.abort();
           return undefined;
         }
+        if (isKnownError(err, 'STORE_CORRUPT')) this.#lose(err);
         this.#log.warn('the store cannot be read, trying again', { error: messageOf(err) });
         await this.#pause();
       }
     }
     return undefined;
+  }
+
+  /**
+   * Nobody is to wait for changes of a store that may be another one now, nor to be shown what it held before: who watches is told at once, also who
+   * was about to begin.
+   */
+  #lose(problem: KnownError): void {
+    if (this.#problem) return;
+    this.#problem = problem;
+    for (const cache of this.#caches.values()) cache.reset(cache.range(), this.#revision + 1);
+    this.#settle(true);
   }
 
   /** Why a watch ended by itself; undefined when it is worth another try at once. */

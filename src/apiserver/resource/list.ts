@@ -20,6 +20,7 @@ export interface ListResult {
  * watch it lets hang.
  */
 export async function waitForRevision(feed: WatchFeed, revision: number | undefined): Promise<void> {
+  if (feed.problem) throw feed.problem;
   if (revision !== undefined && revision <= feed.revision) return;
   await feed.fresh();
   if (revision !== undefined && revision > feed.revision) throw resourceVersionTooLarge(revision, feed.revision);
