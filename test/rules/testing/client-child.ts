@@ -1,17 +1,20 @@
 /**
  * A client in a network namespace, as a process of its own: connections that stay open, and new ones all the time. Its argument is a list of
- * `Target`s as JSON. Told of a round, it answers once every one of them has been used thrice since, with all that went wrong until then.
+ * `Target`s as JSON. Told of a round, it answers once every one of them has been used thrice since, with all that went wrong until then. How busy the
+ * machine is changes nothing of its pace.
  */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../../src/errors/known-error.ts';
-import type { Order, Target } from './traffic.ts';
+import type { Order, Round, Target } from './traffic.ts';
 
 const standingPerTarget = 3;
 const pauseMs = 4;
-/** Where one use takes longer the CPU is emulated, and everything that is watched as slow: all loops together leave half of it to that. */
-const [quickMs, longestRestMs] = [25, 1000];
+/** Under QEMU's emulation everything that is watched is slow, too: all loops together leave half of the CPU to that. */
+const isEmulated = /^model name.*QEMU/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+const longestRestMs = 1000;
 /** Three times as long as TCP takes to send again what a busy machine lost. */
 const patienceMs = 20_000;
 const usesPerRound = 3;
@@ -38,7 +41,7 @@ async function echo(socket: Socket, text: string): Promise<void> {
 }
 
 function restMs(tookMs: number): number {
-  return tookMs < quickMs ? pauseMs : Math.min(tookMs * uses.length, longestRestMs);
+  return isEmulated ? Math.max(pauseMs, Math.min(tookMs * uses.length, longestRestMs)) : pauseMs;
 }
 
 async function loop(work: (turn: number) => Promise<void>): Promise<void> {
@@ -76,7 +79,12 @@ async function keepOpening(target: Target): Promise<void> {
 async function round(): Promise<void> {
   const until = uses.map((count) => count + usesPerRound);
   while (troubles.length === 0 && uses.some((count, i) => count < (until[i] ?? 0))) await sleep(pauseMs);
-  process.send?.(troubles.splice(0));
+  answer();
+}
+
+function answer(): void {
+  const told: Round = { troubles: troubles.splice(0), uses: uses.reduce((sum, count) => sum + count, 0) };
+  process.send?.(told);
 }
 
 process.on('disconnect', () => process.exit());
@@ -88,4 +96,4 @@ for (const target of JSON.parse(process.argv[2] ?? '[]') as Target[]) {
   for (let i = 0; i < standingPerTarget; i++) void keepUsing(target, await open(target));
   void keepOpening(target);
 }
-process.send?.([]);
+answer();

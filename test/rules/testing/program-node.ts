@@ -162,11 +162,18 @@ export class ProgramNode implements AsyncDisposable {
       .filter((line) => !/^(?:|COMMIT|\*.*|:\S+ ACCEPT)$/.test(line));
   }
 
+  /** Waits until the kernel has the rules of this mode alone, and the proxy that runs now has seen to them: one before it may have left as many. */
   async untilIn(mode: string): Promise<void> {
     await this.program.until(async () => {
-      const { stdout } = await this.program.exec('busybox', 'wget', '-q', '-O', '-', 'http://127.0.0.1:10249/proxyMode');
-      return stdout === mode && (await this.held()).join() === mode;
+      if ((await this.#page('10249/proxyMode')) !== mode || (await this.held()).join() !== mode) return false;
+      // Before its first sync it is not alive.
+      return (await this.#page('10256/livez')) !== '';
     });
+  }
+
+  /** A page of the proxy; empty when it says that it is not well, or nothing. */
+  async #page(page: string): Promise<string> {
+    return (await this.program.exec('busybox', 'wget', '-q', '-O', '-', `http://127.0.0.1:${page}`)).stdout;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -92,7 +92,7 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
       });
 
     for (const mode of modes.filter((mode) => mode !== 'userspace'))
-      test(`${mode}: nobody notices kills while up to a thousand endpoints a second change`, async () => {
+      test(`${mode}: nobody notices kills while up to a thousand endpoints a second change`, async (t) => {
         await using node = await ProgramNode.create(topology, shellIn);
         const { program } = node;
         await program.configure(`mode: ${mode}\n${mode}: { minSyncPeriod: 1ms }\n`);
@@ -106,7 +106,8 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
             await program.stop('SIGKILL');
             await traffic.goesOn(`After kill ${kills + 1}: `);
             run();
-            await node.untilIn(mode);
+            const uses = await traffic.goesOnDuring(node.untilIn(mode), `As the successor of kill ${kills + 1} starts: `);
+            t.diagnostic(`${uses} uses of connections from the start of a successor to its first sync`);
           }
           await traffic.goesOn();
         });

@@ -14,6 +14,10 @@ const port = 8001;
 const patienceMs = 300_000;
 /** Between two looks, which take at most a quarter of the time: in such a kernel they are dear, and what is waited for needs the CPU. */
 const [leastPauseMs, pausePerLook] = [20, 3];
+/** FAIRLEAD_PROGRAM=PATH is one that is installed in place of the sources, which an emulated CPU is long at. */
+const installed: readonly string[] = process.env.FAIRLEAD_PROGRAM
+  ? [process.env.FAIRLEAD_PROGRAM]
+  : [process.execPath, 'src/main/fairlead.ts'];
 const kubeconfigText = JSON.stringify({
   apiVersion: 'v1',
   kind: 'Config',
@@ -75,11 +79,12 @@ export class ProxyProgram implements AsyncDisposable {
 
   /** Another `fairlead` command, to its end. */
   fairlead(...words: string[]): Promise<ExecResult> {
-    return this.exec(process.execPath, 'src/main/fairlead.ts', ...words);
+    const [file = '', ...first] = installed;
+    return this.exec(file, ...first, ...words);
   }
 
   run(...flags: string[]): void {
-    this.runAs([process.execPath, 'src/main/fairlead.ts', 'proxy'], flags);
+    this.runAs([...installed, 'proxy'], flags);
   }
 
   /** Another proxy in its place. */

@@ -13,18 +13,26 @@ export interface Target {
 
 export type Order = 'round' | 'new may fail' | 'new must succeed';
 
+/** What a client answers. */
+export interface Round {
+  readonly troubles: readonly string[];
+  /** How often it used connections, until now. */
+  readonly uses: number;
+}
+
 interface Client {
   readonly process: ChildProcess;
-  readonly ended: Promise<string[]>;
+  readonly ended: Promise<Round>;
 }
 
 export class Traffic implements AsyncDisposable {
   readonly #clients: readonly Client[];
+  #uses = 0;
 
   private constructor(processes: readonly ChildProcess[]) {
     this.#clients = processes.map((process) => ({
       process,
-      ended: once(process, 'exit').then(([code]) => [`A client ended with ${code}`]),
+      ended: once(process, 'exit').then(([code]) => ({ troubles: [`A client ended with ${code}`], uses: 0 })),
     }));
   }
 
@@ -48,12 +56,13 @@ export class Traffic implements AsyncDisposable {
 
   async #answers(when = ''): Promise<void> {
     const answers = this.#clients.map(({ process, ended }) => {
-      const told = once(process, 'message').then(([troubles]) => troubles as string[]);
+      const told = once(process, 'message').then(([round]) => round as Round);
       return Promise.race([told, ended]);
     });
-    const troubles = (await Promise.all(answers)).flat();
+    const rounds = await Promise.all(answers);
+    this.#uses = rounds.reduce((sum, { uses }) => sum + uses, 0);
     assert.deepEqual(
-      troubles.map((trouble) => `${when}${trouble}`),
+      rounds.flatMap(({ troubles }) => troubles).map((trouble) => `${when}${trouble}`),
       [],
     );
   }
@@ -67,6 +76,20 @@ export class Traffic implements AsyncDisposable {
     const answers = this.#answers(when);
     this.#tell('round');
     await answers;
+  }
+
+  /** As often as it takes until the work is done, and once at least. Gives how many uses of connections that were. */
+  async goesOnDuring(work: Promise<unknown>, when?: string): Promise<number> {
+    const before = this.#uses;
+    let isDone = false;
+    const done = work.finally(() => {
+      isDone = true;
+    });
+    done.catch(() => {});
+    do await this.goesOn(when);
+    while (!isDone);
+    await done;
+    return this.#uses - before;
   }
 
   /** While rules are gone, nobody can serve new connections; established ones go on all the same. */
