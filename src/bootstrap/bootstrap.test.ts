@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+// biome-ignore lint/correctness/useImportExtensions: the types beside it are for .ts files
+import { type AptMachine, patientApt } from './apt.mjs';
 
 interface Lock {
   readonly packages: Record<string, { version: string; integrity?: string; optional?: boolean; os?: string[]; cpu?: string[] }>;
@@ -14,14 +16,7 @@ interface Debian {
   can(packages: string[]): boolean;
   unpackBusybox(): boolean;
 }
-interface Machine {
-  run(args: string[]): { isDone: boolean; stderr: string };
-  pause(seconds: number): void;
-  say(text: string): void;
-  show(text: string): void;
-}
-const { install, isStatic, patientApt } = (await load('packages.mjs')) as {
-  patientApt(args: string[], machine: Machine): boolean;
+const { install, isStatic } = (await load('packages.mjs')) as {
   install(packages: string[], debian: Debian): string[];
   isStatic(path: string): boolean;
 };
@@ -111,11 +106,11 @@ describe('apt-get', () => {
 
   /** A machine on which apt-get fails with these words, and then does well. */
   function tried(failures: readonly string[]): {
-    machine: Machine;
+    machine: AptMachine;
     seen: { runs: number; waited: number; said: string[]; shown: string[] };
   } {
     const seen = { runs: 0, waited: 0, said: [] as string[], shown: [] as string[] };
-    const machine: Machine = {
+    const machine: AptMachine = {
       run: () => {
         const stderr = failures[seen.runs++];
         return { isDone: stderr === undefined, stderr: stderr ?? 'W: a warning\n' };

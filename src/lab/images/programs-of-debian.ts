@@ -1,7 +1,9 @@
 /** Programs of this machine's packages with the libraries they need; those that are not installed, from their packages. */
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { KnownError } from '../../errors/known-error.ts';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+// biome-ignore lint/correctness/useImportExtensions: the types beside it are for .ts files
+import { type AptMachine, patientApt, quietMachine } from '../../bootstrap/apt.mjs';
+import { KnownError, messageOf } from '../../errors/known-error.ts';
 import { type Exec, mustRun } from '../../linux/exec.ts';
 import { isProgram } from '../tools.ts';
 
@@ -33,27 +35,59 @@ export async function findProgram(program: Program, unpacked: string): Promise<s
   });
 }
 
+/** Runs apt-get, and gives what it says where it fails. */
+export type Apt = (args: readonly string[]) => string | undefined;
+
+/** One that waits for others at work on its lists, and notes for whom. Throws COMMAND_FAILED when that takes too long. */
+export function patientlyNoting(note: (text: string) => void, machine: AptMachine = quietMachine): Apt {
+  return (args) => {
+    let said = '';
+    const show = (text: string): void => {
+      said = text;
+    };
+    try {
+      return patientApt(args, { ...machine, say: note, show }) ? undefined : said;
+    } catch (err) {
+      const [message = '', hint] = messageOf(err).split('\n  next: ');
+      throw new KnownError('COMMAND_FAILED', message, hint === undefined ? {} : { hint });
+    }
+  };
+}
+
+function mustDo(apt: Apt, args: readonly string[]): void {
+  const said = apt(args);
+  if (said === undefined) return;
+  const why = said.trim().split('\n').slice(-3).join('; ');
+  throw new KnownError('COMMAND_FAILED', `Cannot run "apt-get ${args[0]}": ${why === '' ? 'it does not say why' : why}`);
+}
+
 /** Downloads and unpacks the packages of the programs that are nowhere. Gives their names. Throws TOOL_MISSING and COMMAND_FAILED. */
-export async function unpackMissing(exec: Exec, programs: readonly Program[], unpacked: string): Promise<string[]> {
+export async function unpackMissing(
+  exec: Exec,
+  programs: readonly Program[],
+  unpacked: string,
+  apt: Apt = patientlyNoting(() => {}),
+): Promise<string[]> {
   const missing = new Set<string>();
   for (const program of programs) if ((await lookFor(program, unpacked)) === undefined) missing.add(program.package);
   const names = [...missing];
   if (names.length === 0) return [];
-  const apt = (await Promise.all(programDirs.map((dir) => isProgram(join(dir, 'apt-get'))))).includes(true);
-  if (process.env.FAIRLEAD_NO_INSTALL || !apt)
+  const hasApt = (await Promise.all(programDirs.map((dir) => isProgram(join(dir, 'apt-get'))))).includes(true);
+  if (process.env.FAIRLEAD_NO_INSTALL || !hasApt)
     throw new KnownError('TOOL_MISSING', `Cannot make the image: ${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} not installed`, {
       hint: `apt-get install --no-remove --no-install-recommends ${names.join(' ')}`,
     });
-  const debs = `${unpacked}.debs`;
-  await mkdir(join(debs, 'partial'), { recursive: true, mode: 0o755 });
-  const options = ['-o', `Dir::Cache::archives=${debs}`, '-oAPT::Sandbox::User=root', '-oDPkg::Lock::Timeout=300', '-oAcquire::Retries=5'];
+  // Of its own: another lab may do the same.
+  await mkdir(dirname(unpacked), { recursive: true, mode: 0o711 });
+  const debs = await mkdtemp(`${unpacked}.debs-`);
+  await mkdir(join(debs, 'partial'), { mode: 0o755 });
+  const options = ['-o', `Dir::Cache::archives=${debs}`, '-oAPT::Sandbox::User=root'];
   const args = ['install', '--download-only', '-y', '--no-install-recommends', ...options, ...names];
-  const env = { DEBIAN_FRONTEND: 'noninteractive' };
   try {
     // A machine whose lists are empty or old does not find the files.
-    if ((await exec.run('apt-get', args, { env })).code !== 0) {
-      await mustRun(exec, 'apt-get', ['update'], { env });
-      await mustRun(exec, 'apt-get', args, { env });
+    if (apt(args) !== undefined) {
+      mustDo(apt, ['update']);
+      mustDo(apt, args);
     }
     await mkdir(unpacked, { recursive: true, mode: 0o755 });
     for (const deb of (await readdir(debs)).filter((name) => name.endsWith('.deb')))

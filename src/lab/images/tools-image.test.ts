@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { Exec, ExecResult } from '../../linux/exec.ts';
-import { findProgram, type Program, parseLdd, unpackMissing } from './programs-of-debian.ts';
+import { type Apt, findProgram, type Program, parseLdd, patientlyNoting, unpackMissing } from './programs-of-debian.ts';
 import { placeOfLibrary, toolsImage } from './tools-image.ts';
 
 describe('parseLdd()', () => {
@@ -64,18 +64,29 @@ test('the tools image has each path once, directories before what is in them, an
 describe('programs that are not installed', () => {
   const program: Program = { name: 'no-such-program', package: 'its-package' };
 
-  /** A machine on which every line of apt-get does as told, and dpkg-deb does nothing. */
-  function machine(codes: number[]): { exec: Exec; lines: string[] } {
+  /** A machine on which every line of apt-get fails as told, or does well, and dpkg-deb does nothing. */
+  function machine(failures: (string | undefined)[]): { exec: Exec; apt: Apt; lines: string[]; notes: string[] } {
     const lines: string[] = [];
+    const notes: string[] = [];
     const run = async (file: string, args: readonly string[]): Promise<ExecResult> => {
       lines.push([file, args[0]].join(' '));
-      const target = args.find((word) => word.startsWith('Dir::Cache::archives='))?.split('=')[1];
-      const code = file === 'apt-get' ? (codes.shift() ?? 0) : 0;
-      if (target !== undefined && code === 0) await writeFile(join(target, 'its-package.deb'), '');
-      return { code, stdout: '', stderr: 'no' };
+      return { code: 0, stdout: '', stderr: '' };
     };
-    return { exec: { run }, lines };
+    const apt = patientlyNoting((text) => notes.push(text), {
+      run(args) {
+        lines.push(`apt-get ${args[0]}`);
+        const target = args.find((word) => word.startsWith('Dir::Cache::archives='))?.split('=')[1];
+        const stderr = failures.shift();
+        if (target !== undefined && stderr === undefined) writeFileSync(join(target, 'its-package.deb'), '');
+        return { isDone: stderr === undefined, stderr: stderr ?? '' };
+      },
+      pause: (seconds) => void lines.push(`sleep ${seconds}`),
+      say: () => assert.fail('it notes instead'),
+      show: () => assert.fail('it gives it instead'),
+    });
+    return { exec: { run }, apt, lines, notes };
   }
+  const isHeld = 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 4711 (apt-get)\n';
 
   let dir = '';
   beforeEach(async () => {
@@ -85,17 +96,39 @@ describe('programs that are not installed', () => {
   const skip = !existsSync('/usr/bin/apt-get') && 'there is no apt-get';
 
   test('are downloaded and unpacked, with fresh lists when the old ones do not do', { skip }, async () => {
-    const { exec, lines } = machine([100, 0, 0]);
-    assert.deepEqual(await unpackMissing(exec, [program, program], join(dir, 'x')), ['its-package']);
+    const { exec, apt, lines } = machine(['E: Unable to locate package its-package\n']);
+    assert.deepEqual(await unpackMissing(exec, [program, program], join(dir, 'x'), apt), ['its-package']);
     assert.deepEqual(lines, ['apt-get install', 'apt-get update', 'apt-get install', 'dpkg-deb -x']);
     assert.deepEqual(await readdir(dir), ['x']);
   });
 
+  test('wait for another apt-get at work on the lists', { skip }, async () => {
+    const { exec, apt, lines, notes } = machine([isHeld, undefined]);
+    await unpackMissing(exec, [program], join(dir, 'x'), apt);
+    assert.deepEqual(lines, ['apt-get install', 'sleep 2', 'apt-get install', 'dpkg-deb -x']);
+    assert.deepEqual(notes, ['Waiting for process 4711 (apt-get), which holds /var/lib/apt/lists/lock (300 s at most)']);
+  });
+
+  test('name what apt-get says, or who holds its lists for too long', { skip }, async () => {
+    const lost = machine(['', 'E: Failed to fetch a\nE: Some index files failed\n']);
+    await assert.rejects(unpackMissing(lost.exec, [program], join(dir, 'x'), lost.apt), {
+      code: 'COMMAND_FAILED',
+      message: 'Cannot run "apt-get update": E: Failed to fetch a; E: Some index files failed',
+    });
+    const held = machine(Array.from({ length: 1000 }, () => isHeld));
+    await assert.rejects(unpackMissing(held.exec, [program], join(dir, 'x'), held.apt), {
+      code: 'COMMAND_FAILED',
+      message: /process 4711 \(apt-get\) has held .* for 300 s$/,
+      hint: /ps -fp 4711/,
+    });
+    assert.deepEqual(await readdir(dir), [], 'nothing is left');
+  });
+
   test('that were unpacked before are not downloaded again', async () => {
-    const { exec, lines } = machine([]);
+    const { exec, apt, lines } = machine([]);
     await mkdir(join(dir, 'x/usr/bin'), { recursive: true });
     await writeFile(join(dir, 'x/usr/bin/no-such-program'), '', { mode: 0o755 });
-    assert.deepEqual(await unpackMissing(exec, [program], join(dir, 'x')), []);
+    assert.deepEqual(await unpackMissing(exec, [program], join(dir, 'x'), apt), []);
     assert.deepEqual(lines, []);
     assert.equal(await findProgram(program, join(dir, 'x')), join(dir, 'x/usr/bin/no-such-program'));
   });
@@ -104,8 +137,8 @@ describe('programs that are not installed', () => {
     const before = process.env.FAIRLEAD_NO_INSTALL;
     process.env.FAIRLEAD_NO_INSTALL = '1';
     try {
-      const { exec, lines } = machine([]);
-      await assert.rejects(unpackMissing(exec, [program], join(dir, 'x')), {
+      const { exec, apt, lines } = machine([]);
+      await assert.rejects(unpackMissing(exec, [program], join(dir, 'x'), apt), {
         code: 'TOOL_MISSING',
         hint: /apt-get install .* its-package$/,
       });

@@ -10,7 +10,7 @@ import type { LabPlan } from '../plan.ts';
 import { architecture } from './image-store.ts';
 import { appletLinks, waiting } from './lab-images.ts';
 import { type ImageSpec, ociArchive } from './oci-image.ts';
-import { findProgram, librariesOf, type Program, unpackMissing } from './programs-of-debian.ts';
+import { findProgram, librariesOf, type Program, patientlyNoting, unpackMissing } from './programs-of-debian.ts';
 import { directory, file, symlink, type TarEntry } from './tar.ts';
 import type { Architecture } from './udp-echo.ts';
 
@@ -98,7 +98,12 @@ export async function withToolsArchive<T>(
   use: (file: string) => Promise<T>,
 ): Promise<T> {
   const unpacked = join(plan.cacheDir, 'tools');
-  const fetched = await unpackMissing(exec, toolPrograms, unpacked);
+  const fetched = await unpackMissing(
+    exec,
+    toolPrograms,
+    unpacked,
+    patientlyNoting((text) => progress.note(text)),
+  );
   if (fetched.length > 0) progress.note(`Downloaded ${fetched.join(', ')} for ${toolsReference}; nothing was installed`);
   const files = new Map<string, string>();
   for (const program of toolPrograms) files.set(program.name, await findProgram(program, unpacked));
