@@ -72,6 +72,13 @@ describe('a Deployment', () => {
     assert.deepEqual((await bed.pass(controller, key)).writes, [], 'the next pass finds nothing to do');
   });
 
+  test('tells of no scaling where it is to have no pods', async () => {
+    const { bed, controller } = await start(deployment({ replicas: 0 }));
+    await using _ = bed;
+    const { writes, events } = await bed.pass(controller, key);
+    assert.deepEqual([writes[0], events], [`create replicasets default/web-${hash}`, []]);
+  });
+
   test('makes no second ReplicaSet while the copies are old', async () => {
     const { bed, controller } = await start(deployment());
     await using _ = bed;

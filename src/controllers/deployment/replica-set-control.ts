@@ -27,7 +27,7 @@ export class ReplicaSetControl {
     const { name, namespace = '' } = draft.metadata;
     try {
       const made = await this.#replicaSets.create({ ...draft, spec: { selector: {}, ...draft.spec, replicas } });
-      this.#tellScaling(deployment, made, 0, replicas);
+      if (replicas > 0) this.#tellScaling(deployment, made, 0, replicas);
       return made;
     } catch (err) {
       if (!isAlreadyExists(err)) throw err;

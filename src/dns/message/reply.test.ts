@@ -60,6 +60,25 @@ test('buildReply() says that it can take DNSSEC to those who want it, and to no 
   }
 });
 
+test('buildReply() repeats how much the client takes, and says of no answer of its own that it may recurse', () => {
+  const parsed = parseQuery(
+    packet.encode({
+      type: 'query',
+      id: 1,
+      flags: packet.RECURSION_DESIRED,
+      questions: [{ type: 'A', name: 'a.example' }],
+      additionals: [{ ...opt, udpPayloadSize: 4096 } as unknown as packet.Answer],
+    }),
+  );
+  assert.ok(parsed.kind === 'query');
+  for (const isOwn of [true, false]) {
+    const message = packet.decode(buildReply(parsed.query, { ...emptyReply(5), authoritative: isOwn }, 512));
+    const [option] = message.additionals ?? [];
+    assert.deepEqual([message.flag_aa, message.flag_ra, message.flag_rd], [isOwn, false, true]);
+    assert.equal(option?.type === 'OPT' && option.udpPayloadSize, 4096);
+  }
+});
+
 test('buildReply() gives the upper bits of a code in OPT', () => {
   const bytes = buildReply(queryOf('www.example.com', true), emptyReply(16), 512);
   const [option] = packet.decode(bytes).additionals ?? [];
@@ -81,7 +100,7 @@ test('rebuildRaw() gives the question as this client spelt it, and TC as soon as
   );
   const cut = packet.decode(rebuildRaw(query, raw, raw.length + 10));
   assert.deepEqual(
-    [cut.id, cut.questions?.[0]?.name, cut.answers?.length, cut.additionals?.length, cut.flag_tc],
-    [1, 'wWw.eXample.com', 0, 1, true],
+    [cut.id, cut.questions?.[0]?.name, cut.answers?.length, cut.additionals?.length, cut.flag_tc, cut.flag_ra],
+    [1, 'wWw.eXample.com', 0, 1, true, true],
   );
 });

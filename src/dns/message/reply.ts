@@ -63,7 +63,7 @@ export function buildReply(query: Query, reply: Reply, limit: number): Buffer {
   let at = put(out, query.questionEnd, reply.answers, answers);
   at = put(out, at, reply.authority, authority);
   at = put(out, at, reply.additional, additional);
-  out.set(opt, at);
+  putOpt(out, at, query, opt);
   return out;
 }
 
@@ -76,11 +76,18 @@ function optOf({ edns }: Query, rcode: number): Uint8Array {
   return edns.wantsDnssec ? records.dnssec : records.plain;
 }
 
+/** With the client's own size, as CoreDNS has it. */
+function putOpt(out: Buffer, at: number, { edns }: Query, opt: Uint8Array): void {
+  out.set(opt, at);
+  if (edns && opt.length > 0) out.writeUInt16BE(edns.size, at + 3);
+}
+
+/** RA is for what a resolver has answered: CoreDNS says it of nothing of its own. */
 function flagsOf(query: Query, reply: Reply, isTruncated: boolean): number {
   return (
     isReply |
     (query.opcode << 11) |
-    (reply.authoritative ? AUTHORITATIVE_ANSWER : RECURSION_AVAILABLE) |
+    (reply.authoritative ? AUTHORITATIVE_ANSWER : 0) |
     (isTruncated ? TRUNCATED_RESPONSE : 0) |
     askedFlags(query) |
     (reply.rcode & 15)
@@ -124,7 +131,7 @@ export function rebuildRaw(query: Query, raw: Uint8Array, limit: number): Buffer
   const opt = optOf(query, RCODE.NOERROR);
   if (raw.length + opt.length > limit) {
     const cut = buildReply(query, emptyReply((raw[3] ?? 0) & 15), limit);
-    cut.writeUInt16BE(cut.readUInt16BE(2) | TRUNCATED_RESPONSE, 2);
+    cut.writeUInt16BE(cut.readUInt16BE(2) | TRUNCATED_RESPONSE | RECURSION_AVAILABLE, 2);
     return cut;
   }
   const out = Buffer.allocUnsafe(raw.length + opt.length);
@@ -134,7 +141,7 @@ export function rebuildRaw(query: Query, raw: Uint8Array, limit: number): Buffer
   // The question as this client spelt it; its length is the same.
   out.set(query.bytes.subarray(header, query.questionEnd), header);
   if (query.edns) out.writeUInt16BE(out.readUInt16BE(10) + 1, 10);
-  out.set(opt, raw.length);
+  putOpt(out, raw.length, query, opt);
   return out;
 }
 

@@ -13,7 +13,7 @@ export interface ClusterDnsSettings extends KubernetesBlock {
 
 /** What kubeadm's Corefile says. */
 export function clusterBlocks(settings: ClusterDnsSettings): Blocks {
-  const { zone, upstreams, ranges, ttl, maxWatchAgeMs } = settings;
+  const { zone, upstreams, ranges, ttl = 30, maxWatchAgeMs } = settings;
   return {
     cache: { disable: [zone] } satisfies CacheBlock,
     kubernetes: { zone, ranges, ttl, maxWatchAgeMs } satisfies KubernetesBlock,

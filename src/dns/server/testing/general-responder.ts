@@ -80,14 +80,15 @@ export class GeneralResponder {
     const isAuthoritative = 'raw' in found ? false : found.authoritative;
     const flags =
       (query.opcode << 11) |
-      (isAuthoritative ? packet.AUTHORITATIVE_ANSWER : packet.RECURSION_AVAILABLE) |
+      (isAuthoritative ? packet.AUTHORITATIVE_ANSWER : 0) |
+      ('raw' in found ? packet.RECURSION_AVAILABLE : 0) |
       (asked.flag_rd ? packet.RECURSION_DESIRED : 0) |
       (asked.flag_cd ? packet.CHECKING_DISABLED : 0) |
       (rcode & 15);
     const opt = {
       type: 'OPT',
       name: '.',
-      udpPayloadSize: 1232,
+      udpPayloadSize: query.edns?.size,
       extendedRcode: rcode >> 4,
       ednsVersion: 0,
       flags: query.edns?.wantsDnssec ? packet.DNSSEC_OK : 0,
