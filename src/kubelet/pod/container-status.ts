@@ -19,13 +19,13 @@ export function containerStatuses(input: StatusInput): ContainerStatuses {
   return {
     inits: initContainers.map((c) => initStatus(input, c, containerStatus(input, c, creating))),
     mains: containers.map((c) => containerStatus(input, c, creating)),
-    // The API knows no resources of ephemeral containers.
-    ephemeral: ephemeralOf(input.pod).map((c) => withoutResources(containerStatus(input, c, { reason: 'ContainerCreating' }))),
+    ephemeral: ephemeralOf(input.pod).map((c) => ephemeralStatus(containerStatus(input, c, { reason: 'ContainerCreating' }))),
   };
 }
 
-function withoutResources({ resources: _resources, ...status }: ContainerStatus): ContainerStatus {
-  return status;
+/** The API knows no resources of ephemeral containers. They have no probes, and are never ready: no traffic waits for them. */
+function ephemeralStatus({ resources: _resources, started: _started, ...status }: ContainerStatus): ContainerStatus {
+  return { ...status, ready: false };
 }
 
 /** An init container is ready when it has succeeded; only a sidecar when it runs. */

@@ -148,7 +148,8 @@ test('podStatus() tells what was granted, what a running container has, and why 
   const status = statusOf(pod, r([c({ resources: has }), c({ name: 'debug', resources: {} })]), { resize });
   const [main] = status.containerStatuses ?? [];
   assert.deepEqual([main?.allocatedResources, main?.resources], [resources.requests, has]);
-  assert.equal(status.ephemeralContainerStatuses?.[0]?.resources, undefined);
+  const [debug] = status.ephemeralContainerStatuses ?? [];
+  assert.deepEqual([debug?.state?.running?.startedAt, debug?.ready, debug?.resources, debug?.started], [time, false, undefined, undefined]);
   assert.equal(condition(status, 'PodResizeInProgress'), 'True Error no');
   const after = statusOf(pod, r([c({ ...failed, resources: has })]), { previous: status });
   assert.deepEqual(after.containerStatuses?.[0]?.resources, resources);
@@ -230,7 +231,6 @@ test('podStatus() as a whole, of a pod with every kind of container', () => {
         restartCount: 0,
         image: 'box:2',
         imageID: '',
-        started: false,
       },
     ],
   });
