@@ -73,6 +73,38 @@ test('an event says what happened to whom, when, and who says so', async () => {
   );
 });
 
+test('what came first stands first where names are in order, also within a millisecond, and has the time when it came', async () => {
+  const world = new World();
+  const recorder = world.recorder();
+  let open = (): void => {};
+  world.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const reasons = ['Scheduled', 'Pulled', 'Created', 'Started'];
+  for (const reason of reasons) recorder.event(pod, 'Normal', reason, 'it is');
+  await world.clock.advance(1);
+  recorder.event(pod, 'Normal', 'Killing', 'it is');
+  await world.clock.advance(60_000);
+  open();
+  await recorder.flush();
+  const inOrder = world.created.toSorted((a, b) => (a.metadata.name! < b.metadata.name! ? -1 : 1));
+  assert.deepEqual(
+    inOrder.map(({ reason, firstTimestamp }) => [reason, firstTimestamp]),
+    [...reasons, 'Killing'].map((reason) => [reason, '2026-01-01T00:00:00Z']),
+  );
+  assert.equal(new Set(inOrder.map(({ metadata }) => metadata.name?.length)).size, 1);
+});
+
+test('an event of an object whose name cannot begin a name has one of its own', async () => {
+  const world = new World();
+  const recorder = world.recorder();
+  for (const name of ['a'.repeat(250), 'system:node'])
+    recorder.event({ ...node, metadata: { name, uid: name } }, 'Normal', 'Ready', 'it is');
+  await recorder.flush();
+  for (const { metadata } of world.created) assert.match(metadata.name ?? '', /^[0-9a-f-]{36}$/);
+  assert.equal(world.created.length, 2);
+});
+
 test('what has no namespace is told of in default; who has no host has none to say', async () => {
   const world = new World();
   const recorder = world.recorder();

@@ -2,6 +2,7 @@
  * Tells the cluster what happened to an object. The same event again raises the count of the one that is there, as
  * client-go's correlator does, so that a failure in a loop stays one line of `kubectl get events`.
  */
+import { randomUUID } from 'node:crypto';
 import { events, type KubeObject } from '../api/resource-types.ts';
 import type { Event, ObjectReference } from '../api/schema/types.ts';
 import type { Clock } from '../clock/clock.ts';
@@ -44,6 +45,8 @@ export class EventRecorder {
   readonly #known = new Map<string, Known>();
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
+  /** What stands in the last name that was given, in nanoseconds. */
+  #newest = 0n;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
@@ -54,8 +57,9 @@ export class EventRecorder {
     if (this.#waiting >= maxWaiting) return;
     this.#waiting++;
     const ref = { ...referenceTo(about), fieldPath };
+    const at = this.#options.clock.now();
     this.#last = this.#last
-      .then(() => this.#send(ref, type, reason, message))
+      .then(() => this.#send(ref, at, { type, reason, message }))
       .catch((err) => this.#options.log.debug(`Cannot record event ${reason}: ${messageOf(err)}`))
       .finally(() => {
         this.#waiting--;
@@ -67,9 +71,20 @@ export class EventRecorder {
     return this.#last;
   }
 
-  async #send(ref: ObjectReference, type: string, reason: string, message: string): Promise<void> {
+  /** As client-go's, by the nanosecond: lists are in the order of names, so what came first stands first, also within a second. */
+  #nameFor({ name }: ObjectReference, at: number): string {
+    // Below a millisecond by chance, as another process may tell of the same object.
+    const drawn = BigInt(Math.floor(at)) * 1_000_000n + BigInt(Math.floor(Math.random() * 500_000));
+    this.#newest = drawn > this.#newest ? drawn : this.#newest + 1n;
+    const found = `${name}.${this.#newest.toString(16)}`;
+    // Of an object with a long name, or one that is no name of DNS.
+    return found.length > 253 || !/^[a-z0-9.-]+$/.test(found) ? randomUUID() : found;
+  }
+
+  /** `at` is when it happened, in milliseconds since the epoch. */
+  async #send(ref: ObjectReference, at: number, { type, reason, message }: EventText): Promise<void> {
     const { client, clock, component, host } = this.#options;
-    const now = timestamp(clock.now());
+    const now = timestamp(at);
     // The namespace of an event about something without one is default.
     const namespace = ref.namespace || 'default';
     const key = [ref.uid ?? ref.name, ref.fieldPath, type, reason, message].join('\u0000');
@@ -85,7 +100,7 @@ export class EventRecorder {
         if (!isNotFound(err)) throw err;
       }
     }
-    const name = `${ref.name}.${Math.floor(Math.random() * 2 ** 52).toString(16)}`;
+    const name = this.#nameFor(ref, at);
     const source = { component, ...(host === undefined ? {} : { host }) };
     const event: Event = {
       apiVersion: 'v1',
