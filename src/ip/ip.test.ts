@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import {
   bigIntToIp,
   bytesToIp,
+  cidrBytes,
   cidrContains,
   cidrOverlaps,
   familyOf,
@@ -221,4 +222,26 @@ test('macOfIp() ends with the last four bytes of the address', () => {
   assert.equal(macOfIp('10.244.1.2'), '0a:58:0a:f4:01:02');
   assert.equal(macOfIp('10.0.255.16', '0e:58'), '0e:58:0a:00:ff:10');
   assert.equal(macOfIp('fd00::1:203'), '0a:58:00:01:02:03');
+});
+
+test('cidrBytes() gives the first address of a range and the length of its prefix, and nothing of what is none', () => {
+  const cases: readonly (readonly [string, string | undefined, number?])[] = [
+    ['10.1.2.3/16', '10.1.0.0', 16],
+    ['10.1.2.255/30', '10.1.2.252', 30],
+    ['10.1.2.3', '10.1.2.3', 32],
+    ['10.1.2.3/0', '0.0.0.0', 0],
+    ['2001:db8:ffff::1/33', '2001:db8:8000::', 33],
+    ['::1', '::1', 128],
+    ['10.1.2.3/33', undefined],
+    ['10.1.2.3/8/8', undefined],
+    ['10.1.2/8', undefined],
+    ['10.1.2.256/8', undefined],
+    ['::1/129', undefined],
+    ['10.1.2.3/', undefined],
+  ];
+  for (const [text, base, prefix] of cases) {
+    const read = cidrBytes(text);
+    assert.equal(read && bytesToIp(read.bytes), base, text);
+    assert.equal(read?.prefix, prefix, text);
+  }
 });

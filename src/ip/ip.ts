@@ -6,21 +6,27 @@ import ip6addr from 'ip6addr';
 
 export type Family = 4 | 6;
 
-/** Canonical text of an address, or undefined when it is none. Leading zeros in IPv4 octets are read as decimal, as kube-proxy does. */
-export function parseIp(text: string): string | undefined {
+/** The bytes of an address, 4 or 16 in network order; undefined when it is none. */
+function bytesOf(text: string): Uint8Array | undefined {
+  // IPv4 without the library: a table of rules has tens of thousands of them.
   if (/^\d+\.\d+\.\d+\.\d+$/.test(text)) {
-    // Without the library: a table of rules has tens of thousands of them.
     const octets = text.split('.').map(Number);
-    return octets.every((octet) => octet < 256) ? octets.join('.') : undefined;
+    return octets.every((octet) => octet < 256) ? Uint8Array.from(octets) : undefined;
   }
   if (!text.includes(':')) return undefined;
   try {
     const addr = ip6addr.parse(text);
-    // Not in its own form of IPv6, which shortens a single zero, too.
-    return addr.kind() === 'ipv4' ? addr.toString({ format: 'v4' }) : compressed(groupsOf(addr.toBuffer(Buffer.alloc(16))));
+    return addr.kind() === 'ipv4' ? bytesOf(addr.toString({ format: 'v4' })) : Uint8Array.from(addr.toBuffer(Buffer.alloc(16)));
   } catch {
     return undefined;
   }
+}
+
+/** Canonical text of an address, or undefined when it is none. Leading zeros in IPv4 octets are read as decimal, as kube-proxy does. */
+export function parseIp(text: string): string | undefined {
+  const bytes = bytesOf(text);
+  // Not in the library's form of IPv6, which shortens a single zero, too.
+  return bytes && (bytes.length === 4 ? bytes.join('.') : compressed(groupsOf(bytes)));
 }
 
 export function isIp(text: string): boolean {
@@ -44,10 +50,9 @@ export function joinHostPort(host: string, port: number | string): string {
 
 /** 4 or 16 bytes in network order. Throws RangeError when `text` is no address. */
 export function ipToBytes(text: string): Uint8Array {
-  const ip = parseIp(text);
-  if (ip === undefined) throw new RangeError(`Cannot read "${text}": not an IP address`);
-  if (familyOf(ip) === 4) return Uint8Array.from(ip.split('.'), Number);
-  return Uint8Array.from(ip6addr.parse(ip).toBuffer(Buffer.alloc(16)));
+  const bytes = bytesOf(text);
+  if (!bytes) throw new RangeError(`Cannot read "${text}": not an IP address`);
+  return bytes;
 }
 
 /** Canonical text of 4 or 16 bytes in network order. */
@@ -76,8 +81,12 @@ function compressed(groups: readonly number[]): string {
   return length === 1 ? text(groups) : `${text(groups.slice(0, from))}::${text(groups.slice(from + length))}`;
 }
 
+function bytesToBigInt(bytes: Uint8Array): bigint {
+  return bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+}
+
 export function ipToBigInt(text: string): bigint {
-  return ipToBytes(text).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  return bytesToBigInt(ipToBytes(text));
 }
 
 export function bigIntToIp(value: bigint, family: Family): string {
@@ -99,20 +108,33 @@ export interface Cidr {
   readonly text: string;
 }
 
-/** Reads `10.0.0.0/16`; host bits are cleared, a bare address is a full-length prefix. Undefined when it is no CIDR. */
-export function parseCidr(text: string): Cidr | undefined {
+/** The first address of a range as bytes, and the length of its prefix; undefined when it is no CIDR. */
+export function cidrBytes(text: string): { readonly bytes: Uint8Array; readonly prefix: number } | undefined {
   const [addr = '', length, ...rest] = text.trim().split('/');
-  const ip = parseIp(addr);
-  if (ip === undefined || rest.length > 0) return undefined;
-  const family = familyOf(ip);
-  const bits = addressBits[family];
+  const bytes = bytesOf(addr);
+  if (!bytes || rest.length > 0) return undefined;
+  const bits = bytes.length * 8;
   const prefix = length === undefined ? bits : /^\d{1,3}$/.test(length) ? Number(length) : -1;
   if (prefix < 0 || prefix > bits) return undefined;
-  const size = 1n << BigInt(bits - prefix);
-  const value = ipToBigInt(ip);
-  const first = value - (value % size);
-  const base = bigIntToIp(first, family);
-  return { family, base, prefix, first, last: first + size - 1n, text: `${base}/${prefix}` };
+  for (let i = prefix >> 3; i < bytes.length; i++) bytes[i] = (bytes[i] ?? 0) & (0xff00 >> Math.max(0, prefix - i * 8));
+  return { bytes, prefix };
+}
+
+/** Reads `10.0.0.0/16`; host bits are cleared, a bare address is a full-length prefix. Undefined when it is no CIDR. */
+export function parseCidr(text: string): Cidr | undefined {
+  const read = cidrBytes(text);
+  if (!read) return undefined;
+  const { bytes, prefix } = read;
+  const base = bytesToIp(bytes);
+  const first = bytesToBigInt(bytes);
+  return {
+    family: familyOf(base),
+    base,
+    prefix,
+    first,
+    last: first + (1n << BigInt(bytes.length * 8 - prefix)) - 1n,
+    text: `${base}/${prefix}`,
+  };
 }
 
 /** As parseCidr, but throws RangeError naming the text. */

@@ -2,8 +2,8 @@
  * From a rule's tree to the expressions of the kernel's virtual machine (include/uapi/linux/netfilter/nf_tables.h). The
  * registers are chosen as nft chooses them, so that nft can print what was written here.
  */
-import { ipToBytes, parseCidr } from '../../ip/ip.ts';
-import { type Attr, decodeAttrs, eachAttr, text as name, readText, readU32be, u32, u32be } from '../netlink/attribute.ts';
+import { cidrBytes } from '../../ip/ip.ts';
+import { type Attr, decodeAttrs, eachAttr, firstAttr, text as name, readText, readU32be, u32, u32be } from '../netlink/attribute.ts';
 import {
   BITWISE,
   CMP,
@@ -157,16 +157,16 @@ function mask(bits: Uint8Array): Expression {
 }
 
 function matchAddress(term: Term & { kind: 'payload' }, op: number, value: string): Expression[] {
-  const cidr = parseCidr(value);
-  if (!cidr) throw new SyntaxError(`Cannot match an address with "${value}"`);
   const field = fieldOf(term);
   const { length } = field;
-  const bytes = ipToBytes(cidr.base);
+  const read = cidrBytes(value);
+  if (read?.bytes.length !== length) throw new SyntaxError(`Cannot match an address with "${value}"`);
+  const { bytes, prefix } = read;
   // As nft does: whole bytes are compared by loading no more than them.
-  const loaded = cidr.prefix % 8 === 0 && cidr.prefix > 0 ? cidr.prefix / 8 : length;
+  const loaded = prefix % 8 === 0 && prefix > 0 ? prefix / 8 : length;
   const expression = payload(field, loaded, 0);
-  if (loaded * 8 === cidr.prefix) return [expression, compare(op, bytes.slice(0, loaded))];
-  const bits = Uint8Array.from({ length }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, cidr.prefix - i * 8))) & 255);
+  if (loaded * 8 === prefix) return [expression, compare(op, bytes.subarray(0, loaded))];
+  const bits = Uint8Array.from({ length }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, prefix - i * 8))) & 255);
   return [expression, mask(bits), compare(op, bytes)];
 }
 
@@ -299,36 +299,47 @@ function compileStatement(statement: Statement, family: TableFamily): Expression
   }
 }
 
-const compiled = new Map<string, readonly Expression[]>();
+/** Rules by family and text. When it is full it becomes the older one: what is asked for again meanwhile stays. */
+type Compiled = Map<string, readonly Expression[]>;
+const cacheSize = 1024;
+const newer: Record<TableFamily, Compiled> = { ip: new Map(), ip6: new Map() };
+const older: Record<TableFamily, Compiled> = { ip: new Map(), ip6: new Map() };
 
-/** The expressions of a rule. Rule texts are few and come back often, so the results are kept. */
+/** Whether a rule is for one address: there may be tens of thousands, and each is asked for once. */
+function isOfOneAddress(statement: Statement): boolean {
+  return statement.kind === 'match' && statement.term.kind === 'payload' && statement.term.header !== 'th';
+}
+
+/** The expressions of a rule. Most rule texts are few and come back often, so their results are kept. */
 export function compileRule(text: string, family: TableFamily): readonly Expression[] {
-  const key = `${family} ${text}`;
-  const known = compiled.get(key);
+  const known = newer[family].get(text);
   if (known) return known;
-  const expressions = parseRule(text).flatMap((statement) => compileStatement(statement, family));
-  if (compiled.size > 4096) compiled.clear();
-  compiled.set(key, expressions);
+  let expressions = older[family].get(text);
+  if (!expressions) {
+    const statements = parseRule(text);
+    expressions = statements.flatMap((statement) => compileStatement(statement, family));
+    if (statements.some(isOfOneAddress)) return expressions;
+  }
+  if (newer[family].size >= cacheSize) [older[family], newer[family]] = [newer[family], new Map()];
+  newer[family].set(text, expressions);
   return expressions;
 }
 
 /** Whether the kernel's attributes hold at least what was written; it adds defaults of its own. */
 function holds(written: readonly Attr[], bytes: Buffer | undefined): boolean {
-  const found = decodeAttrs(bytes);
   return written.every(([type, wanted]) => {
-    const value = found.get(type);
+    const value = firstAttr(bytes, type);
     if (value === undefined) return false;
-    return wanted instanceof Uint8Array ? Buffer.compare(wanted, value) === 0 : holds(wanted, value);
+    return wanted instanceof Uint8Array ? value.equals(wanted) : holds(wanted, value);
   });
 }
 
 /** The names of a listed rule's expressions, each with its attributes. */
 export function listedExpressions(expressionList: Buffer): [name: string, data: Buffer | undefined][] {
   const listed: [string, Buffer | undefined][] = [];
-  eachAttr(expressionList, (_, element) => {
-    const attributes = decodeAttrs(element);
-    listed.push([readText(attributes.get(1)), attributes.get(2)]);
-  });
+  eachAttr(expressionList, (_, element) =>
+    listed.push([readText(firstAttr(element, EXPRESSION.name)), firstAttr(element, EXPRESSION.data)]),
+  );
   return listed;
 }
 

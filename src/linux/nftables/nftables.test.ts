@@ -199,6 +199,26 @@ describe('compileRule()', () => {
       assert.throws(() => compileRule(rule, 'ip'), /^SyntaxError: Cannot (match|compare)/));
 });
 
+describe('compileRule() remembers', () => {
+  const fixed = 'ip daddr . meta l4proto . th dport vmap @services';
+
+  test('rules that come back, however many others there are, and none of a family for the other', () => {
+    const known = compileRule(fixed, 'ip');
+    for (let i = 0; i < 5000; i++) {
+      compileRule(`goto lb-${i}`, 'ip');
+      compileRule(`ip saddr 10.${i >> 8}.${i & 255}.0/24 return`, 'ip');
+      if (i % 500 === 0) assert.equal(compileRule(fixed, 'ip'), known);
+    }
+    assert.notDeepEqual(compileRule('reject', 'ip'), compileRule('reject', 'ip6'));
+  });
+
+  test('none for one address, of which there may be tens of thousands', () => {
+    const rule = 'ip saddr 10.0.0.0/8 return';
+    assert.notEqual(compileRule(rule, 'ip'), compileRule(rule, 'ip'));
+    assert.deepEqual(compileRule(rule, 'ip'), compileRule(rule, 'ip'));
+  });
+});
+
 describe('diff()', () => {
   const table = parseTable(golden);
   const kinds = (ops: readonly Op[]): string[] => ops.map((op) => op.op);
