@@ -129,8 +129,6 @@ test('watches end with 410 when etcd was set back under a living API server, whi
   const server = await serverOver(etcd);
   const goBack = await etcd.keep();
   await eventually('a write', async () => (await server.call('POST', maps, { metadata: { name: 'lost' } })).status === 201);
-  // More than the server itself writes before it knows.
-  for (let i = 0; i < 50; i++) await server.call('POST', maps, { metadata: { name: `lost-${i}` } });
   const { body } = await server.call('GET', maps);
   const from = body.metadata.resourceVersion as string;
   const watches = await Promise.all(
@@ -156,7 +154,7 @@ test('watches end with 410 when etcd was set back under a living API server, whi
     const path = query.startsWith('/') ? maps + query : `${maps}${query}`;
     const { status, headers, text } = await server.call('GET', path);
     assert.deepEqual([status, headers['retry-after']], [503, '1'], path);
-    assert.match(text, /went back .* restart every API server/);
+    assert.match(text, /went back.* restart every API server/);
   }
   await server.stop();
   const next = await serverOver(etcd);

@@ -149,21 +149,21 @@ test('endpoints go back to the member of their own machine when it is well again
   await using etcd = await TestEtcd.start({ members: 3 });
   const endpoints = new Endpoints(etcd.endpoints, undefined, systemClock, { home: 1 });
   try {
-    const used = (): string => {
-      const { url, stream } = endpoints.openWatchStream();
+    const used = async (): Promise<string> => {
+      const { url, stream } = await endpoints.openWatchStream();
       stream.on('error', () => {}).cancel();
       return url;
     };
     const ask = (): Promise<unknown> => endpoints.call('Range', { key: 'a' });
     await ask();
-    assert.equal(used(), etcd.endpoints[1]);
+    assert.equal(await used(), etcd.endpoints[1]);
     await etcd.kill(1);
     await eventually('another member to answer', async () => Boolean(await ask().catch(() => false)));
-    assert.notEqual(used(), etcd.endpoints[1]);
+    assert.notEqual(await used(), etcd.endpoints[1]);
     await etcd.start(1);
     await eventually('its own member to be used', async () => {
       await ask();
-      assert.equal(used(), etcd.endpoints[1]);
+      assert.equal(await used(), etcd.endpoints[1]);
     });
   } finally {
     endpoints.close();

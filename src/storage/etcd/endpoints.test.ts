@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { systemClock } from '../../clock/clock.ts';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { openStore } from '../open.ts';
 import { type Answers, FakeEtcd } from '../testing/fake-etcd.ts';
+import { FaultyProxy } from '../testing/faulty-proxy.ts';
 import { Endpoints } from './endpoints.ts';
 
 const header = { clusterId: 1, memberId: 1, revision: 5, raftTerm: 2 };
@@ -82,4 +84,57 @@ test('an etcd whose revision went back in a read or a write is believed nothing 
   assert.deepEqual(told, [endpoints.setBack]);
   assert.equal(asked, before, 'nothing is sent any more');
   endpoints.close();
+});
+
+test('a member that was made anew is passed over, and when most of them were nothing is believed any more', async () => {
+  const anew = new Set<number>();
+  const members = await Promise.all(
+    [0, 1, 2].map((i) =>
+      member({
+        Status: () => ({ header: { ...header, clusterId: anew.has(i) ? 2 : 1 }, version: '3.5.9', leader: 1, errors: [] }),
+        Range: () => ({ header, kvs: [], count: i }),
+      }),
+    ),
+  );
+  const endpoints = new Endpoints(
+    members.map(({ url }) => url),
+    undefined,
+    systemClock,
+  );
+  await endpoints.examineAll();
+  const answering = async (): Promise<number> => (await endpoints.call('Range', { key: '/a' })).response.count;
+  assert.equal(await answering(), 0);
+  anew.add(0);
+  for (const { url } of members) endpoints.failed(url);
+  assert.equal(await answering(), 1);
+  anew.add(1);
+  for (const { url } of [members[1]!, members[2]!]) endpoints.failed(url);
+  await assert.rejects(answering, { code: 'STORE_CORRUPT', message: /another cluster has taken the place of the one before$/ });
+  await assert.rejects(endpoints.openWatchStream(), endpoints.setBack);
+  endpoints.close();
+  await Promise.all(members.map((one) => one[Symbol.asyncDispose]()));
+});
+
+test('the newest write is looked for once on each connection, before anything else is sent on it', async () => {
+  const asked: string[] = [];
+  const answers: Answers = {
+    Txn: () => ({ header, succeeded: true, responses: [] }),
+    Range: ({ key, revision }) => {
+      asked.push(`${key}${revision ? `@${revision}` : ''}`);
+      const held = { key: '/a', createRevision: 5, modRevision: 5, version: 1, value: Buffer.from('x'), lease: 0 };
+      return { header, kvs: key === '/a' ? [held] : [], count: 1 };
+    },
+  };
+  const first = await member(answers);
+  await using proxy = await FaultyProxy.start(Number(new URL(first.url).port));
+  const endpoints = new Endpoints([`http://127.0.0.1:${proxy.port}`], undefined, systemClock);
+  await endpoints.call('Txn', { success: [{ requestPut: { key: '/a', value: Buffer.from('x') } }] });
+  for (let i = 0; i < 3; i++) await endpoints.call('Range', { key: '/b' });
+  assert.deepEqual(asked.splice(0), ['/b', '/b', '/b']);
+  proxy.endAll();
+  await eventually('a new connection', () => endpoints.call('Range', { key: '/b' }));
+  await endpoints.call('Range', { key: '/c' });
+  assert.deepEqual(asked, ['/a@5', '/b', '/c']);
+  endpoints.close();
+  await first[Symbol.asyncDispose]();
 });

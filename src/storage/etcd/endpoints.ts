@@ -5,10 +5,12 @@
 import { type Client, type ClientDuplexStream, Metadata, type ServiceError } from '@grpc/grpc-js';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { openChannel, type Tls } from './channel.ts';
-import { isLate, LeaderChanged, NoLeader, outcomeOf, Unanswered, UnfitMember } from './etcd-error.ts';
+import type { Tls } from './channel.ts';
+import { isLate, isUnconnected, LeaderChanged, NoLeader, outcomeOf, Unanswered, UnfitMember } from './etcd-error.ts';
+import { Member } from './member.ts';
 import { codec, type Message, type Method, paths, type Request, type Response } from './messages.ts';
-import { type MemberState, SlowCalls } from './slow-calls.ts';
+import { NewestWrite } from './newest-write.ts';
+import type { MemberState } from './slow-calls.ts';
 
 /** How long one member may take. etcd itself gives up after 7 seconds; another member may have a leader sooner. */
 const attemptMs = 5_000;
@@ -20,22 +22,17 @@ const homeEveryMs = 5_000;
 /** Calls under way; more wait here. etcd refuses them when it falls thousands behind. */
 const maxInFlight = 256;
 
-interface Member {
-  readonly url: string;
-  client: Client;
-  readonly slow: SlowCalls;
-  /** The term of Raft that it was in when it answered last: others may know of a later one. */
-  term: number;
-  /** Resolves when it was found to be of this cluster, since it last failed. */
-  fit: Promise<void> | undefined;
-  /** Whether it knew of a leader when it was asked how it is; undefined when it did not say. */
-  hasLeader: boolean | undefined;
-}
-
 export interface Reply<Name extends Method> {
   readonly response: Response<Name>;
   /** An earlier try may have been carried out, too. */
   readonly doubtful: boolean;
+}
+
+export interface OpenedStream {
+  readonly url: string;
+  readonly stream: ClientDuplexStream<Buffer, Buffer>;
+  /** False when it may have been opened on a connection that nobody has looked at. */
+  readonly isSure: () => boolean;
 }
 
 /** A call is repeated `always` when it may not have arrived, or only when it certainly was `unsent`. */
@@ -58,7 +55,6 @@ function withoutStack(call: () => void): void {
 
 export class Endpoints {
   readonly #members: readonly Member[];
-  readonly #tls: Tls | undefined;
   readonly #clock: Clock;
   readonly #waiting: (() => void)[] = [];
   #inFlight = 0;
@@ -67,6 +63,7 @@ export class Endpoints {
   #nextLookHome = 0;
   #clusterId: number | undefined;
   #revision = 0;
+  readonly newest: NewestWrite = new NewestWrite();
   #setBack: KnownError | undefined;
   #closed = false;
   /** Called with a member that does not answer. */
@@ -82,11 +79,9 @@ export class Endpoints {
     { home, first = home ?? 0 }: { first?: number; home?: number | undefined } = {},
   ) {
     this.#members = urls.map((url) => {
-      const slow = new SlowCalls(clock, () => this.#state(member));
-      const member: Member = { url, client: openChannel(url, tls), slow, term: 0, fit: undefined, hasLeader: undefined };
+      const member: Member = new Member(url, tls, clock, () => this.#state(member));
       return member;
     });
-    this.#tls = tls;
     this.#clock = clock;
     this.#home = home;
     this.#current = first;
@@ -122,9 +117,7 @@ export class Endpoints {
       const member = this.#members[this.#current]!;
       const { client } = member;
       try {
-        member.fit ??= this.#examine(member);
-        await member.fit;
-        return { response: await this.#ask(member, method, request), doubtful };
+        return { response: await this.#askFit(member, method, request), doubtful };
       } catch (err) {
         const outcome = outcomeOf(err);
         if (outcome === 'refused' || err instanceof KnownError) throw err;
@@ -159,8 +152,28 @@ export class Endpoints {
     return new Unanswered(leaderless.length > 0 && led.length === 0 ? new NoLeader(leaderless, urls(undefined)) : err, doubtful);
   }
 
+  /** Asks a member on a connection on which it was found fit. */
+  async #askFit<Name extends Method>(member: Member, method: Name, request: Request<Name>): Promise<Response<Name>> {
+    const ended = await this.#fitOf(member);
+    const response = await this.#ask(member, method, request);
+    if (member.ended === ended) return response;
+    try {
+      await this.#fitOf(member);
+    } catch (err) {
+      // One that dies now, too, was the same etcd's as far as anybody knows.
+      if (err instanceof KnownError || err instanceof UnfitMember) throw err;
+    }
+    return response;
+  }
+
+  #fitOf(member: Member): Promise<number> {
+    member.fit ??= this.#examine(member);
+    return member.fit;
+  }
+
   /** Throws unless the member is one that this store can use. */
-  async #examine(member: Member): Promise<void> {
+  async #examine(member: Member): Promise<number> {
+    const { ended } = member;
     const { header, version } = await this.#status(member);
     const [major = 0, minor = 0] = version.split('.').map(Number);
     if (major !== 3 || minor < 4)
@@ -168,7 +181,21 @@ export class Endpoints {
         hint: 'Give an etcd of version 3.4 or later, below 4',
       });
     this.#clusterId ??= header!.clusterId;
-    if (header!.clusterId !== this.#clusterId) throw new UnfitMember(`${member.url} belongs to another cluster than the other endpoints`);
+    member.isForeign = header!.clusterId !== this.#clusterId;
+    if (member.isForeign) throw this.#foreign(member);
+    const read = async (key: string, revision = 0): Promise<Message<'KeyValue'> | undefined> =>
+      (await this.#ask(member, 'Range', { key, revision })).kvs[0];
+    if (!(await this.newest.isThere(read)))
+      throw this.#goneBack(member, `its data went back: what was written as revision ${this.newest.revision} is not there`);
+    member.wasFit = true;
+    return ended;
+  }
+
+  /** One that was made anew by mistake is passed over; where most of them were, the cluster was. */
+  #foreign(member: Member): Error {
+    const replaced = this.#members.filter(({ wasFit, isForeign }) => wasFit && isForeign);
+    if (replaced.length * 2 > this.#members.length) return this.#goneBack(member, 'another cluster has taken the place of the one before');
+    return new UnfitMember(`${member.url} belongs to another cluster than the other endpoints`);
   }
 
   /** Asks every member for its state, and goes on with one that is fit. Throws when two are of different clusters, or none answers. */
@@ -192,10 +219,13 @@ export class Endpoints {
     this.#nextLookHome = this.#clock.monotonic() + homeEveryMs;
     const member = this.#members[home]!;
     // A read that asks the leader: a member that is cut off answers for itself.
-    const look = this.#examine(member).then(() => this.#ask(member, 'Range', { key: '\0', countOnly: true }));
+    const look = this.#examine(member).then(async (ended) => {
+      await this.#ask(member, 'Range', { key: '\0', countOnly: true });
+      return ended;
+    });
     void look.then(
-      () => {
-        member.fit = Promise.resolve();
+      (ended) => {
+        if (member.ended === ended) member.fit = look;
         this.#current = home;
       },
       () => {},
@@ -216,7 +246,7 @@ export class Endpoints {
       const done = (err: ServiceError | null, response?: Response<Name>): void => {
         const problem = err ?? this.#takeHeader(member, method, response!, known);
         if (problem) reject(problem);
-        else resolve(response!);
+        else resolve(this.newest.saw(method, request, response!));
       };
       withoutStack(() =>
         member.client.makeUnaryRequest<Request<Name>, Response<Name>>(
@@ -242,22 +272,33 @@ export class Endpoints {
     const { revision } = response.header!;
     this.#revision = Math.max(this.#revision, revision);
     if (revision >= known) return undefined;
+    return this.#goneBack(member, `its revision went back from ${known} to ${revision}`);
+  }
+
+  #goneBack({ url }: Member, how: string): KnownError {
     if (this.#setBack) return this.#setBack;
-    this.#setBack = new KnownError(
-      'STORE_CORRUPT',
-      `Cannot use the etcd at "${member.url}": its revision went back from ${known} to ${revision}`,
-      { hint: 'When etcd was set back to an earlier state, restart every API server that uses it' },
-    );
+    this.#setBack = new KnownError('STORE_CORRUPT', `Cannot use the etcd at "${url}": ${how}`, {
+      hint: 'When etcd was set back to an earlier state, restart every API server that uses it',
+    });
     this.onSetBack(this.#setBack);
     return this.#setBack;
   }
 
   /** A stream of watches from the member whose turn it is. It ends when that member has no leader. */
-  openWatchStream(): { readonly url: string; readonly stream: ClientDuplexStream<Buffer, Buffer> } {
-    const { url, client } = this.#members[this.#current]!;
-    const metadata = new Metadata();
-    metadata.set('hasleader', 'true');
-    return { url, stream: client.makeBidiStreamRequest(paths.Watch, asIs, asIs, metadata) };
+  async openWatchStream(): Promise<OpenedStream> {
+    const member = this.#members[this.#current]!;
+    const { url, client } = member;
+    try {
+      if (this.#setBack) throw this.#setBack;
+      const ended = await this.#fitOf(member);
+      const metadata = new Metadata();
+      metadata.set('hasleader', 'true');
+      const stream = member.client.makeBidiStreamRequest(paths.Watch, asIs, asIs, metadata);
+      return { url, stream, isSure: () => member.ended === ended };
+    } catch (err) {
+      this.#suspect(member, client, err);
+      throw err;
+    }
   }
 
   /** The database of the member whose turn it is, and its checksum behind it, in pieces. */
@@ -281,15 +322,12 @@ export class Endpoints {
   #suspect(member: Member, used: Client, err: unknown): void {
     if (err instanceof LeaderChanged) return;
     // On a way that loses packets the kernel tries ever more seldom, to connect, too: a new connection finds at once that it is whole again.
+    // gRPC itself waits without an end for one that does not come about.
+    const hangs = isUnconnected(err) && member.openMs >= attemptMs;
     if (!isLate(err)) member.hasLeader = undefined;
-    else if (member.client === used && !this.#closed) this.#connectAnew(member);
+    if ((isLate(err) || hangs) && member.client === used && !this.#closed) member.connectAnew();
     this.failed(member.url);
     if (outcomeOf(err) === 'unknown' && this.#members.length > 1) this.onSilence(member.url);
-  }
-
-  #connectAnew(member: Member): void {
-    member.client.close();
-    member.client = openChannel(member.url, this.#tls);
   }
 
   close(): void {

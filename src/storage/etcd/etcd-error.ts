@@ -75,8 +75,18 @@ export function isLate(err: unknown): boolean {
   return codeOf(err) === status.DEADLINE_EXCEEDED;
 }
 
+/** There was no connection to send it on. */
+export function isUnconnected(err: unknown): boolean {
+  return detailsOf(err).startsWith('No connection established');
+}
+
 export function isCompacted(err: unknown): boolean {
   return codeOf(err) === status.OUT_OF_RANGE && detailsOf(err).includes('has been compacted');
+}
+
+/** It has not come to the revision that it was asked for. */
+export function isFuture(err: unknown): boolean {
+  return codeOf(err) === status.OUT_OF_RANGE && detailsOf(err).includes('future revision');
 }
 
 export function isLeaseGone(err: unknown): boolean {

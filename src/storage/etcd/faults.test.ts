@@ -11,6 +11,7 @@ import { FaultyProxy } from '../testing/faulty-proxy.ts';
 import { violations } from '../testing/history/check.ts';
 import { Workload } from '../testing/history/workload.ts';
 
+const wentBack = /its (revision went back from \d+ to \d+|data went back: what was written as revision \d+ is not there)$/;
 const unavailable = (err: unknown): boolean => isKnownError(err, 'STORE_UNAVAILABLE');
 
 function seedOf(t: { diagnostic(message: string): void }): (n: number) => number {
@@ -72,8 +73,7 @@ describe('a store in etcd', () => {
     for (let n = 0; n < 100; n++) await eventually('a write', () => store.put('/registry/a', bytes(`later ${n}`)));
     const ifRevision = (await store.get('/registry/a'))?.modRevision;
     assert.ok(ifRevision);
-    const setBack = (err: unknown): boolean =>
-      isKnownError(err, 'STORE_CORRUPT') && /its revision went back from \d+ to \d+$/.test(err.message);
+    const setBack = (err: unknown): boolean => isKnownError(err, 'STORE_CORRUPT') && wentBack.test(err.message);
     // One waits for what is to come, one is of all keys, as an API server's.
     const watches = ['/registry/a', '/registry/'].map((start) => take(store, start, '/registry0', ifRevision + 1, 1));
     const ended = Promise.all(watches.map((watch) => assert.rejects(watch, setBack)));
@@ -91,6 +91,66 @@ describe('a store in etcd', () => {
     await assert.rejects(store.revision(), setBack);
     await assert.rejects(take(store, '/registry/', '/registry0', ifRevision + 1, 1), setBack);
     assert.equal(text((await fresh.get('/registry/a'))?.value), '1', 'nothing more was written there');
+  });
+
+  const waysBack: Readonly<Record<string, (etcd: TestEtcd) => Promise<() => Promise<void>> | (() => Promise<void>)>> = {
+    'whose files were set back': (etcd) => etcd.keep(),
+    'that was made anew of a snapshot': (etcd) => etcd.keepSnapshot(),
+  };
+  for (const [how, keep] of Object.entries(waysBack))
+    test(`refuses an etcd ${how} and that others have brought further than before, and hears of nothing that happened there`, async () => {
+      await using etcd = await TestEtcd.start();
+      await using proxy = await FaultyProxy.start(Number(new URL(etcd.endpoints[0]!).port));
+      await using store = await openStore(`etcd=http://127.0.0.1:${proxy.port}`, {});
+      // Has no watch, and calls only before and after.
+      await using quiet = await openStore(`etcd=http://127.0.0.1:${proxy.port}`, {});
+      await eventually('a write', () => store.put('/registry/a', bytes('kept')));
+      const goBack = await keep(etcd);
+      for (let n = 0; n < 5; n++) await eventually('a write', () => store.put('/registry/a', bytes(`lost ${n}`)));
+      const lost = await eventually('a read', () => quiet.get('/registry/a'));
+      assert.ok(lost);
+      const seen: string[] = [];
+      const watch = async (): Promise<void> => {
+        for await (const batch of store.watch('/registry/', '/registry0', lost.modRevision, { signal: AbortSignal.timeout(120_000) }))
+          seen.push(...batch.map((event) => line(event).replace(/ was .*/, '')));
+      };
+      const watching = watch();
+      await eventually('the event of before', () => seen.length === 1);
+      proxy.cut();
+      await goBack();
+      await using others = await openStore(etcd.url(), {});
+      assert.equal(text((await others.get('/registry/a'))?.value), 'kept');
+      let newest = 0;
+      for (let n = 0; newest <= lost.modRevision; n++) {
+        const put = await others.put('/registry/a', bytes(`of others ${n}`));
+        newest = put.ok ? put.record.modRevision : 0;
+      }
+      proxy.mend();
+      const setBack = (err: unknown): boolean => isKnownError(err, 'STORE_CORRUPT') && wentBack.test(err.message);
+      await assert.rejects(watching, setBack);
+      assert.deepEqual(seen, [`${lost.modRevision} put /registry/a=lost 4`]);
+      await assert.rejects(store.get('/registry/a'), setBack);
+      const write = (): Promise<unknown> => quiet.put('/registry/a', bytes('over what is gone'), { ifRevision: lost.modRevision });
+      await eventually('a refusal', () => assert.rejects(write, setBack));
+      assert.match(text((await others.get('/registry/a'))?.value) ?? '', /^of others/);
+    });
+
+  test('goes on with an etcd that is started again, whatever was written meanwhile and forgotten', async () => {
+    await using etcd = await TestEtcd.start();
+    await using proxy = await FaultyProxy.start(Number(new URL(etcd.endpoints[0]!).port));
+    await using store = await openStore(`etcd=http://127.0.0.1:${proxy.port}`, {});
+    await using others = await openStore(etcd.url(), {});
+    for (const last of ['written', 'deleted']) {
+      await eventually('a write', () => store.put('/registry/a', bytes('1')));
+      if (last === 'deleted') await store.delete('/registry/a');
+      proxy.cut();
+      await etcd.kill();
+      await etcd.start();
+      for (let n = 0; n < 5; n++) await eventually('a write', () => others.put('/registry/b', bytes(`${n}`)));
+      await others.compact(await others.revision());
+      proxy.mend();
+      assert.equal(text((await eventually('a read', () => store.get('/registry/b')))?.value), '4');
+    }
   });
 
   test('says that it is unavailable while etcd is away, and goes on by itself when it is back', async () => {

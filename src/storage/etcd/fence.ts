@@ -3,6 +3,7 @@
  * has been given everything before. etcd's own notices of progress do not say so on request: before 3.4.25 and 3.5.8 they overtake events
  * (etcd-io/etcd#15220).
  */
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock/clock.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Endpoints } from './endpoints.ts';
@@ -17,6 +18,8 @@ export class Fence {
   readonly #endpoints: Endpoints;
   readonly #clock: Clock;
   readonly #log: Log;
+  /** Known from what any other server writes there, also in an etcd that was set back. */
+  readonly #own: Buffer = Buffer.from(randomUUID());
   #raising: Promise<number> | undefined;
   #newest = 0;
   #seen = 0;
@@ -44,7 +47,7 @@ export class Fence {
     const { key } = this;
     const write = async (request: object): Promise<Response<'Txn'>> => (await this.#endpoints.call('Txn', { success: [request] })).response;
     try {
-      this.#newest = (await write({ requestPut: { key } })).header!.revision;
+      this.#newest = (await write({ requestPut: { key, value: this.#own } })).header!.revision;
     } catch (err) {
       if (outcomeOf(err) !== 'refused' || !detailsOf(err).includes('space exceeded')) throw err;
       this.#log.warn('etcd is full and takes deletes only', { error: detailsOf(err) });

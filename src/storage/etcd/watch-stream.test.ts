@@ -7,6 +7,7 @@ import { silentLog } from '../../observability/log.ts';
 import type { Endpoints } from './endpoints.ts';
 import { KeySpace } from './key-space.ts';
 import { codec } from './messages.ts';
+import { NewestWrite } from './newest-write.ts';
 import { WatchStream } from './watch-stream.ts';
 import { Watcher } from './watcher.ts';
 
@@ -20,14 +21,16 @@ function watcher(): Watcher {
     range,
     from: 5,
     until: Number.POSITIVE_INFINITY,
-    event: () => assert.fail(),
+    event: () => ({ kind: 'delete', revision: 9, key: '/registry/a', previous: undefined }),
   });
 }
 
 /** A member that answers to requests for watches as the test says. */
 function memberOf(answer: (watchId: number) => object) {
   const stream = Object.assign(new EventEmitter(), {
-    cancel() {},
+    cancel(): unknown {
+      return undefined;
+    },
     write(bytes: Buffer) {
       const { createRequest } = codec.decode('WatchRequest', bytes);
       if (!createRequest) return;
@@ -40,14 +43,21 @@ function memberOf(answer: (watchId: number) => object) {
     onSilence(_url: string) {},
     onSetBack(_why: KnownError) {},
     failed() {},
-    openWatchStream: () => {
+    newest: new NewestWrite(),
+    isSure: true,
+    openWatchStream: async () => {
       streams++;
-      return { url: 'http://a:2379', stream };
+      return { url: 'http://a:2379', stream, isSure: () => endpoints.isSure };
     },
   };
   const clock = new FakeClock();
   const watches = new WatchStream(endpoints as unknown as Endpoints, clock, silentLog, 'etcd=http://a:2379');
   return { stream: watches, endpoints, clock, opened: () => streams };
+}
+
+/** The stream is opened, and answers come, within a turn of the event loop. */
+function thisTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function memberThat(answer: (watchId: number) => object): WatchStream {
@@ -72,17 +82,19 @@ for (const known of [true, false])
 
 test('a refusal that does not say which watch it is of ends none that was asked for after one that was stopped', async () => {
   const stream = memberThat((watchId) =>
-    watchId === 1
+    watchId === 2
       ? { watchId: -1, created: true, canceled: true, cancelReason: 'etcdserver: permission denied' }
       : { watchId, created: true },
   );
-  const [stopped, first, last] = [watcher(), watcher(), watcher()];
+  const [before, stopped, first, last] = [watcher(), watcher(), watcher(), watcher()];
+  stream.fill(before);
+  await thisTurn();
   stream.fill(stopped);
   stream.stop(stopped);
   for (const one of [first, last]) stream.fill(one);
-  // Their answers come in this turn of the event loop.
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.deepEqual([first.hasEnded, last.hasEnded, stream.watchers.size], [false, false, 2]);
+  await thisTurn();
+  assert.deepEqual([before, first, last].map((one) => one.hasEnded).concat(stopped.hasEnded), [false, false, false, false]);
+  assert.equal(stream.watchers.size, 3);
   stream.close();
 });
 
@@ -90,6 +102,7 @@ test('watches end with the reason when the etcd was set back, those that come la
   const { stream, endpoints, opened } = memberOf((watchId) => ({ watchId, created: true }));
   const [one, later] = [watcher(), watcher()];
   stream.fill(one);
+  await thisTurn();
   const why = new KnownError('STORE_CORRUPT', 'its revision went back from 9 to 4');
   Object.assign(endpoints, { setBack: why });
   endpoints.onSetBack(why);
@@ -102,9 +115,69 @@ test('a stream that breaks right before the etcd is known to have been set back 
   const { stream, endpoints, opened, clock } = memberOf((watchId) => ({ watchId, created: true }));
   const one = watcher();
   stream.fill(one);
+  await thisTurn();
   endpoints.onSilence('http://a:2379');
   endpoints.onSetBack(new KnownError('STORE_CORRUPT', 'its revision went back from 9 to 4'));
   await assert.rejects(one.take(), { code: 'STORE_CORRUPT' });
   await clock.advance(10_000);
   assert.deepEqual([opened(), clock.pending], [1, 0]);
+});
+
+test('a stream whose connection nobody has looked at is left at its first answer, and no event of it is taken', async () => {
+  const event = { type: 0, kv: { key: '/registry/a', modRevision: 9, value: Buffer.from('of another history') } };
+  const { stream, endpoints, opened, clock } = memberOf((watchId) => ({ watchId, events: [event] }));
+  endpoints.isSure = false;
+  const one = watcher();
+  stream.fill(one);
+  await thisTurn();
+  assert.deepEqual([opened(), one.next, endpoints.newest.revision], [1, 5, 0]);
+  endpoints.isSure = true;
+  await clock.advance(50);
+  await thisTurn();
+  assert.equal(opened(), 2);
+  assert.equal(endpoints.newest.revision, 9);
+  stream.close();
+});
+
+test('a stream that cannot be opened is tried again, ever more seldom', async () => {
+  const { stream, endpoints, opened, clock } = memberOf((watchId) => ({ watchId, created: true }));
+  const { openWatchStream } = endpoints;
+  let tries = 0;
+  endpoints.openWatchStream = async () => {
+    tries++;
+    throw new Error('nobody is there');
+  };
+  for (const one of [watcher(), watcher()]) stream.fill(one);
+  for (const ms of [50, 100, 200, 400, 800, 1_000]) {
+    await thisTurn();
+    const before = tries;
+    await clock.advance(ms - 1);
+    assert.equal(tries, before);
+    await clock.advance(1);
+    assert.equal(tries, before + 1);
+  }
+  endpoints.openWatchStream = openWatchStream;
+  await thisTurn();
+  await clock.advance(1_000);
+  assert.deepEqual([opened(), stream.watchers.size], [1, 2]);
+  stream.close();
+});
+
+test('a stream that is opened while the store closes is ended', async () => {
+  const { stream, endpoints } = memberOf((watchId) => ({ watchId, created: true }));
+  const opening = Promise.withResolvers<void>();
+  const { openWatchStream } = endpoints;
+  let ended = 0;
+  endpoints.openWatchStream = async () => {
+    await opening.promise;
+    const opened = await openWatchStream();
+    // gRPC says so by an error, which nobody else would hear.
+    opened.stream.cancel = () => opened.stream.emit('error', new Error(`cancelled, ${++ended}`));
+    return opened;
+  };
+  stream.fill(watcher());
+  stream.close();
+  opening.resolve();
+  await thisTurn();
+  assert.equal(ended, 1);
 });

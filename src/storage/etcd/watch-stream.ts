@@ -7,7 +7,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import { Compacted } from '../store.ts';
-import type { Endpoints } from './endpoints.ts';
+import type { Endpoints, OpenedStream } from './endpoints.ts';
 import { failed } from './etcd-error.ts';
 import { codec, type Message } from './messages.ts';
 import type { Watcher } from './watcher.ts';
@@ -41,6 +41,7 @@ export class WatchStream {
   #lastId = 0;
   #stream: Stream | undefined;
   #url = '';
+  #isOpening = false;
   #retry: { cancel(): void } | undefined;
   #retryMs = firstRetryMs;
   #closed = false;
@@ -66,7 +67,7 @@ export class WatchStream {
     if (watcher.hasEnded || this.#watchers.has(watcher)) return;
     this.#watchers.add(watcher);
     if (this.#stream) this.#create(this.#stream, watcher);
-    else if (!this.#retry) this.#open();
+    else if (!this.#retry && !this.#isOpening) this.#open();
   }
 
   /** Fills it no longer. */
@@ -94,11 +95,30 @@ export class WatchStream {
 
   #open(): void {
     this.#retry = undefined;
-    const { url, stream } = this.#endpoints.openWatchStream();
+    this.#isOpening = true;
+    this.#endpoints
+      .openWatchStream()
+      .finally(() => {
+        this.#isOpening = false;
+      })
+      .then(
+        (opened) => this.#opened(opened),
+        (err: unknown) => this.#openLater(err),
+      );
+  }
+
+  #opened({ url, stream, isSure }: OpenedStream): void {
+    stream.on('error', (err) => this.#broke(stream, messageOf(err)));
+    if (this.#closed) {
+      stream.cancel();
+      return;
+    }
     this.#stream = stream;
     this.#url = url;
+    stream.once('data', () => {
+      if (!isSure()) this.#broke(stream, 'its connection is a new one');
+    });
     stream.on('data', (bytes: Buffer) => this.#take(stream, codec.decode('WatchResponse', bytes)));
-    stream.on('error', (err) => this.#broke(stream, messageOf(err)));
     stream.on('end', () => this.#broke(stream, 'it ended'));
     for (const watcher of this.#watchers) this.#create(stream, watcher);
   }
@@ -110,7 +130,12 @@ export class WatchStream {
     this.#places.clear();
     this.#asked.clear();
     this.#endpoints.failed(this.#url);
-    this.#log.debug('the stream of watches broke, opening it anew', { endpoint: this.#url, error: why });
+    this.#openLater(why);
+  }
+
+  #openLater(why: unknown): void {
+    if (this.#closed) return;
+    this.#log.debug('there is no stream of watches, opening one', { error: messageOf(why) });
     this.#retry = this.#clock.after(this.#retryMs, () => this.#open());
     this.#retryMs = Math.min(maxRetryMs, this.#retryMs * 2);
   }
@@ -154,6 +179,7 @@ export class WatchStream {
   }
 
   #push(watcher: Watcher, events: readonly Message<'Event'>[]): void {
+    this.#endpoints.newest.sawEvents(events);
     watcher.push(events);
     if (watcher.isFull || watcher.hasEnded) this.stop(watcher);
   }

@@ -64,13 +64,18 @@ export class FaultyProxy implements AsyncDisposable {
     this.#isCut = false;
   }
 
+  /** Ends the connections that there are now. */
+  endAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   /** The next answer that `isIt` is lost, and its connection with it: the server has done what was asked. */
   loseAnswer(isIt: (answer: Buffer) => boolean): void {
     this.#losing = isIt;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    this.endAll();
     this.#server.close();
     await once(this.#server, 'close');
   }
