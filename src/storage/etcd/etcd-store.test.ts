@@ -48,7 +48,6 @@ function engineOf(members: number): Engine {
   });
   after(() => etcd[Symbol.asyncDispose]());
   return {
-    many: 4_000,
     // So long that no real pause of the machine matters.
     ttlSeconds: 1_000,
     async open() {

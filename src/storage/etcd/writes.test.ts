@@ -22,7 +22,7 @@ const lost = new Unanswered(new Error('the connection broke'), true);
 function etcdThat(...answers: ({ succeeded?: boolean; doubtful?: boolean; standing?: Kv } | Error)[]) {
   const asked: { transaction: Request<'Txn'>; repeat: Repeat }[] = [];
   const call = async (method: string, transaction: Request<'Txn'>, repeat: Repeat = 'always'): Promise<unknown> => {
-    assert.equal(method, 'Txn');
+    assert.equal(method, 'Txn', 'the past is asked for where it can tell something only');
     asked.push({ transaction, repeat });
     const answer = answers.shift();
     if (answer === undefined || answer instanceof Error) throw answer ?? new Error('asked too often');
@@ -61,8 +61,8 @@ describe('a write whose answer was lost', () => {
     assert.deepEqual(shown(await writes.put('/a', bytes('x'), { ifRevision: 5 })), [true, 'x', 12]);
   });
 
-  test('is in doubt when something else stands there', async () => {
-    const { writes } = etcdThat({ doubtful: true, standing: at('y', 12) }, { doubtful: true }, { standing: at('y', 12) });
+  test('is in doubt when what stands there was made since, or nothing does', async () => {
+    const { writes } = etcdThat({ doubtful: true, standing: at('y', 12, 6) }, { doubtful: true }, { standing: at('y', 12) });
     const inDoubt = (err: unknown): boolean => err instanceof Unanswered && err.doubtful;
     await assert.rejects(writes.put('/a', bytes('x'), { ifRevision: 5 }), inDoubt);
     await assert.rejects(writes.put('/a', bytes('x'), { ifRevision: 5 }), inDoubt);
@@ -74,7 +74,7 @@ describe('a write whose answer was lost', () => {
       lost,
       { succeeded: true, standing: at('x', 12) },
       lost,
-      { succeeded: true, standing: at('y', 12) },
+      { succeeded: true, standing: at('y', 12, 12) },
       lost,
       {
         succeeded: true,

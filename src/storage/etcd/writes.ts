@@ -1,6 +1,6 @@
 /**
  * Puts and deletes, each one transaction of etcd's: it compares, writes, and gives what stands there now. A write whose answer was lost is
- * sent once more only when it cannot take effect twice; then what stands there tells whether the first one did.
+ * sent once more only when it cannot take effect twice; then what stands there, or stood there since, tells whether the first one did.
  */
 import {
   type Companion,
@@ -15,6 +15,7 @@ import type { Endpoints, Reply } from './endpoints.ts';
 import { isLeaseGone, Unanswered } from './etcd-error.ts';
 import type { KeySpace } from './key-space.ts';
 import type { LeaseBuckets } from './lease-buckets.ts';
+import { findWrite } from './lost-answer.ts';
 import type { Message } from './messages.ts';
 
 type Transaction = Reply<'Txn'>;
@@ -49,9 +50,12 @@ export class Writes {
       return { ok: true, record: { key: name, value, createRevision, modRevision: revision } };
     }
     const current = this.#standing(response);
-    if (!doubtful) return { ok: false, current, ...this.#takenOf(response, current, options) };
-    if (current && Buffer.compare(current.value, value) === 0) return { ok: true, record: current };
-    throw lost();
+    const refused = { ok: false, current, ...this.#takenOf(response, current, options) } as const;
+    if (!doubtful) return refused;
+    const now = standing(response);
+    const found = now && (await findWrite(this.#endpoints, { key, value, ifRevision: ifRevision ?? 0 }, now));
+    if (found === undefined) throw lost();
+    return found === 'never' ? refused : { ok: true, record: this.#space.record(found) };
   }
 
   async #putFor(key: string, value: Uint8Array, { ifRevision, ttlSeconds, ...more }: PutOptions): Promise<Transaction> {
@@ -134,10 +138,14 @@ export class Writes {
     return { response: { ...response, succeeded: false }, doubtful: true };
   }
 
-  #standing({ responses }: Message<'TxnResponse'>): StoredRecord | undefined {
-    const [kv] = responses[0]?.responseRange?.kvs ?? [];
+  #standing(response: Message<'TxnResponse'>): StoredRecord | undefined {
+    const kv = standing(response);
     return kv && this.#space.record(kv);
   }
+}
+
+function standing({ responses }: Message<'TxnResponse'>): Message<'KeyValue'> | undefined {
+  return responses[0]?.responseRange?.kvs[0];
 }
 
 function changeOf(other: Other): readonly object[] {
