@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { isKnownError } from '../../errors/known-error.ts';
-import { openStore } from '../open.ts';
+import { openDatabase, openImage, openStore } from '../open.ts';
 import { TestEtcd } from '../testing/etcd.ts';
-import { bytes, text } from '../testing/events.ts';
+import { bytes, line, take, text } from '../testing/events.ts';
 
 function refuses(code: string, message: RegExp, hint: RegExp): (err: unknown) => boolean {
   return (err) => {
@@ -62,6 +64,97 @@ describe('a store in an etcd with TLS', () => {
     await using store = await openStore(etcd.url(), {});
     assert.equal(text((await store.get('/registry/a'))?.value), '1');
   });
+});
+
+describe('a user of etcd', () => {
+  const base64 = (key: string): string => Buffer.from(key).toString('base64');
+  /** The rights of the role that the README tells, by its own lines. */
+  const told = [
+    ...readFileSync(new URL('README.md', import.meta.url), 'utf8').matchAll(/grant-permission fairlead readwrite (\S+)(?: (\S+))?$/gm),
+  ].map(([, from = '', to]) => [from, to] as const);
+  let etcd: TestEtcd;
+  before(async () => {
+    etcd = await TestEtcd.start({ tls: true });
+    const addUser = async (user: string, role: string): Promise<void> => {
+      await etcd.ask('auth/user/add', { name: user, password: 'x' });
+      await etcd.ask('auth/user/grant', { user, role });
+    };
+    const addRole = async (name: string, rights: readonly (readonly [string, string | undefined])[]): Promise<void> => {
+      await etcd.ask('auth/role/add', { name });
+      for (const [from, to] of rights)
+        await etcd.ask('auth/role/grant', {
+          name,
+          perm: { permType: 'READWRITE', key: base64(from), ...(to ? { range_end: base64(to) } : {}) },
+        });
+    };
+    await addRole('fairlead', told);
+    await addRole('objects', [
+      ['/registry/', '/registry0'],
+      ['compact_rev_key', undefined],
+    ]);
+    await addUser('root', 'root');
+    await addUser('reader', 'fairlead');
+    await addUser('objects', 'objects');
+    await etcd.ask('auth/enable');
+  });
+  after(() => etcd[Symbol.asyncDispose]());
+
+  test('who may do what the README tells, and nothing else, may do all that a server does', async () => {
+    assert.equal(told.length, 2);
+    const warnings: string[] = [];
+    const log = { debug() {}, info() {}, warn: (said: string) => void warnings.push(said), error() {}, child: () => log };
+    await using store = await openStore(etcd.url({ client: 'reader', options: 'compaction-interval=1' }), { log });
+    const first = await store.put('/registry/a', bytes('1'));
+    assert.ok(first.ok);
+    await store.put('/registry/b', bytes('2'), { ttlSeconds: 1_000, alongside: [{ key: '/registry/c', value: bytes('3') }] });
+    assert.ok((await store.delete('/registry/a', { ifRevision: first.record.modRevision })).ok);
+    assert.deepEqual(
+      (await store.range('/registry/', '/registry0')).records.map(({ key }) => key),
+      ['/registry/b', '/registry/c'],
+    );
+    const revision = await store.revision();
+    const options = { signal: AbortSignal.timeout(120_000), until: revision };
+    const past: string[] = [];
+    for await (const batch of store.watch('/registry/', '/registry0', first.record.modRevision, options))
+      past.push(...batch.map((event) => line(event)));
+    assert.deepEqual(
+      past.map((one) => one.split(' ')[1]),
+      ['put', 'put', 'put', 'delete'],
+    );
+    // By its own rounds, each of which reads and writes compact_rev_key.
+    const forgotten = async (): Promise<boolean> =>
+      take(store, '/registry/', '/registry0', first.record.modRevision, 1).then(
+        () => false,
+        (err) => isKnownError(err, 'STORE_COMPACTED'),
+      );
+    await eventually('a compaction', forgotten);
+    await etcd.kill();
+    await etcd.start();
+    await eventually('what it knows to be looked for', () => store.get('/registry/b'));
+    assert.deepEqual(
+      warnings.filter((said) => !said.includes('cannot compact')),
+      [],
+    );
+  });
+
+  test("who may do what the README tells may read all for a portable snapshot, and not etcd's own", async () => {
+    const url = etcd.url({ client: 'reader' });
+    await using image = await openImage(url, { closed: false });
+    const keys: string[] = [];
+    for await (const { key } of image.records()) keys.push(key);
+    assert.deepEqual(keys.toSorted(), ['/registry/b', '/registry/c']);
+    assert.ok(await image.isCurrent());
+    const readOwn = async (): Promise<void> => {
+      for await (const _ of (await openDatabase(url)) ?? []) assert.fail('a piece of it');
+    };
+    await assert.rejects(readOwn(), refuses('STORE_READ_ONLY', /permission denied/, /role/));
+  });
+
+  test('who may do nothing but with the objects is refused, and told what is missing', () =>
+    assert.rejects(
+      openStore(etcd.url({ client: 'objects' }), {}),
+      refuses('STORE_READ_ONLY', /permission denied/, /readwrite \/registry\. \/registry0.*readwrite compact_rev_key/),
+    ));
 });
 
 describe('a store in etcd', () => {

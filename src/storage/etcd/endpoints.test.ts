@@ -138,3 +138,36 @@ test('the newest write is looked for once on each connection, before anything el
   endpoints.close();
   await first[Symbol.asyncDispose]();
 });
+
+test('whether the member of this machine is well again is asked by a key that this user may read', async () => {
+  const asked: string[] = [];
+  const home = await member({
+    Range: ({ key }) => {
+      asked.push(key ?? '');
+      return { header, kvs: [], count: 0 };
+    },
+  });
+  const other = await member();
+  const endpoints = new Endpoints([home.url, other.url], undefined, systemClock, { home: 0, probe: '/registry.fairlead' });
+  await endpoints.examineAll();
+  endpoints.failed(home.url);
+  await endpoints.call('Range', { key: '/a' });
+  await eventually('the look', () => asked.length > 0);
+  assert.deepEqual(asked, ['/registry.fairlead']);
+  endpoints.close();
+  for (const one of [home, other]) await one[Symbol.asyncDispose]();
+});
+
+test('a member that was refused for a while is asked again', async () => {
+  let version = '3.3.0';
+  await using etcd = await FakeEtcd.start({
+    Status: () => ({ header, version, leader: 1, errors: [] }),
+    Range: () => ({ header, kvs: [], count: 0 }),
+  });
+  const endpoints = new Endpoints([etcd.url], undefined, systemClock);
+  const read = (): Promise<unknown> => endpoints.call('Range', { key: '/a' });
+  await assert.rejects(read, { code: 'BAD_CONFIG' });
+  version = '3.5.9';
+  await read();
+  endpoints.close();
+});

@@ -60,6 +60,7 @@ export class Endpoints {
   #inFlight = 0;
   #current: number;
   readonly #home: number | undefined;
+  readonly #probe: string;
   #nextLookHome = 0;
   #clusterId: number | undefined;
   #revision = 0;
@@ -71,12 +72,12 @@ export class Endpoints {
   /** Called once, when nothing of this etcd is believed any more. */
   onSetBack: (why: KnownError) => void = () => {};
 
-  /** `home`: the number of the member on this machine, if there is one, which is used whenever it is well; else `first` only says where to begin. */
+  /** `home`: the number of the member on this machine, if there is one, which is used whenever it is well; else `first` only says where to begin. `probe`: a key that may be read. */
   constructor(
     urls: readonly string[],
     tls: Tls | undefined,
     clock: Clock,
-    { home, first = home ?? 0 }: { first?: number; home?: number | undefined } = {},
+    { home, first = home ?? 0, probe = '\0' }: { first?: number; home?: number | undefined; probe?: string } = {},
   ) {
     this.#members = urls.map((url) => {
       const member: Member = new Member(url, tls, clock, () => this.#state(member));
@@ -85,6 +86,7 @@ export class Endpoints {
     this.#clock = clock;
     this.#home = home;
     this.#current = first;
+    this.#probe = probe;
   }
 
   /** The newest revision that was heard of. */
@@ -167,8 +169,14 @@ export class Endpoints {
   }
 
   #fitOf(member: Member): Promise<number> {
-    member.fit ??= this.#examine(member);
-    return member.fit;
+    if (member.fit) return member.fit;
+    const fit = this.#examine(member);
+    member.fit = fit;
+    // What was refused once may be allowed the next time.
+    fit.catch(() => {
+      if (member.fit === fit) member.fit = undefined;
+    });
+    return fit;
   }
 
   /** Throws unless the member is one that this store can use. */
@@ -220,7 +228,7 @@ export class Endpoints {
     const member = this.#members[home]!;
     // A read that asks the leader: a member that is cut off answers for itself.
     const look = this.#examine(member).then(async (ended) => {
-      await this.#ask(member, 'Range', { key: '\0', countOnly: true });
+      await this.#ask(member, 'Range', { key: this.#probe, countOnly: true });
       return ended;
     });
     void look.then(

@@ -71,7 +71,7 @@ describe('failed()', () => {
   for (const [says, code, hint] of [
     ['etcdserver: mvcc: database space exceeded', 'STORE_FULL', /alarm disarm/],
     ['etcdserver: request is too large', 'STORE_TOO_BIG', /--max-request-bytes/],
-    ['etcdserver: permission denied', 'STORE_READ_ONLY', /grant it a role/],
+    ['etcdserver: permission denied', 'STORE_READ_ONLY', /readwrite \/registry\. \/registry0/],
     ['etcdserver: user name is empty', 'BAD_CONFIG', /client certificate whose common name/],
     ['etcdserver: corrupt cluster', 'STORE_CORRUPT', /do not hold the same data/],
     ["Hostname/IP does not match certificate's altnames", 'BAD_CONFIG', /for another name/],

@@ -118,7 +118,7 @@ const rows: readonly Row[] = [
   {
     says: /permission denied/,
     code: 'STORE_READ_ONLY',
-    hint: 'The user that the client certificate names may not do that: grant it a role with readwrite on the prefix and on compact_rev_key',
+    hint: 'The user that the client certificate names may not do that. It needs a role with two rights: "etcdctl role grant-permission ROLE readwrite /registry. /registry0" (with prefix=/NAME, /NAME. and /NAME0) and "etcdctl role grant-permission ROLE readwrite compact_rev_key"',
   },
   {
     says: /user name is empty|invalid auth token|authentication failed|user name not found/,

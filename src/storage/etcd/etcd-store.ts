@@ -45,7 +45,8 @@ export class EtcdStore implements Store {
     const { endpoints, tls, shown, space, compactionMs } = settings;
     this.#shown = shown;
     this.#space = space;
-    this.#endpoints = new Endpoints(endpoints, tls, clock, firstMember(endpoints, ownAddresses(), Math.random()));
+    const { first, home } = firstMember(endpoints, ownAddresses(), Math.random());
+    this.#endpoints = new Endpoints(endpoints, tls, clock, { first, home, probe: space.fence });
     this.#writes = new Writes(this.#endpoints, space, new LeaseBuckets(this.#endpoints, clock));
     this.#fence = new Fence(space.fence, this.#endpoints, clock, log);
     this.#stream = new WatchStream(this.#endpoints, clock, log, shown);

@@ -4,7 +4,10 @@ import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { onFakeClock, testStore } from '../testing/conformance.ts';
 import { MemoryStore } from './memory-store.ts';
 
-testStore('MemoryStore', onFakeClock(async (clock) => new MemoryStore({ clock })));
+testStore(
+  'MemoryStore',
+  onFakeClock(async (clock) => new MemoryStore({ clock })),
+);
 
 test('a MemoryStore that is closed leaves no timer behind', async () => {
   const clock = new FakeClock();

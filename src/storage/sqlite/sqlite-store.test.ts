@@ -21,7 +21,10 @@ function overwrite(path: string, at: number, length: number): void {
 }
 const fresh = (): string => join(dir, `${n++}.db`);
 
-testStore('SqliteStore', onFakeClock((clock) => openSqliteStore(fresh(), { clock })));
+testStore(
+  'SqliteStore',
+  onFakeClock((clock) => openSqliteStore(fresh(), { clock })),
+);
 // With next to no memory of events every watch from the past reads the log in the file. Its revisions do not begin at 0.
 testStore(
   'SqliteStore with a window of one event, and a life before',

@@ -102,6 +102,7 @@ export class TestEtcd implements AsyncDisposable {
     write('server', await issueCertificate(ca, { commonName: 'etcd', ips: [here.host], usages: ['server', 'client'] }, now));
     write('client', await issueCertificate(ca, { commonName: 'root', usages: ['client'] }, now));
     write('reader', await issueCertificate(ca, { commonName: 'reader', usages: ['client'] }, now));
+    write('objects', await issueCertificate(ca, { commonName: 'objects', usages: ['client'] }, now));
     write('stranger', await issueCertificate(other, { commonName: 'root', usages: ['client'] }, now));
   }
 
