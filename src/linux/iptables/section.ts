@@ -9,6 +9,8 @@ export interface Section {
   readonly table: TableName;
   /** Chains that are made if need be, or emptied, and then hold these rules alone. */
   readonly fill?: Chains;
+  /** Rules that come behind those of their chain. */
+  readonly append?: Chains;
   /** Rules that go, each as the kernel has it. */
   readonly remove?: Chains;
   /** Rules that come to the head of their chain. */
@@ -24,9 +26,10 @@ function* linesOf(letter: string, chains: Chains = noChains): Generator<string> 
 }
 
 /** The lines between `*nat` and `COMMIT`. */
-function* body({ fill = noChains, remove, insert, drop = [] }: Section): Generator<string> {
+function* body({ fill = noChains, append, remove, insert, drop = [] }: Section): Generator<string> {
   for (const chain of [...fill.keys(), ...drop]) yield `:${chain} - [0:0]`;
   yield* linesOf('A', fill);
+  yield* linesOf('A', append);
   yield* linesOf('D', remove);
   yield* linesOf('I', insert);
   for (const chain of drop) yield `-X ${chain}`;

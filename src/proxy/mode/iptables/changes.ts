@@ -14,11 +14,14 @@ export interface SharedChange {
   readonly whole?: readonly string[];
 }
 
+/** What is done in one transaction. */
+export type Part = Pick<Section, 'fill' | 'append'>;
+
 export interface Changes {
   /** Before all else, so that what leads to them is there. */
   readonly base: readonly Section[];
   /** Chains of Services in table nat, some at a time; asked for once. */
-  readonly own: Iterable<Chains>;
+  readonly own: Iterable<Part>;
   readonly shared: ReadonlyMap<SharedChain, SharedChange>;
   /** Rules at the heads of chains of others. */
   readonly ensured: readonly EnsuredRule[];
@@ -42,7 +45,8 @@ export function isMuch(gone: readonly unknown[]): boolean {
 
 /** A section, if it says anything. */
 function* section(table: TableName, parts: Omit<Section, 'table'>): Generator<Section> {
-  const size = (parts.fill?.size ?? 0) + (parts.remove?.size ?? 0) + (parts.insert?.size ?? 0) + (parts.drop?.length ?? 0);
+  const size =
+    (parts.fill?.size ?? 0) + (parts.append?.size ?? 0) + (parts.remove?.size ?? 0) + (parts.insert?.size ?? 0) + (parts.drop?.length ?? 0);
   if (size > 0) yield { table, ...parts };
 }
 
@@ -93,15 +97,16 @@ export function* sectionsOf({ base, own, shared, ensured, stale }: Changes): Gen
     fill: rulesIn(shared, 'filter', (change) => (isNew(change) ? change.whole : undefined)),
     insert: together(added, ensuredIn(ensured, 'filter')),
   });
-  let last: Chains = new Map();
-  for (const fill of own) {
-    yield* section('nat', { fill: last });
-    last = fill;
+  let last: Part = {};
+  for (const part of own) {
+    yield* section('nat', last);
+    last = part;
   }
   const ordered = referrersFirst(stale);
   yield* section('nat', {
+    ...last,
     fill: together(
-      last,
+      last.fill ?? new Map(),
       rulesIn(shared, 'nat', (change) => change.whole),
     ),
     remove: editsIn(shared, 'nat', (change) => (change.whole ? undefined : change.gone)),

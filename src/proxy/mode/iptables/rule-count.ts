@@ -67,7 +67,7 @@ export class RuleCount {
     this.#last = { nat: 0, filter: 0 };
   }
 
-  wrote({ table, fill, insert }: Section): void {
-    if (table !== 'mangle') this.#last[table] += sizeOf(fill) + sizeOf(insert);
+  wrote({ table, fill, append, insert }: Section): void {
+    if (table !== 'mangle') this.#last[table] += sizeOf(fill) + sizeOf(append) + sizeOf(insert);
   }
 }

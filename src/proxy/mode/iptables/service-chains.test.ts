@@ -245,6 +245,48 @@ test('a Service of very many endpoints is written in parts, and never a chain be
   assert.deepEqual(await chains.sync(), { full: true, steps: 0 });
 });
 
+describe('the chain of a Service of very many endpoints', () => {
+  const many = Array.from({ length: 2000 }, (_, i) => `10.245.${i >> 8}.${i & 255}`);
+  const commits = (): string[][] => (iptables.restored.at(-1) ?? '').split('COMMIT\n').map((part) => part.split('\n'));
+  const cluster = names(21).cluster;
+
+  test('is filled in parts while nothing leads to it, and then led to in one change', async () => {
+    chains.put('n/s21', plan(21, many));
+    await chains.sync();
+    const parts = commits();
+    for (const lines of parts) assert.ok(lines.filter((line) => line.startsWith(`-A ${cluster} `)).length <= 301);
+    assert.equal(parts.flat().filter((line) => line === `:${cluster} - [0:0]`).length, 1, 'only the first part empties it');
+    const filled = parts.findLastIndex((lines) => lines.some((line) => line.startsWith(`-A ${cluster} `)));
+    const led = parts.findIndex((lines) => lines.some((line) => line.endsWith(` -j ${cluster}`)));
+    assert.equal(led, filled, 'the last part brings what leads to it');
+    chains.distrust();
+    assert.deepEqual(await chains.sync(), { full: true, steps: 0 });
+  });
+
+  test('is filled in parts by a proxy that starts, too', async () => {
+    iptables = new FakeIptables();
+    chains = open();
+    chains.put('n/s21', plan(21, many));
+    await chains.sync();
+    assert.ok(commits().filter((lines) => lines.some((line) => line.startsWith(`-A ${cluster} `))).length > 6);
+    chains.distrust();
+    assert.deepEqual(await chains.sync(), { full: true, steps: 0 });
+  });
+
+  test('changes in one transaction where something leads to it', async () => {
+    chains.put('n/s21', plan(21, many));
+    await chains.sync();
+    for (const fresh of [false, true]) {
+      chains.put('n/s21', plan(21, fresh ? many : many.slice(1)));
+      if (fresh) chains.distrust();
+      await chains.sync();
+      const touching = commits().filter((lines) => lines.some((line) => line.startsWith(`-A ${cluster} `)));
+      assert.equal(touching.length, 1);
+      assert.equal(touching[0]?.[1]?.startsWith(':'), true);
+    }
+  });
+});
+
 test('the rule of node ports comes last again when somebody put another behind it', async () => {
   const before = iptables.dump('ip');
   const [last = ''] = before.split('\n').filter((line) => line.includes('NOTE: this must be the last rule'));

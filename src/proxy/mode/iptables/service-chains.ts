@@ -14,7 +14,7 @@ import { frontendOf, MetTallies, PastCounts } from '../met-tallies.ts';
 import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { type Tally, talliesOf } from '../tallies.ts';
 import { isOfService, referrersFirst } from './chain-names.ts';
-import { baseChanges, type Changes, isMuch, type SharedChange, sameChain, sectionsOf, sharedChange } from './changes.ts';
+import { baseChanges, type Changes, isMuch, type Part, type SharedChange, sameChain, sectionsOf, sharedChange } from './changes.ts';
 import { type IptablesOptions, type Layout, layoutOf, type SharedChain, sharedChains, splitName, tailOf } from './layout.ts';
 import { endpointChains, heldClients, type Known, type PlacedPlan, place } from './placement.ts';
 import { areCommented } from './render-rules.ts';
@@ -26,6 +26,8 @@ import { trafficChains, trafficOf } from './traffic.ts';
 const renderedAtATime = 200;
 /** So many chains are filled in one transaction. The nft tool takes time quadratic in them. */
 const chainsAtATime = 300;
+/** So many rules of one chain lead to other chains in one transaction, as long as nothing leads to that chain: the nft tool takes time quadratic in them. */
+const rulesAtATime = 300;
 
 export interface ServiceChainsOptions {
   readonly iptables: Pick<Iptables, 'save' | 'restore' | 'counted'>;
@@ -242,8 +244,11 @@ export class ServiceChains implements ModeRules {
   }
 
   /** Rendered again, chain by chain, when they are sent: the text of all is many times what the plans are. */
-  *#differing(plans: readonly PlacedPlan[], nat: Chains | undefined): Generator<Chains> {
-    for (const plan of plans) yield new Map([...this.#render(plan).chains].filter(([name, rules]) => !sameChain(nat?.get(name), rules)));
+  *#differing(plans: readonly PlacedPlan[], nat: Chains | undefined): Generator<OwnChains> {
+    for (const plan of plans) {
+      const differing = [...this.#render(plan).chains].filter(([name, rules]) => !sameChain(nat?.get(name), rules));
+      yield { chains: new Map(differing), isNew: (name) => nat?.has(name) !== true };
+    }
   }
 
   #sharedDifference(held: Ruleset, wanted: ReadonlyMap<SharedChain, readonly string[]>): Map<SharedChain, SharedChange> {
@@ -258,7 +263,7 @@ export class ServiceChains implements ModeRules {
 
   /** From what the kernel was told before. */
   async #changes(changed: readonly PlanChange[]): Promise<Changes> {
-    const filled: Chains[] = [];
+    const filled: OwnChains[] = [];
     const stale: string[] = [];
     const shared = new Map<SharedChain, { gone: string[]; added: string[]; whole?: string[] }>();
     const pace = new Pace();
@@ -267,7 +272,10 @@ export class ServiceChains implements ModeRules {
       const after = this.#render(planAfter);
       this.#count.remove(before);
       this.#count.add(after);
-      filled.push(new Map([...after.chains].filter(([name, rules]) => !sameText(before.chains.get(name), rules))));
+      filled.push({
+        chains: new Map([...after.chains].filter(([name, rules]) => !sameText(before.chains.get(name), rules))),
+        isNew: (name) => !before.chains.has(name),
+      });
       for (const name of before.chains.keys()) if (!after.chains.has(name)) stale.push(name);
       for (const chain of new Set([...before.shared.keys(), ...after.shared.keys()])) {
         const had = before.shared.get(chain) ?? [];
@@ -326,15 +334,37 @@ function sameText(a: readonly string[] | undefined, b: readonly string[]): boole
   return a?.length === b.length && b.every((rule, i) => a[i] === rule);
 }
 
-/** The chains of Services, so many for a transaction, and each after those to which it leads. */
-function* inParts(services: Iterable<Chains>): Generator<Chains> {
-  let part = new Map<string, readonly string[]>();
-  for (const chains of services)
+/** Chains of one Service that are to be written. */
+interface OwnChains {
+  readonly chains: Chains;
+  /** Whether a chain is not there yet, so that nothing leads to it. */
+  isNew(name: string): boolean;
+}
+
+/** The chains of Services, each after those to which it leads. */
+function* inOrder(services: Iterable<OwnChains>): Generator<readonly [name: string, rules: readonly string[], isLong: boolean]> {
+  for (const { chains, isNew } of services)
     for (const name of referrersFirst([...chains.keys()]).reverse()) {
-      part.set(name, chains.get(name) ?? []);
-      if (part.size < chainsAtATime) continue;
-      yield part;
-      part = new Map();
+      const rules = chains.get(name) ?? [];
+      yield [name, rules, rules.length > rulesAtATime && isNew(name)];
     }
-  if (part.size > 0) yield part;
+}
+
+/** So many for a transaction. A chain to which something leads is written in one. */
+function* inParts(services: Iterable<OwnChains>): Generator<Part> {
+  let fill = new Map<string, readonly string[]>();
+  for (const [name, rules, isLong] of inOrder(services)) {
+    if (!isLong) fill.set(name, rules);
+    if (fill.size >= chainsAtATime || (isLong && fill.size > 0)) {
+      yield { fill };
+      fill = new Map();
+    }
+    if (isLong) yield* rulesInParts(name, rules);
+  }
+  if (fill.size > 0) yield { fill };
+}
+
+function* rulesInParts(name: string, rules: readonly string[]): Generator<Part> {
+  yield { fill: new Map([[name, rules.slice(0, rulesAtATime)]]) };
+  for (let i = rulesAtATime; i < rules.length; i += rulesAtATime) yield { append: new Map([[name, rules.slice(i, i + rulesAtATime)]]) };
 }
