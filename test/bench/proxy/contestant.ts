@@ -1,7 +1,7 @@
 /** A proxy at work as a process, on a node of its own: a network namespace with an API server, and all endpoints at hand. */
-import type { ChildProcess } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,7 +61,8 @@ const kubeconfig = {
 export async function enterNode(name: string): Promise<AsyncDisposable> {
   const ip = (line: string): Promise<string> => mustRun(systemExec, 'ip', line.split(' '));
   const remove = async (): Promise<void> => void (await systemExec.run('ip', ['netns', 'del', name]));
-  await ip(`netns add ${name}`);
+  // Who is interrupted takes it away: by then it must not be still to come.
+  execFileSync('ip', ['netns', 'add', name]);
   try {
     await ip(`-n ${name} link set lo up`);
     await ip(`-n ${name} addr add ${nodeIp}/32 dev lo`);
@@ -98,11 +99,12 @@ export class Contestant implements AsyncDisposable {
     this.api.replace(serviceCidrs, [{ metadata: { name: 'kubernetes' }, spec: { cidrs: [serviceCidr] } }]);
   }
 
-  static async create(mode: string): Promise<Contestant> {
-    const dir = await mkdtemp(join(tmpdir(), 'fl-bench-'));
+  /** In one go: an interrupt finds all of it, or nothing. */
+  static create(mode: string): Contestant {
+    const dir = mkdtempSync(join(tmpdir(), 'fl-bench-'));
     const file = join(dir, 'kubeconfig');
-    await writeFile(file, JSON.stringify(kubeconfig));
-    await writeFile(join(dir, 'config'), JSON.stringify(configuration(mode, file)));
+    writeFileSync(file, JSON.stringify(kubeconfig));
+    writeFileSync(join(dir, 'config'), JSON.stringify(configuration(mode, file)));
     return new Contestant(dir);
   }
 

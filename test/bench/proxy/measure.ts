@@ -172,7 +172,7 @@ export async function measure(program: Program, mode: string, size: Size, limits
   });
   try {
     await using _node = await enterNode(node);
-    await using contestant = await Contestant.create(mode);
+    await using contestant = Contestant.create(mode);
     begun = contestant;
     contestant.api.replace(services, [...made.services, service('moving', movingIp)]);
     contestant.api.replace(endpointSlices, [...made.slices, slice('moving', 0, [movingEndpoint(0)])]);
