@@ -27,6 +27,7 @@ export class RestoreReader {
   #chains = new Map<string, string[]>();
   /** Chains whose rules are this section's own and no longer those that are held. */
   #changed = new Set<string>();
+  #added: string[] = [];
   #drops = false;
 
   constructor(tables: Tables) {
@@ -46,6 +47,7 @@ export class RestoreReader {
     const held = this.#tables.get(name) ?? new Map((builtIn[name] ?? []).map((chain) => [chain, []]));
     this.#chains = new Map(held);
     this.#changed = new Set();
+    this.#added = [];
     this.#drops = false;
   }
 
@@ -61,6 +63,7 @@ export class RestoreReader {
     const chain = held && !this.#changed.has(name) ? this.#fill(name, [...held]) : held;
     if (!chain) throw new Refused(`there is no chain ${name}`);
     const rule = words.join(' ');
+    if (verb === '-A' || verb === '-I') this.#added.push(rule);
     if (verb === '-A') chain.push(rule);
     else if (verb === '-I') chain.unshift(rule);
     else if (verb === '-D') {
@@ -75,10 +78,9 @@ export class RestoreReader {
   }
 
   #commit(): void {
-    // What did not change leads to what there was.
-    for (const name of this.#drops ? this.#chains.keys() : this.#changed)
-      for (const target of (this.#chains.get(name) ?? []).map(targetOf))
-        if (target !== undefined && !ends.includes(target) && !this.#chains.has(target)) throw new Refused(`there is no chain ${target}`);
+    // What was there leads to what there was, unless that goes.
+    for (const target of (this.#drops ? [...this.#chains.values()].flat() : this.#added).map(targetOf))
+      if (target !== undefined && !ends.includes(target) && !this.#chains.has(target)) throw new Refused(`there is no chain ${target}`);
     this.#tables.set(this.#name, this.#chains);
   }
 }
