@@ -27,7 +27,7 @@ const renderedAtATime = 200;
 /** So many chains are filled in one transaction. The nft tool takes time quadratic in them. */
 const chainsAtATime = 300;
 /** So many rules of one chain lead to other chains in one transaction, as long as nothing leads to that chain: the nft tool takes time quadratic in them. */
-const rulesAtATime = 300;
+const rulesAtATime = 1000;
 
 export interface ServiceChainsOptions {
   readonly iptables: Pick<Iptables, 'save' | 'restore' | 'counted'>;
