@@ -52,6 +52,23 @@ async function sh(file: string, args: readonly string[], env: Environment = {}):
 const vagrant = (args: readonly string[], env?: Environment): Promise<string> => sh('vagrant', args, env);
 const on = (machine: string, text: string): Promise<string> => vagrant(['ssh', machine, '-c', text]);
 
+/**
+ * `vagrant up`, and once more for machines that vagrant-libvirt took away because they had no address after its 300 tries, as vagrant/README.md says: it waits
+ * no longer, and machines that are emulated beside others need that long.
+ */
+async function up(args: readonly string[] = []): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await vagrant(['up', ...args]);
+      return;
+    } catch (err) {
+      if (attempt === 3 || !/No IP address found|TimeoutError|did not get an address|specified wait_for timeout/i.test(String(err)))
+        throw err;
+      progress.note(`vagrant up again: a machine had no address in time (attempt ${attempt})`);
+    }
+  }
+}
+
 const labels = { app: 'box' };
 
 function objects(): { readonly deployment: Deployment; readonly service: Service } {
@@ -257,7 +274,7 @@ async function main(): Promise<void> {
   const step = <T>(what: string, work: () => Promise<T>): Promise<T> => progress.step(what, work);
   await vagrant(['box', 'add', '--force', '--name', 'fairlead-test', box]);
   const names = [...controlPlanes, ...workers];
-  await step('vagrant up', () => vagrant(['up']));
+  await step('vagrant up', () => up());
   const client = new Client(await loadKubeconfig(kubeconfig));
   await step('every node is Ready', () => nodesReady(client, names));
   if (findProgram('kubectl')) await step('kubectl of this machine sees them', () => kubectlSees(names));
@@ -283,12 +300,12 @@ async function main(): Promise<void> {
       await survives(client, names.slice(1));
       if (findProgram('kubectl')) await kubectlSees(names);
       await tour(externalIp);
-      await vagrant(['up', '--no-provision', first]);
+      await up(['--no-provision', first]);
       await nodesReady(client, names);
     });
     await step(`${first} is destroyed and made anew`, async () => {
       await vagrant(['destroy', '--force', first]);
-      await vagrant(['up', first]);
+      await up([first]);
       await survives(client, names);
     });
   }
@@ -330,7 +347,7 @@ async function main(): Promise<void> {
   });
   await step('vagrant halt, up', async () => {
     await vagrant(['halt']);
-    await vagrant(['up']);
+    await up();
     await comesBack(client, names, externalIp);
   });
   client.close();
