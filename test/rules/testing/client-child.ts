@@ -12,8 +12,8 @@ import type { Order, Round, Target } from './traffic.ts';
 
 const standingPerTarget = 3;
 const pauseMs = 4;
-/** Under QEMU's emulation everything that is watched is slow, too: all loops together leave half of the CPU to that. */
-const isEmulated = /^model name.*QEMU/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+/** Under QEMU's emulation, and in User Mode Linux, everything that is watched is slow, too: all loops together leave half of the CPU to that. */
+const isEmulated = /^model name.*(?:QEMU|UML)/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
 const longestRestMs = 1000;
 /** Three times as long as TCP takes to send again what a busy machine lost. */
 const patienceMs = 20_000;

@@ -261,6 +261,78 @@ describe('IpvsRules', () => {
     });
   });
 
+  describe('with a Service of very many endpoints', () => {
+    const many = Array.from({ length: 10_000 }, (_, i) => `10.245.${i >> 8}.${i & 255}`);
+    const held = async ({ kernel }: Bench): Promise<number> => (await kernel.ipvs.realServers(vip('10.96.0.1'))).length;
+    const begun = async (): Promise<Bench> => {
+      const made = await bench();
+      made.rules.put('n/many', plan('many', '10.96.0.1', many));
+      made.rules.put('n/web', plan('web', '10.96.0.2', two));
+      await made.rules.sync();
+      assert.match(made.kernel.ipvs.dump(), /10\.96\.0\.2:80 -r 10\.244\.2\.2:8080 -m -w 1\n/);
+      return made;
+    };
+
+    test('changes others between portions of these, and compares nothing because some are still to come', async () => {
+      const made = await begun();
+      assert.equal(await held(made), 1024);
+      made.rules.put('n/web', plan('web', '10.96.0.2', two.slice(1)));
+      assert.deepEqual(await made.rules.sync(), { full: false, steps: 1 });
+      assert.equal(await held(made), 1024);
+      await made.mode.verify();
+      assert.equal((await made.rules.sync()).full, false);
+      await made.clock.advance(0);
+      assert.equal(await held(made), many.length);
+      made.rules.distrust();
+      assert.deepEqual(await made.rules.sync(), { full: true, steps: 0 });
+    });
+
+    test('comes to what is wanted, though that changes, or everything is compared, while they come', async () => {
+      for (const [last, distrusts] of [
+        [many.slice(0, 7000), false],
+        [many.slice(3000), false],
+        [many.slice(3000), true],
+        [two, false],
+      ] as const) {
+        const made = await begun();
+        made.rules.put('n/many', plan('many', '10.96.0.1', last));
+        if (distrusts) made.rules.distrust();
+        await made.rules.sync();
+        // Those that are not wanted any more go when their connections have ended.
+        await made.clock.advance(5000);
+        const names = (await made.kernel.ipvs.realServers(vip('10.96.0.1'))).map(({ ip }) => ip);
+        assert.deepEqual(names.sort(), [...last].sort());
+        made.rules.distrust();
+        assert.deepEqual(await made.rules.sync(), { full: true, steps: 0 });
+      }
+    });
+
+    test('is gone at once, though they still come', async () => {
+      const made = await begun();
+      made.rules.put('n/many', undefined);
+      await made.rules.sync();
+      await made.clock.advance(0);
+      assert.doesNotMatch(made.kernel.dump(), /10\.96\.0\.1/);
+    });
+
+    test('finds the others by a comparison when the kernel refuses some', async () => {
+      const made = await begun();
+      const { kernel, rules } = made;
+      await kernel.ipvs.apply([{ op: 'delete-server', address: vip('10.96.0.1') }]);
+      await made.clock.advance(0);
+      assert.equal((await rules.sync()).full, true);
+      await made.clock.advance(0);
+      assert.equal(await held(made), many.length);
+    });
+
+    test('adds no more after its end', async () => {
+      const made = await begun();
+      made.mode.close();
+      await made.clock.advance(0);
+      assert.equal(await held(made), 1024);
+    });
+  });
+
   test('drops no client of a source range while a Service that serves gets ranges, others, or none any more', async () => {
     const { kernel, rules } = await bench();
     const from = (sources: readonly string[] | undefined): ServicePlan => {

@@ -4,7 +4,7 @@ import { KnownError, messageOf } from '../../../errors/known-error.ts';
 import { type Cidr, parseCidr } from '../../../ip/ip.ts';
 import type { IpsetDeclaration, IpsetOp } from '../../../linux/ipset/ipset.ts';
 import { type Section, sizeOf } from '../../../linux/iptables/section.ts';
-import { type RealTraffic, serverName } from '../../../linux/ipvs/ipvs.ts';
+import { type RealServer, type RealTraffic, serverName } from '../../../linux/ipvs/ipvs.ts';
 import type { NetlinkError } from '../../../linux/netlink/netlink-error.ts';
 import type { Log } from '../../../observability/log.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
@@ -13,6 +13,7 @@ import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { Comparison, type Part, type SetDifference } from './comparison.ts';
 import { type Changes, type Difference, membersOf, stepsOf } from './difference.ts';
 import { Draining } from './draining.ts';
+import { Filling } from './filling.ts';
 import type { IpvsKernel } from './ipvs-kernel.ts';
 import { Ledger } from './ledger.ts';
 import type { Member } from './render.ts';
@@ -56,6 +57,7 @@ export class IpvsRules implements ModeRules {
   readonly #options: IpvsRulesOptions;
   readonly #kernel: IpvsKernel;
   readonly #draining: Draining;
+  readonly #filling: Filling;
   readonly #entries: SetEntries;
   readonly #excluded: readonly Cidr[];
   #node: NodeContext;
@@ -73,11 +75,13 @@ export class IpvsRules implements ModeRules {
   #isClosed = false;
   #turn: Promise<unknown> = Promise.resolve();
   #timer: { cancel(): void } | undefined;
+  #fillTimer: { cancel(): void } | undefined;
 
   constructor(options: IpvsRulesOptions, node: NodeContext) {
     this.#options = options;
     this.#kernel = options.kernel;
     this.#draining = new Draining(options.kernel.ipvs);
+    this.#filling = new Filling(options.kernel.ipvs);
     this.#entries = new SetEntries(options.kernel.ipset, node.family, options.log);
     this.#excluded = options.excludeCidrs.map((text) => parseCidr(text)).filter((cidr) => cidr !== undefined);
     this.#node = node;
@@ -132,6 +136,7 @@ export class IpvsRules implements ModeRules {
     await this.#letGo();
     this.#inStep = true;
     this.#drainLater();
+    this.#fillLater();
     const { difference, glue, missingSets } = compared;
     return { full, steps: stepsOf(difference) + missingSets.length + glue.reduce((sum, section) => sum + sizeOf(section), 0) };
   }
@@ -153,14 +158,21 @@ export class IpvsRules implements ModeRules {
   #changes(): Compared {
     return {
       difference: this.#ledger.changes((name, before) => {
-        const left = this.#draining.of(name);
-        return before.reals.size + left.size === 0 ? undefined : { ...before, reals: new Map([...left, ...before.reals]) };
+        const reals = this.#heldOf(name, before.reals);
+        return reals.size === 0 ? undefined : { ...before, reals };
       }),
       glue: this.#ledger.hasOtherDetours ? [{ table: 'nat', fill: this.#ledger.detours }] : [],
       iptablesServes: false,
       missingSets: [],
       hasDevice: true,
     };
+  }
+
+  /** What the kernel has of the real servers of a virtual server for which all of these were wanted. */
+  #heldOf(name: string, wanted: ReadonlyMap<string, RealServer>): ReadonlyMap<string, RealServer> {
+    const held = new Map([...this.#draining.of(name), ...wanted]);
+    for (const late of this.#filling.take(name)) held.delete(late);
+    return held;
   }
 
   #takePending(): void {
@@ -170,6 +182,7 @@ export class IpvsRules implements ModeRules {
 
   async #compare(): Promise<Compared> {
     this.#entries.compared();
+    this.#filling.clear();
     const held = await this.#kernel.device.read();
     if (held.others.join() !== this.#hostIps.join()) {
       // What goes to the device, and where node ports are served, may be another now.
@@ -232,7 +245,7 @@ export class IpvsRules implements ModeRules {
     const [shut, open] = [members.fresh.filter(shutsOut), members.fresh.filter((member) => !shutsOut(member))];
     refusals.push(...(await this.#entries.change('add', [...open, ...shut])));
     if (!iptablesServes) await this.#paste(compared);
-    refusals.push(...(await ipvs.apply(servers)));
+    refusals.push(...(await ipvs.apply(this.#filling.cut(servers))));
     if (!hasDevice) await device.ensure();
     refusals.push(...(await this.#bind(addresses.fresh)));
     if (iptablesServes) await this.#paste(compared);
@@ -309,6 +322,25 @@ export class IpvsRules implements ModeRules {
     this.#drainLater();
   }
 
+  /** A sync that waits comes before the next portion. */
+  #fillLater(): void {
+    if (this.#filling.isDone || this.#isClosed) return;
+    this.#fillTimer ??= this.#options.clock.after(0, () => {
+      this.#fillTimer = undefined;
+      void this.#inTurn(() => this.#fill()).catch((err: unknown) => {
+        this.#inStep = false;
+        this.#options.log.warn(`Cannot add endpoints to a virtual server: ${messageOf(err)}`);
+      });
+    });
+  }
+
+  async #fill(): Promise<void> {
+    // After a failure the next comparison finds what is missing.
+    if (!this.#inStep) return;
+    this.#complain(await this.#filling.fill());
+    this.#fillLater();
+  }
+
   /** These parts of the kernel may not be as they were left. */
   suspect(parts: readonly Part[]): void {
     for (const part of parts) this.#due.add(part);
@@ -325,8 +357,8 @@ export class IpvsRules implements ModeRules {
   }
 
   async #look(part: Part): Promise<void> {
-    // The next sync compares everything anyway.
-    if (!this.#inStep) return;
+    // The next sync compares everything anyway. What is still to come is not missing.
+    if (!this.#inStep || (part === 'servers' && !this.#filling.isDone)) return;
     if (!(await (part === 'glue' ? this.#isGlueRight() : this.#comparison.isRight(part)))) this.#inStep = false;
     this.#drainLater();
   }
@@ -354,5 +386,6 @@ export class IpvsRules implements ModeRules {
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
+    this.#fillTimer?.cancel();
   }
 }
