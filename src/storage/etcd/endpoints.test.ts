@@ -171,3 +171,25 @@ test('a member that was refused for a while is asked again', async () => {
   await read();
   endpoints.close();
 });
+
+test('an answer that came by a connection that nobody had looked at counts only when the etcd behind it is the same', async () => {
+  for (const isSame of [true, false]) {
+    await using etcd = await member({ Txn: () => ({ header: { ...header, revision: 9 }, succeeded: true, responses: [] }) });
+    await using proxy = await FaultyProxy.start(Number(new URL(etcd.url).port));
+    const endpoints = new Endpoints([`http://127.0.0.1:${proxy.port}`], undefined, systemClock);
+    let looks = 0;
+    endpoints.newest.isThere = async () => {
+      if (looks++ > 0) return isSame;
+      // The connection ends behind the look, before the call.
+      proxy.endAll();
+      for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+      return true;
+    };
+    const write = endpoints.call('Txn', { success: [{ requestPut: { key: '/a', value: Buffer.from('x') } }] });
+    if (isSame) assert.equal((await write).response.header?.revision, 9);
+    else await assert.rejects(write, { code: 'STORE_CORRUPT' });
+    assert.equal(endpoints.newest.revision, isSame ? 9 : 0);
+    assert.ok(looks >= 2);
+    endpoints.close();
+  }
+});

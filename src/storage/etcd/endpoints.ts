@@ -158,14 +158,14 @@ export class Endpoints {
   async #askFit<Name extends Method>(member: Member, method: Name, request: Request<Name>): Promise<Response<Name>> {
     const ended = await this.#fitOf(member);
     const response = await this.#ask(member, method, request);
-    if (member.ended === ended) return response;
     try {
-      await this.#fitOf(member);
+      if (member.ended !== ended) await this.#fitOf(member);
     } catch (err) {
-      // One that dies now, too, was the same etcd's as far as anybody knows.
       if (err instanceof KnownError || err instanceof UnfitMember) throw err;
+      // One that dies now, too, was the same etcd's as far as anybody knows.
+      return response;
     }
-    return response;
+    return this.newest.saw(method, request, response);
   }
 
   #fitOf(member: Member): Promise<number> {
@@ -254,7 +254,7 @@ export class Endpoints {
       const done = (err: ServiceError | null, response?: Response<Name>): void => {
         const problem = err ?? this.#takeHeader(member, method, response!, known);
         if (problem) reject(problem);
-        else resolve(this.newest.saw(method, request, response!));
+        else resolve(response!);
       };
       withoutStack(() =>
         member.client.makeUnaryRequest<Request<Name>, Response<Name>>(

@@ -15,7 +15,8 @@ class Scene {
   readonly #answers: (() => void)[] = [];
   readonly fence: Fence;
 
-  constructor() {
+  /** `seen`: how far a watch of the whole store has come; 0 where there is none. */
+  constructor(seen = 10) {
     const call = async (): Promise<unknown> => {
       const revision = ++this.revision;
       this.raised.push(revision);
@@ -23,7 +24,7 @@ class Scene {
       return { response: { header: { revision }, responses: [] } };
     };
     this.fence = new Fence('/fence', { call } as unknown as Endpoints, this.clock, silentLog);
-    this.fence.saw(10);
+    this.fence.saw(seen);
   }
 
   async answer(): Promise<void> {
@@ -44,6 +45,13 @@ describe('expect()', () => {
     assert.deepEqual(scene.raised, []);
     await scene.clock.advance(1);
     assert.deepEqual(scene.raised, [12]);
+  });
+
+  test('raises nothing where no watch of the whole store could be told', async () => {
+    const scene = new Scene(0);
+    scene.fence.expect(11);
+    await scene.clock.advance(1_000);
+    assert.deepEqual([scene.raised, scene.clock.pending], [[], 0]);
   });
 
   test('raises it for who asked for more while another one waited already', async () => {
