@@ -33,8 +33,10 @@ const more: readonly (readonly [RegExp, string])[] = [
   [/Error from server \(BadRequest\): failed to create typed/, 'Error from server: failed to create typed'],
 ];
 
-/** What theirs shows that has no meaning: empty lists and structs that Go cannot leave out. */
+/** What theirs shows that has no meaning, such as empty lists and structs that Go cannot leave out, or none here. */
 const less: readonly (readonly [RegExp, string])[] = [
+  // OpenShift's fork of kube-apiserver lets everybody who is known find its OAuth server.
+  [/^ *\[\/\.well-known(\/\*)?\] .*\n/gm, ''],
   [/^ *currentMetrics: null\n/gm, ''],
   // The object that a patch has made stands in the message; here it is the patch.
   [/(patch: Invalid value: )"(?:[^"\\]|\\.)*"/g, '$1…'],
