@@ -194,10 +194,12 @@ export function kubectlSuite(cluster: () => Cluster): void {
       });
       assert.match(described, /^Node: +worker-\d\/192\.168\./m);
       assert.match(described, /Scheduled .*default-scheduler +Successfully assigned kubectl\/described to worker-/);
+      // In our words, or in those of kube-apiserver, where it is the server.
+      const said = /FIELD: +image <string>\s+DESCRIPTION:\s+(The image, such as|Container image name)/;
       // The second way is the one of kubectl before 1.27, by the older document.
-      assert.match(await kubectl(['explain', 'pod.spec.containers.image']), /FIELD: image <string>\s+DESCRIPTION:\s+The image, such as/);
+      assert.match(await kubectl(['explain', 'pod.spec.containers.image']), said);
       const older = await kubectl(['explain', 'pod.spec.containers.image', '--output', 'plaintext-openapiv2']);
-      assert.match(older, /FIELD: +image <string>\s+DESCRIPTION:\s+The image, such as/);
+      assert.match(older, said);
       assert.match(await kubectl(['api-resources', '--api-group=apps']), /^deployments +deploy +apps\/v1 +true +Deployment$/m);
       assert.equal(await kubectl(['get', 'pod', 'described', '-o', 'name']), 'pod/described\n');
       assert.match(await kubectl(['get', 'all']), /pod\/described +1\/1 +Running/);
