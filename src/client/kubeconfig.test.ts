@@ -74,7 +74,7 @@ describe('a client by a kubeconfig', () => {
     await rename(join(dir, 'updated.pem'), join(dir, 'current.pem'));
   }
 
-  async function clientBy(user: object): Promise<Client> {
+  async function writeKubeconfig(user: object): Promise<void> {
     const ca = Buffer.from(authority.certPem).toString('base64');
     const cluster = { server: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, 'certificate-authority-data': ca };
     const config = {
@@ -84,6 +84,10 @@ describe('a client by a kubeconfig', () => {
       users: [{ name: 'it', user }],
     };
     await writeFile(join(dir, 'kubelet.conf'), JSON.stringify(config));
+  }
+
+  async function clientBy(user: object): Promise<Client> {
+    await writeKubeconfig(user);
     return new Client(await followKubeconfig(join(dir, 'kubelet.conf'), clock));
   }
   const byFile = { 'client-certificate': 'current.pem', 'client-key': 'current.pem' };
@@ -152,6 +156,23 @@ describe('a client by a kubeconfig', () => {
     await clock.advance(lookMs);
     assert.equal(await asks(client), 'third');
     client.close();
+  });
+
+  test('finds what was written while it looked', async () => {
+    await writeKubeconfig({ token: 'first' });
+    const { renewed } = await followKubeconfig(join(dir, 'kubelet.conf'), clock);
+    // A look is a few steps, and the file is written anew between any two of them.
+    for (let round = 0; round < 200; round++) {
+      const steps = round % 20;
+      await writeKubeconfig({ token: `before-${round}` });
+      await clock.advance(lookMs);
+      const look = renewed?.();
+      for (let i = 0; i < steps; i++) await new Promise((resolve) => setImmediate(resolve));
+      await writeKubeconfig({ token: `after-${round}` });
+      const found = await look;
+      await clock.advance(lookMs);
+      assert.equal(((await renewed?.()) ?? found)?.token, `after-${round}`, `written ${steps} turns after the look began`);
+    }
   });
 
   test('follows a kubeconfig that was written anew, from a token to a certificate', async () => {

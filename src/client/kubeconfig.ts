@@ -3,6 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import type { ClientConfig, Credentials } from './client-config.ts';
@@ -56,20 +57,31 @@ const lookMs = 10_000;
  * used, as when one of two is written already, change nothing. Throws BAD_CONFIG.
  */
 export async function followKubeconfig(path: string, clock: Pick<Clock, 'monotonic'>): Promise<ClientConfig> {
-  const first = await readKubeconfig(path);
-  let { paths } = first;
-  let [state, lookedAt] = [await stateOf(paths), clock.monotonic()];
+  const first = await readWithState(path, [path]);
+  let { paths, state } = first;
+  let lookedAt = clock.monotonic();
   const renewed = async (): Promise<Credentials | undefined> => {
     if (clock.monotonic() - lookedAt < lookMs) return undefined;
     lookedAt = clock.monotonic();
-    const now = await stateOf(paths);
-    const read = now === state ? undefined : await readKubeconfig(path).catch(() => undefined);
+    const read = (await stateOf(paths)) === state ? undefined : await readWithState(path, paths).catch(() => undefined);
     if (!read || !isUsable(read.config)) return undefined;
-    paths = read.paths;
-    state = await stateOf(paths);
+    ({ paths, state } = read);
     return credentialsOf(read.config);
   };
   return { ...first.config, renewed };
+}
+
+/** What the files say, and how they were before that was read: who writes one meanwhile is seen by the next look. `paths` are those of the last time. */
+async function readWithState(
+  path: string,
+  paths: readonly string[],
+): Promise<{ config: ClientConfig; paths: readonly string[]; state: string }> {
+  for (let looked = paths; ; ) {
+    const state = await stateOf(looked);
+    const read = await readKubeconfig(path);
+    if (isDeepStrictEqual(read.paths, looked)) return { ...read, state };
+    looked = read.paths;
+  }
 }
 
 /** What changes when a file is written over, replaced, or reached by another link. */
