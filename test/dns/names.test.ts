@@ -227,7 +227,7 @@ test('the zone is served by the Service in front', async () => {
   assert.deepEqual((await dig(port, `ns.dns.${zone} A`)).answers, [`ns.dns.${zone} A 10.96.0.10`]);
   assert.match(
     (await dig(port, `${zone} SOA`)).answers[0] ?? '',
-    /SOA ns\.dns\.cluster\.local\. hostmaster\.cluster\.local\. \d+ 7200 1800 86400 5/,
+    /SOA ns\.dns\.cluster\.local\. hostmaster\.cluster\.local\. \d+ 7200 1800 86400 30/,
   );
 });
 
