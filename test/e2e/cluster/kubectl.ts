@@ -72,10 +72,9 @@ export function kubectlSuite(cluster: () => Cluster): void {
         'deployment.apps/applied configured (server dry run)\nservice/applied unchanged (server dry run)\n',
       );
       assert.equal(await kubectl(['get', 'deployment', 'applied', '-o', 'jsonpath={.spec.replicas}']), '2');
-      assert.equal(
-        await kubectl(['delete', '-f', '-'], yaml),
-        `deployment.apps "applied" deleted\nservice "applied" deleted\n`.replaceAll('deleted', 'deleted'),
-      );
+      // Since 1.34 kubectl says from where, too.
+      const deleted = (await kubectl(['delete', '-f', '-'], yaml)).replaceAll(' from kubectl namespace', '');
+      assert.equal(deleted, 'deployment.apps "applied" deleted\nservice "applied" deleted\n');
     });
 
     test('apply --server-side meets whoever scaled, is forced, takes over what was applied by the client, and prunes', async () => {
