@@ -31,7 +31,7 @@ export async function compactRound(endpoints: Endpoints, last: Round): Promise<R
 }
 
 /** Compacts, be it compacted that far already or not. */
-export async function compactTo(endpoints: Endpoints, revision: number): Promise<void> {
+export async function compactTo(endpoints: Pick<Endpoints, 'call'>, revision: number): Promise<void> {
   try {
     await endpoints.call('Compaction', { revision });
   } catch (err) {

@@ -28,6 +28,16 @@ export interface Reply<Name extends Method> {
   readonly doubtful: boolean;
 }
 
+interface EndpointsOptions {
+  /** The number of the member on this machine, if there is one, which is used whenever it is well; else `first` only says where to begin. */
+  readonly home?: number | undefined;
+  readonly first?: number;
+  /** A key that may be read. */
+  readonly probe?: string;
+  /** The key whose value tells which cluster it is. */
+  readonly namesCluster?: string;
+}
+
 export interface OpenedStream {
   readonly url: string;
   readonly stream: ClientDuplexStream<Buffer, Buffer>;
@@ -64,7 +74,7 @@ export class Endpoints {
   #nextLookHome = 0;
   #clusterId: number | undefined;
   #revision = 0;
-  readonly newest: NewestWrite = new NewestWrite();
+  readonly newest: NewestWrite;
   #setBack: KnownError | undefined;
   #closed = false;
   /** Called with a member that does not answer. */
@@ -72,12 +82,11 @@ export class Endpoints {
   /** Called once, when nothing of this etcd is believed any more. */
   onSetBack: (why: KnownError) => void = () => {};
 
-  /** `home`: the number of the member on this machine, if there is one, which is used whenever it is well; else `first` only says where to begin. `probe`: a key that may be read. */
   constructor(
     urls: readonly string[],
     tls: Tls | undefined,
     clock: Clock,
-    { home, first = home ?? 0, probe = '\0' }: { first?: number; home?: number | undefined; probe?: string } = {},
+    { home, first = home ?? 0, probe = '\0', namesCluster = '' }: EndpointsOptions = {},
   ) {
     this.#members = urls.map((url) => {
       const member: Member = new Member(url, tls, clock, () => this.#state(member));
@@ -87,11 +96,12 @@ export class Endpoints {
     this.#home = home;
     this.#current = first;
     this.#probe = probe;
+    this.newest = new NewestWrite(namesCluster);
   }
 
   /** The newest revision that was heard of. */
   get revision(): number {
-    return this.#revision;
+    return Math.max(this.#revision, this.newest.revision);
   }
 
   /** Why nothing of this etcd is believed any more. */
@@ -286,7 +296,7 @@ export class Endpoints {
   #goneBack({ url }: Member, how: string): KnownError {
     if (this.#setBack) return this.#setBack;
     this.#setBack = new KnownError('STORE_CORRUPT', `Cannot use the etcd at "${url}": ${how}`, {
-      hint: 'When etcd was set back to an earlier state, restart every API server that uses it',
+      hint: 'etcd was set back to an earlier state: an API server goes on with that by itself; a copy or a snapshot is to be made again',
     });
     this.onSetBack(this.#setBack);
     return this.#setBack;

@@ -5,6 +5,7 @@ import { eventually } from '../../clock/testing/eventually.ts';
 import { seededRandom } from '../../clock/testing/seeded-random.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { openStore } from '../open.ts';
+import { Compacted } from '../store.ts';
 import { TestEtcd } from '../testing/etcd.ts';
 import { bytes, line, take, text } from '../testing/events.ts';
 import { FaultyProxy } from '../testing/faulty-proxy.ts';
@@ -65,7 +66,10 @@ describe('a store in etcd', () => {
     assert.ok(second.ok && second.record.createRevision === first.record.modRevision);
   });
 
-  test('refuses data that were set back to an earlier state, and a write over a revision that is gone changes nothing there', async () => {
+  const setBack = (err: unknown): boolean => isKnownError(err, 'STORE_CORRUPT') && wentBack.test(err.message);
+  const isForgotten = (err: unknown): boolean => err instanceof Compacted && err.floor > 1_000;
+
+  test('ends its watches when the data were set back, and goes on with what is there, above every revision of before', async () => {
     await using etcd = await TestEtcd.start();
     await using store = await openStore(etcd.url(), {});
     await store.put('/registry/a', bytes('1'));
@@ -73,24 +77,51 @@ describe('a store in etcd', () => {
     for (let n = 0; n < 100; n++) await eventually('a write', () => store.put('/registry/a', bytes(`later ${n}`)));
     const ifRevision = (await store.get('/registry/a'))?.modRevision;
     assert.ok(ifRevision);
-    const setBack = (err: unknown): boolean => isKnownError(err, 'STORE_CORRUPT') && wentBack.test(err.message);
     // One waits for what is to come, one is of all keys, as an API server's.
     const watches = ['/registry/a', '/registry/'].map((start) => take(store, start, '/registry0', ifRevision + 1, 1));
     const ended = Promise.all(watches.map((watch) => assert.rejects(watch, setBack)));
     await goBack();
-    const write = (): Promise<unknown> => store.put('/registry/a', bytes('2'), { ifRevision });
     // The connection of before may have to be made anew first.
-    for (const call of [write, () => store.get('/registry/a'), () => store.revision()])
-      await eventually('a refusal', () => assert.rejects(call, setBack));
-    await using fresh = await openStore(etcd.url(), {});
-    assert.equal(text((await fresh.get('/registry/a'))?.value), '1');
+    await eventually('the first refusal', () => assert.rejects(store.put('/registry/a', bytes('2'), { ifRevision }), setBack));
     await ended;
-    // A server that goes on then would never hear of what was written until here.
-    while ((await fresh.revision()) <= ifRevision) await fresh.put('/registry/b', bytes('of others'));
-    await assert.rejects(store.put('/registry/a', bytes('3')), setBack);
-    await assert.rejects(store.revision(), setBack);
-    await assert.rejects(take(store, '/registry/', '/registry0', ifRevision + 1, 1), setBack);
-    assert.equal(text((await fresh.get('/registry/a'))?.value), '1', 'nothing more was written there');
+    await Promise.all([
+      assert.rejects(store.get('/registry/a'), setBack),
+      assert.rejects(store.revision(), setBack),
+      assert.rejects(take(store, '/registry/', '/registry0', ifRevision + 1, 1), setBack),
+    ]);
+    const { records, revision } = await eventually('an answer', () => store.range('/registry/', '/registry0'));
+    assert.deepEqual(
+      records.map(({ value }) => text(value)),
+      ['1'],
+    );
+    assert.ok(revision > ifRevision + 1_000, `${revision}`);
+    assert.equal((await store.put('/registry/a', bytes('2'), { ifRevision })).ok, false);
+    await using fresh = await openStore(etcd.url(), {});
+    for (const one of [store, fresh]) await assert.rejects(take(one, '/registry/', '/registry0', ifRevision + 1, 1), isForgotten);
+    const next = take(store, '/registry/', '/registry0', revision + 1, 1);
+    const put = await store.put('/registry/a', bytes('2'), { ifRevision: records[0]!.modRevision });
+    assert.ok(put.ok);
+    assert.deepEqual((await next).map(line), [`${put.record.modRevision} put /registry/a=2 was 1@${records[0]!.modRevision}`]);
+  });
+
+  test('does not go on with the data of another cluster, and does when its own are back', async () => {
+    await using etcd = await TestEtcd.start();
+    const kubeSystem = '/registry/namespaces/kube-system';
+    const namespace = (uid: string): Uint8Array => bytes(JSON.stringify({ metadata: { uid } }));
+    await using store = await openStore(etcd.url(), {});
+    const makeEmpty = await etcd.keep();
+    await eventually('a write', () => store.put(kubeSystem, namespace('one')));
+    for (let n = 0; n < 5; n++) await store.put('/registry/a', bytes(`${n}`));
+    const comeBack = etcd.keepSnapshot();
+    await makeEmpty();
+    const another = (err: unknown): boolean => isKnownError(err, 'STORE_CORRUPT') && /without the data of this cluster/.test(err.message);
+    await eventually('a refusal', () => assert.rejects(store.get('/registry/a'), another));
+    await using others = await openStore(etcd.url(), {});
+    await others.put(kubeSystem, namespace('two'));
+    await assert.rejects(store.put('/registry/a', bytes('x')), another);
+    await comeBack();
+    assert.equal(text((await eventually('an answer', () => store.get('/registry/a')))?.value), '4');
+    assert.ok((await store.revision()) > 1_000);
   });
 
   const waysBack: Readonly<Record<string, (etcd: TestEtcd) => Promise<() => Promise<void>> | (() => Promise<void>)>> = {
@@ -98,7 +129,7 @@ describe('a store in etcd', () => {
     'that was made anew of a snapshot': (etcd) => etcd.keepSnapshot(),
   };
   for (const [how, keep] of Object.entries(waysBack))
-    test(`refuses an etcd ${how} and that others have brought further than before, and hears of nothing that happened there`, async () => {
+    test(`knows an etcd ${how} and that others have brought further than before, and jumps there, also for the others`, async () => {
       await using etcd = await TestEtcd.start();
       await using proxy = await FaultyProxy.start(Number(new URL(etcd.endpoints[0]!).port));
       await using store = await openStore(`etcd=http://127.0.0.1:${proxy.port}`, {});
@@ -109,6 +140,8 @@ describe('a store in etcd', () => {
       for (let n = 0; n < 5; n++) await eventually('a write', () => store.put('/registry/a', bytes(`lost ${n}`)));
       const lost = await eventually('a read', () => quiet.get('/registry/a'));
       assert.ok(lost);
+      await using another = await openStore(`etcd=http://127.0.0.1:${proxy.port}`, {});
+      await another.get('/registry/a');
       const seen: string[] = [];
       const watch = async (): Promise<void> => {
         for await (const batch of store.watch('/registry/', '/registry0', lost.modRevision, { signal: AbortSignal.timeout(120_000) }))
@@ -125,14 +158,28 @@ describe('a store in etcd', () => {
         const put = await others.put('/registry/a', bytes(`of others ${n}`));
         newest = put.ok ? put.record.modRevision : 0;
       }
+      const theirs = assert.rejects(take(others, '/registry/', '/registry0', newest + 1, 1), isForgotten);
+      // Who comes when the other one has jumped already need not.
+      const isEither = (err: unknown): boolean => setBack(err) || isForgotten(err);
+      const second = assert.rejects(take(another, '/registry/', '/registry0', lost.modRevision + 1, 1), isEither);
       proxy.mend();
-      const setBack = (err: unknown): boolean => isKnownError(err, 'STORE_CORRUPT') && wentBack.test(err.message);
-      await assert.rejects(watching, setBack);
+      await assert.rejects(watching, isEither);
       assert.deepEqual(seen, [`${lost.modRevision} put /registry/a=lost 4`]);
-      await assert.rejects(store.get('/registry/a'), setBack);
-      const write = (): Promise<unknown> => quiet.put('/registry/a', bytes('over what is gone'), { ifRevision: lost.modRevision });
-      await eventually('a refusal', () => assert.rejects(write, setBack));
-      assert.match(text((await others.get('/registry/a'))?.value) ?? '', /^of others/);
+      await theirs;
+      await second;
+      // It cannot tell any more, and must not: what it knows is older than what is forgotten.
+      const late = await eventually('an answer', () =>
+        quiet.put('/registry/a', bytes('over what is gone'), { ifRevision: lost.modRevision }),
+      );
+      assert.equal(late.ok, false);
+      for (const one of [store, another, quiet, others]) {
+        const there = await eventually('an answer', () => one.get('/registry/a'));
+        assert.match(text(there?.value) ?? '', /^of others/);
+        assert.equal(there?.modRevision, newest);
+        await assert.rejects(take(one, '/registry/', '/registry0', newest, 1), isForgotten);
+      }
+      const jumps = await etcd.ask('kv/range', { key: Buffer.from('/registry.jump').toString('base64') });
+      assert.equal((jumps.kvs as { version: string }[])[0]?.version, '1');
     });
 
   test('goes on with an etcd that is started again, whatever was written meanwhile and forgotten', async () => {

@@ -10,16 +10,13 @@ import { Filling, refuseHalfFilled } from './filling.ts';
 import type { KeyRange, KeySpace } from './key-space.ts';
 import { LeaseBuckets } from './lease-buckets.ts';
 import type { Message } from './messages.ts';
+import { mostRaised, raise } from './raise.ts';
 
 /** Keys that one call asks for. */
 const pageKeys = 10_000;
 /** Operations of one transaction: etcd takes 128 by default, and requests of 1.5 MiB. */
 const batchRecords = 100;
 const batchBytes = 1 << 20;
-/** Writes under way that only raise the revision, and how many there may be in all: a few minutes of them. */
-const fillersAtOnce = 200;
-const mostFillers = 1_000_000;
-const compactEvery = 50_000;
 /** For records of a lease that cannot be asked for, since its id is no safe number: as long as kube-apiserver keeps Events. */
 const unknownLeaseMs = 3_600_000;
 
@@ -170,7 +167,7 @@ export async function fillEtcd(
     try {
       const there = await look(endpoints, space.whole);
       mustReach(there.revision, revision, shown);
-      await raise(endpoints, filling, there.revision, revision, signal);
+      await raise(endpoints, () => filling.raise(), { from: there.revision, to: revision }, signal);
       await writeRecords(endpoints, filling, space, image);
       await compactTo(endpoints, (await look(endpoints, space.whole)).revision);
       return { revision: await filling.finish(), keepsRevisions: false };
@@ -188,27 +185,13 @@ export async function fillEtcd(
 
 /** Throws BAD_CONFIG when so many writes would take too long. */
 function mustReach(from: number, to: number, shown: string): void {
-  if (to - from > mostFillers)
+  if (to - from > mostRaised)
     throw new KnownError('BAD_CONFIG', `Cannot fill store "${shown}": its revision is ${from}, and must be above ${to}`, {
       hint:
         'Of a snapshot after which fewer writes were made, restore with a smaller --revision-gap. Or begin with an etcd of a higher revision: ' +
         `"etcdctl snapshot save EMPTY" of this one, then on each member "etcdutl snapshot restore EMPTY --bump-revision ${to - from} --mark-compacted" ` +
         '(etcd 3.5.10 or later)',
     });
-}
-
-/** Raises etcd's revision from one to another by writes of the mark. */
-async function raise(endpoints: Endpoints, filling: Filling, from: number, to: number, signal: AbortSignal | undefined): Promise<void> {
-  let compacted = from;
-  for (let at = from; at < to; ) {
-    signal?.throwIfAborted();
-    const count = Math.min(fillersAtOnce, to - at);
-    await Promise.all(Array.from({ length: count }, () => filling.raise()));
-    at += count;
-    if (at - compacted < compactEvery) continue;
-    await compactTo(endpoints, at);
-    compacted = at;
-  }
 }
 
 async function writeRecords(endpoints: Endpoints, filling: Filling, space: KeySpace, image: StoreImage): Promise<void> {

@@ -25,9 +25,19 @@ export class KeySpace {
     return `${this.#to}.fairlead`;
   }
 
+  /** The key whose writes say that all before counts as compacted. It lies between the fence and the store's keys, so who watches both is told. */
+  get jump(): string {
+    return `${this.#to}.jump`;
+  }
+
   /** The key of the mark of a store that is being filled. It lies before the fence, so no watch is told of it. */
   get mark(): string {
     return `${this.#to}.copying`;
+  }
+
+  /** The Namespace kube-system: it is there as long as the cluster is, and its uid tells which one that is. */
+  get namesCluster(): string {
+    return `${this.#to}/namespaces/kube-system`;
   }
 
   /** Every key of the store. */
@@ -47,7 +57,7 @@ export class KeySpace {
     return { key: this.toEtcd(start), rangeEnd: this.toEtcd(end) };
   }
 
-  /** Whether the range takes in every key of the store, so that nothing but the fence lies between it and the fence. */
+  /** Whether the range takes in every key of the store, so that nothing but the jump lies between it and the fence. */
   isWhole({ key }: KeyRange): boolean {
     return key === `${this.#to}/`;
   }

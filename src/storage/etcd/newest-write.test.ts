@@ -101,3 +101,15 @@ test('the newest of all that is told counts: events, what is read, what is writt
   assert.equal(await isThere(newest, { '/c@21': kv(9, 'q', '/c') }), true);
   assert.equal(await isThere(newest, { '/c@21': kv(9, 'q', '/c'), '/c@22': kv(9, 'q', '/c') }), false);
 });
+
+test('what tells which cluster it is is kept, by whatever way and of whatever revision it comes', () => {
+  const newest = new NewestWrite('/ns');
+  newest.sawEvents([put(9, 'x')]);
+  assert.equal(newest.cluster, undefined);
+  const header = { clusterId: 1, memberId: 1, revision: 20, raftTerm: 1 };
+  newest.saw('Range', {}, { header, kvs: [kv(2, 'one', '/ns')], more: false, count: 1 });
+  assert.deepEqual([Buffer.from(newest.cluster!).toString(), newest.revision], ['one', 9]);
+  newest.sawEvents([put(10, 'two', '/ns')]);
+  newest.sawEvents([put(11, 'y', '/nt')]);
+  assert.equal(Buffer.from(newest.cluster!).toString(), 'two');
+});

@@ -15,7 +15,19 @@ interface Known {
 type KeyValue = Message<'KeyValue'>;
 
 export class NewestWrite {
+  readonly #namesCluster: string;
   #known: Known | undefined;
+  #cluster: Uint8Array | undefined;
+
+  /** `namesCluster`: a key whose value tells which cluster it is. */
+  constructor(namesCluster = '') {
+    this.#namesCluster = namesCluster;
+  }
+
+  /** What the key held that tells which cluster it is, if that was seen. */
+  get cluster(): Uint8Array | undefined {
+    return this.#cluster;
+  }
 
   get revision(): number {
     return this.#known?.revision ?? 0;
@@ -49,6 +61,7 @@ export class NewestWrite {
   }
 
   #note(key: string, revision: number, value: Uint8Array | undefined): void {
+    if (value && key === this.#namesCluster) this.#cluster = value;
     if (revision > this.revision) this.#known = { key, revision, value };
   }
 

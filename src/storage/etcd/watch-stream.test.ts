@@ -41,7 +41,6 @@ function memberOf(answer: (watchId: number) => object) {
   let streams = 0;
   const endpoints = {
     onSilence(_url: string) {},
-    onSetBack(_why: KnownError) {},
     failed() {},
     newest: new NewestWrite(),
     isSure: true,
@@ -105,7 +104,7 @@ test('watches end with the reason when the etcd was set back, those that come la
   await thisTurn();
   const why = new KnownError('STORE_CORRUPT', 'its revision went back from 9 to 4');
   Object.assign(endpoints, { setBack: why });
-  endpoints.onSetBack(why);
+  stream.close(why);
   stream.fill(later);
   for (const ended of [one, later]) await assert.rejects(ended.take(), why);
   assert.equal(opened(), 1);
@@ -117,7 +116,7 @@ test('a stream that breaks right before the etcd is known to have been set back 
   stream.fill(one);
   await thisTurn();
   endpoints.onSilence('http://a:2379');
-  endpoints.onSetBack(new KnownError('STORE_CORRUPT', 'its revision went back from 9 to 4'));
+  stream.close(new KnownError('STORE_CORRUPT', 'its revision went back from 9 to 4'));
   await assert.rejects(one.take(), { code: 'STORE_CORRUPT' });
   await clock.advance(10_000);
   assert.deepEqual([opened(), clock.pending], [1, 0]);

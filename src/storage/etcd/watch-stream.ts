@@ -4,7 +4,7 @@
  */
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { Clock } from '../../clock/clock.ts';
-import { messageOf } from '../../errors/known-error.ts';
+import { type KnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import { Compacted } from '../store.ts';
 import type { Endpoints, OpenedStream } from './endpoints.ts';
@@ -54,7 +54,6 @@ export class WatchStream {
     endpoints.onSilence = (url) => {
       if (this.#stream && url === this.#url) this.#broke(this.#stream, 'it does not answer');
     };
-    endpoints.onSetBack = (why) => this.#end(why);
   }
 
   get watchers(): ReadonlySet<Watcher> {
@@ -80,11 +79,8 @@ export class WatchStream {
     }
   }
 
-  close(): void {
-    this.#end();
-  }
-
-  #end(problem?: unknown): void {
+  /** Ends all watches, and begins no more: they say why, if there is a problem. */
+  close(problem?: KnownError): void {
     this.#closed = true;
     this.#retry?.cancel();
     for (const watcher of this.#watchers) watcher.end(problem);
@@ -162,7 +158,7 @@ export class WatchStream {
     else if (message.fragment || place.parts.length > 0) this.#part(place, message);
     else if (message.events.length > 0) this.#push(place.watcher, message.events);
     // A notice of progress, which etcd sends to this watch alone when it has nothing else for it.
-    else if (!message.created) place.watcher.reached(message.header!.revision);
+    else if (!message.created) place.watcher.notice(message.header!.revision);
   }
 
   /** The id under which it was asked for what is answered now. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { StoreEvent } from '../store.ts';
+import { Compacted, type StoreEvent } from '../store.ts';
 import { line } from '../testing/events.ts';
 import { KeySpace } from './key-space.ts';
 import type { Message } from './messages.ts';
@@ -106,5 +106,30 @@ describe('a watcher', () => {
     const next = taken(waiting);
     waiting.end();
     assert.equal(await next, undefined);
+  });
+
+  test('ends as compacted at a jump that is news to it, after what came before it', async () => {
+    const range = { key: '/registry.fairlead', rangeEnd: '/registry0' };
+    const isJump = ({ kv }: Message<'Event'>): boolean => kv!.key === '/registry.jump';
+    const watcher = new Watcher({ start: '/registry/', end: '/registry0', range, from: 5, until: 20, event, isJump });
+    watcher.push([put('/registry.jump', 4), put('/registry/a', 5)]);
+    assert.equal(watcher.hasEnded, false);
+    watcher.push([put('/registry/b', 6), put('/registry.jump', 9), put('/registry/c', 10)]);
+    assert.deepEqual((await taken(watcher))?.[0], ['5 put /registry/a=x', '6 put /registry/b=x']);
+    await assert.rejects(watcher.take(), (err) => err instanceof Compacted && err.floor === 9);
+  });
+
+  test('takes a notice of how far etcd has come for nothing that counts where that is confirmed by an event', async () => {
+    const asked: number[] = [];
+    const range = { key: '/registry.fairlead', rangeEnd: '/registry0' };
+    const watched = { start: '/registry/', end: '/registry0', range, from: 5, until: Number.POSITIVE_INFINITY, event };
+    const watcher = new Watcher({ ...watched, confirm: (revision) => asked.push(revision) });
+    watcher.notice(9);
+    assert.deepEqual([watcher.next, asked], [5, [9]]);
+    watcher.push([put('/registry.fairlead', 10)]);
+    assert.deepEqual(await taken(watcher), [[], 10]);
+    const other = new Watcher(watched);
+    other.notice(9);
+    assert.deepEqual(await taken(other), [[], 9]);
   });
 });

@@ -3,7 +3,7 @@
  * on from etcd's history when its events were taken.
  */
 import { inRange } from '../key-order.ts';
-import { eventKey, type StoreEvent } from '../store.ts';
+import { Compacted, eventKey, type StoreEvent } from '../store.ts';
 import type { KeyRange } from './key-space.ts';
 import type { Message } from './messages.ts';
 
@@ -20,6 +20,10 @@ export interface Watched {
   readonly until: number;
   /** Makes an event of etcd's. */
   event(message: Message<'Event'>): StoreEvent;
+  /** Whether what was before this event counts as compacted. */
+  isJump?(message: Message<'Event'>): boolean;
+  /** Sees to an event that comes after a revision of which etcd says that it has come so far. Where there is none, its word is taken. */
+  confirm?(revision: number): void;
 }
 
 /** Events, and the revision up to which there are no others. */
@@ -63,13 +67,17 @@ export class Watcher {
   /** Takes the events of one answer, in order. */
   push(messages: readonly Message<'Event'>[]): void {
     if (this.#ended) return;
-    const { start, end, until } = this.#watched;
+    const { start, end, until, isJump } = this.#watched;
     let newest = this.#next - 1;
     for (const message of messages) {
       const revision = message.kv!.modRevision;
       if (revision < this.#next || revision > until) {
         newest = Math.max(newest, Math.min(revision, until));
         continue;
+      }
+      if (isJump?.(message)) {
+        this.end(new Compacted(this.#next, revision));
+        return;
       }
       newest = revision;
       const event = this.#watched.event(message);
@@ -78,6 +86,12 @@ export class Watcher {
       this.#bytes += (message.kv?.value.length ?? 0) + (message.prevKv?.value.length ?? 0);
     }
     this.reached(newest);
+  }
+
+  /** etcd says, and nobody can look it up, that it has come to `revision`. */
+  notice(revision: number): void {
+    if (this.#watched.confirm) this.#watched.confirm(revision);
+    else this.reached(revision);
   }
 
   /** No event up to `revision` is to come any more. */
