@@ -30,3 +30,12 @@ export function errnoName(errno: number): string {
 export function isErrno(err: unknown, ...names: readonly string[]): boolean {
   return err instanceof NetlinkError && names.includes(err.errno);
 }
+
+/** When all changes are made that could be: throws KERNEL_REFUSED if some were refused. */
+export function complain(answers: readonly (NetlinkError | undefined)[]): void {
+  const refused = answers.filter((error) => error !== undefined);
+  const [first] = refused;
+  if (!first) return;
+  if (refused.length === 1) throw first;
+  throw new KnownError('KERNEL_REFUSED', `${first.message}, and ${refused.length - 1} more changes were refused`, { cause: first });
+}

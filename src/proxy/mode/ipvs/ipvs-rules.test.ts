@@ -325,6 +325,104 @@ describe('IpvsRules', () => {
       assert.equal(await held(made), many.length);
     });
 
+    test('changes others between portions of these that go, first all of them without new connections', async () => {
+      const made = await begun();
+      const { kernel, clock, rules } = made;
+      await clock.advance(0);
+      kernel.ipvs.connections(vip('10.96.0.1'), real(many[9000] ?? ''), 1);
+      const served = async (): Promise<number> =>
+        (await kernel.ipvs.realServers(vip('10.96.0.1'))).filter(({ weight }) => weight > 0).length;
+      rules.put('n/many', plan('many', '10.96.0.1', two));
+      await rules.sync();
+      assert.deepEqual([await served(), await held(made)], [2 + many.length - 1024, 2 + many.length]);
+      rules.put('n/web', plan('web', '10.96.0.2', two.slice(1)));
+      assert.deepEqual(await rules.sync(), { full: false, steps: 1 });
+      const listings = kernel.ipvs.listings.one;
+      await clock.advance(0);
+      assert.deepEqual([await served(), await held(made)], [2, 3]);
+      assert.equal(kernel.ipvs.listings.one - listings, 1 + 2, 'one for all portions, and those of this test');
+      assert.equal((await rules.sync()).full, false);
+      kernel.ipvs.connections(vip('10.96.0.1'), real(many[9000] ?? ''), 0);
+      await clock.advance(5000);
+      assert.equal(await held(made), 2);
+      rules.distrust();
+      assert.deepEqual(await rules.sync(), { full: true, steps: 0 });
+    });
+
+    test('comes to what is wanted, though that changes at whichever portion, and takes nobody away who has connections', async () => {
+      const all = (await made()).steps;
+      async function made(until = Number.POSITIVE_INFINITY, next?: readonly string[], distrusts = false): Promise<{ steps: number }> {
+        const at = await begun();
+        const { kernel, clock, rules } = at;
+        await clock.advance(0);
+        const busy = [many[5], many[5000], many[9999]].map((ip) => real(ip ?? ''));
+        for (const one of busy) kernel.ipvs.connections(vip('10.96.0.1'), one, 1);
+        rules.put('n/many', plan('many', '10.96.0.1', two));
+        let steps = 0;
+        const { apply } = kernel.ipvs;
+        const ready = Promise.withResolvers<void>();
+        kernel.ipvs.apply = async (ops) => {
+          if (ops.length > 0 && steps++ === until) {
+            rules.put('n/many', next && plan('many', '10.96.0.1', next));
+            if (distrusts) rules.distrust();
+            // In line behind this portion, and before the next one.
+            void rules.sync().then(() => ready.resolve(), ready.reject);
+          }
+          return await apply.call(kernel.ipvs, ops);
+        };
+        await rules.sync();
+        await clock.advance(0);
+        if (steps > until) await ready.promise;
+        await clock.advance(5000);
+        const left = await kernel.ipvs.realServers(vip('10.96.0.1'));
+        for (const one of busy)
+          assert.ok(
+            left.some(({ ip }) => ip === one.ip),
+            `${one.ip} has a connection, change at ${until}`,
+          );
+        for (const one of busy) kernel.ipvs.connections(vip('10.96.0.1'), one, 0);
+        await clock.advance(20_000);
+        const names = (await kernel.ipvs.realServers(vip('10.96.0.1'))).map(({ ip, weight }) => `${ip} ${weight}`);
+        const wanted = (until === Number.POSITIVE_INFINITY ? two : (next ?? [])).map((ip) => `${ip} 1`);
+        assert.deepEqual(names.sort(), wanted.sort(), `change at ${until}`);
+        assert.equal(kernel.ipvs.dump().includes('10.96.0.1:80'), wanted.length > 0);
+        rules.distrust();
+        assert.deepEqual(await rules.sync(), { full: true, steps: 0 });
+        return { steps };
+      }
+      assert.ok(all > 15, String(all));
+      const choices = [undefined, [], many, many.slice(4000)];
+      for (let until = 1; until < all; until += 2) await made(until, choices[(until >> 1) % choices.length], until % 3 === 0);
+    });
+
+    test('is gone with all of them by one change when none has a connection', async () => {
+      const made = await begun();
+      const { kernel, clock, rules } = made;
+      await clock.advance(0);
+      rules.put('n/many', undefined);
+      await rules.sync();
+      assert.equal(await held(made), many.length);
+      await clock.advance(0);
+      assert.doesNotMatch(kernel.dump(), /10\.96\.0\.1/);
+      assert.ok(kernel.ipvs.messagesSent < 2 * many.length + 100, String(kernel.ipvs.messagesSent));
+    });
+
+    test('takes endpoints of UDP away by portions, too, and the last one with its virtual server at once', async () => {
+      const made = await serving([...two, ...many], 'udp');
+      const { kernel, clock, rules } = made;
+      const count = async (): Promise<number> => (await kernel.ipvs.realServers(vip('10.96.0.1', 'udp'))).length;
+      await clock.advance(0);
+      rules.put('n/web', plan('web', '10.96.0.1', two, 'udp'));
+      await rules.sync();
+      assert.equal(await count(), 2 + many.length - 1024);
+      rules.put('n/web', plan('web', '10.96.0.1', [], 'udp'));
+      await rules.sync();
+      assert.doesNotMatch(kernel.ipvs.dump(), /10\.96\.0\.1/);
+      await clock.advance(0);
+      rules.distrust();
+      assert.deepEqual(await rules.sync(), { full: true, steps: 0 });
+    });
+
     test('adds no more after its end', async () => {
       const made = await begun();
       made.mode.close();

@@ -1,21 +1,21 @@
 /** Keeps virtual servers, sets, addresses and glue of one family as the Services want them. One caller at a time. */
 import type { Clock } from '../../../clock/clock.ts';
-import { KnownError, messageOf } from '../../../errors/known-error.ts';
+import { messageOf } from '../../../errors/known-error.ts';
 import { type Cidr, parseCidr } from '../../../ip/ip.ts';
 import type { IpsetDeclaration, IpsetOp } from '../../../linux/ipset/ipset.ts';
 import { type Section, sizeOf } from '../../../linux/iptables/section.ts';
 import { type RealServer, type RealTraffic, serverName } from '../../../linux/ipvs/ipvs.ts';
-import type { NetlinkError } from '../../../linux/netlink/netlink-error.ts';
+import { complain, type NetlinkError } from '../../../linux/netlink/netlink-error.ts';
 import type { Log } from '../../../observability/log.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { Comparison, type Part, type SetDifference } from './comparison.ts';
-import { type Changes, type Difference, membersOf, stepsOf } from './difference.ts';
+import { type Changes, type Difference, membersOf, type Retired, stepsOf } from './difference.ts';
 import { Draining } from './draining.ts';
-import { Filling } from './filling.ts';
 import type { IpvsKernel } from './ipvs-kernel.ts';
 import { Ledger } from './ledger.ts';
+import { Portions } from './portions.ts';
 import type { Member } from './render.ts';
 import { SetEntries, shutsOut } from './set-entries.ts';
 import { type SetName, setNames } from './set-names.ts';
@@ -57,7 +57,7 @@ export class IpvsRules implements ModeRules {
   readonly #options: IpvsRulesOptions;
   readonly #kernel: IpvsKernel;
   readonly #draining: Draining;
-  readonly #filling: Filling;
+  readonly #portions: Portions;
   readonly #entries: SetEntries;
   readonly #excluded: readonly Cidr[];
   #node: NodeContext;
@@ -75,13 +75,13 @@ export class IpvsRules implements ModeRules {
   #isClosed = false;
   #turn: Promise<unknown> = Promise.resolve();
   #timer: { cancel(): void } | undefined;
-  #fillTimer: { cancel(): void } | undefined;
+  #portionTimer: { cancel(): void } | undefined;
 
   constructor(options: IpvsRulesOptions, node: NodeContext) {
     this.#options = options;
     this.#kernel = options.kernel;
-    this.#draining = new Draining(options.kernel.ipvs);
-    this.#filling = new Filling(options.kernel.ipvs);
+    this.#portions = new Portions(options.kernel.ipvs);
+    this.#draining = new Draining(options.kernel.ipvs, (name) => this.#portions.has(name));
     this.#entries = new SetEntries(options.kernel.ipset, node.family, options.log);
     this.#excluded = options.excludeCidrs.map((text) => parseCidr(text)).filter((cidr) => cidr !== undefined);
     this.#node = node;
@@ -125,10 +125,9 @@ export class IpvsRules implements ModeRules {
     const full = !this.#inStep;
     const compared = full ? await this.#compare() : this.#takeChanges();
     this.#inStep = false;
-    await this.#apply(compared);
+    const retired = await this.#apply(compared);
     this.#ledger.settled();
     this.#draining.follow(this.#ledger.servers);
-    const { retired } = compared.difference;
     // Most have no connections, and go at once. Who comes to many that wait is looked at with these: it would be a listing of all of them.
     const alone = retired.filter(({ address }) => this.#draining.of(serverName(address)).size < manyWaiting);
     this.#draining.add(retired);
@@ -136,7 +135,7 @@ export class IpvsRules implements ModeRules {
     await this.#letGo();
     this.#inStep = true;
     this.#drainLater();
-    this.#fillLater();
+    this.#goOnLater();
     const { difference, glue, missingSets } = compared;
     return { full, steps: stepsOf(difference) + missingSets.length + glue.reduce((sum, section) => sum + sizeOf(section), 0) };
   }
@@ -171,7 +170,9 @@ export class IpvsRules implements ModeRules {
   /** What the kernel has of the real servers of a virtual server for which all of these were wanted. */
   #heldOf(name: string, wanted: ReadonlyMap<string, RealServer>): ReadonlyMap<string, RealServer> {
     const held = new Map([...this.#draining.of(name), ...wanted]);
-    for (const late of this.#filling.take(name)) held.delete(late);
+    for (const [late, real] of this.#portions.take(name))
+      if (real) held.set(late, real);
+      else held.delete(late);
     return held;
   }
 
@@ -182,7 +183,7 @@ export class IpvsRules implements ModeRules {
 
   async #compare(): Promise<Compared> {
     this.#entries.compared();
-    this.#filling.clear();
+    this.#portions.clear();
     const held = await this.#kernel.device.read();
     if (held.others.join() !== this.#hostIps.join()) {
       // What goes to the device, and where node ports are served, may be another now.
@@ -234,8 +235,9 @@ export class IpvsRules implements ModeRules {
   /**
    * Sets first: a packet to an address that no set knows is refused. Then the glue: a connection that is balanced before it would never be
    * masqueraded. But what mode iptables serves it goes on serving until all else is there. What leads packets to a virtual server goes before it goes.
+   * Gives those whose connections are waited for.
    */
-  async #apply(compared: Compared): Promise<void> {
+  async #apply(compared: Compared): Promise<readonly Retired[]> {
     const { ipvs, ipset, device } = this.#kernel;
     const { difference, missingSets, hasDevice, iptablesServes } = compared;
     const { members, addresses, servers, unwanted } = difference;
@@ -245,16 +247,19 @@ export class IpvsRules implements ModeRules {
     const [shut, open] = [members.fresh.filter(shutsOut), members.fresh.filter((member) => !shutsOut(member))];
     refusals.push(...(await this.#entries.change('add', [...open, ...shut])));
     if (!iptablesServes) await this.#paste(compared);
-    refusals.push(...(await ipvs.apply(this.#filling.cut(servers))));
+    const now = this.#portions.cut({ ops: servers, retired: difference.retired });
+    refusals.push(...(await ipvs.apply(now.ops)));
     if (!hasDevice) await device.ensure();
     refusals.push(...(await this.#bind(addresses.fresh)));
     if (iptablesServes) await this.#paste(compared);
     refusals.push(...(await device.unbind(addresses.gone)));
     refusals.push(...(await this.#entries.change('del', members.gone.filter(isOfDevice))));
+    for (const address of unwanted) this.#portions.take(serverName(address));
     refusals.push(...(await ipvs.apply(unwanted.map((address) => ({ op: 'delete-server', address }) as const))));
     refusals.push(...(await this.#takeOut(members.gone.filter((member) => !isOfDevice(member)))));
     refusals.push(...(await this.#shut(difference)), ...this.#entries.refusals);
-    this.#complain(refusals);
+    complain(refusals);
+    return now.retired;
   }
 
   /** Without its entry in `KUBE-IPVS-IPS`, all ports that the node listens on would be open at an address. */
@@ -290,15 +295,6 @@ export class IpvsRules implements ModeRules {
     if (glue.length > 0) await this.#kernel.iptables.restore(this.#node.family, glue);
   }
 
-  /** All others are in place by now. Throws KERNEL_REFUSED. */
-  #complain(answers: readonly (NetlinkError | undefined)[]): void {
-    const refused = answers.filter((error) => error !== undefined);
-    const [first] = refused;
-    if (!first) return;
-    if (refused.length === 1) throw first;
-    throw new KnownError('KERNEL_REFUSED', `${first.message}, and ${refused.length - 1} more changes were refused`, { cause: first });
-  }
-
   #drainLater(): void {
     if (this.#draining.isEmpty || this.#isClosed) return;
     this.#timer ??= this.#options.clock.after(this.#drainPeriodMs, () => {
@@ -317,28 +313,40 @@ export class IpvsRules implements ModeRules {
       const begun = clock.monotonic();
       await this.#draining.drain(this.#ledger.servers);
       await this.#letGo();
+      this.#goOnLater();
       this.#drainPeriodMs = Math.max(leastDrainPeriodMs, lookShare * (clock.monotonic() - begun));
     }
     this.#drainLater();
   }
 
   /** A sync that waits comes before the next portion. */
-  #fillLater(): void {
-    if (this.#filling.isDone || this.#isClosed) return;
-    this.#fillTimer ??= this.#options.clock.after(0, () => {
-      this.#fillTimer = undefined;
-      void this.#inTurn(() => this.#fill()).catch((err: unknown) => {
+  #goOnLater(): void {
+    if ((this.#portions.isDone && this.#draining.isSwept) || this.#isClosed) return;
+    this.#portionTimer ??= this.#options.clock.after(0, () => {
+      this.#portionTimer = undefined;
+      void this.#inTurn(() => this.#goOn().finally(() => this.#entries.tell())).catch((err: unknown) => {
         this.#inStep = false;
-        this.#options.log.warn(`Cannot add endpoints to a virtual server: ${messageOf(err)}`);
+        this.#options.log.warn(`Cannot change the endpoints of a virtual server: ${messageOf(err)}`);
       });
     });
   }
 
-  async #fill(): Promise<void> {
+  async #goOn(): Promise<void> {
     // After a failure the next comparison finds what is missing.
     if (!this.#inStep) return;
-    this.#complain(await this.#filling.fill());
-    this.#fillLater();
+    if (this.#portions.isDone) await this.#draining.sweep();
+    else await this.#nextPortion();
+    await this.#letGo();
+    this.#drainLater();
+    this.#goOnLater();
+  }
+
+  async #nextPortion(): Promise<void> {
+    const { answers, retired } = await this.#portions.next();
+    complain(answers);
+    this.#draining.add(retired);
+    // One listing for all of them.
+    await this.#draining.drain(this.#ledger.servers, retired);
   }
 
   /** These parts of the kernel may not be as they were left. */
@@ -357,8 +365,8 @@ export class IpvsRules implements ModeRules {
   }
 
   async #look(part: Part): Promise<void> {
-    // The next sync compares everything anyway. What is still to come is not missing.
-    if (!this.#inStep || (part === 'servers' && !this.#filling.isDone)) return;
+    // The next sync compares everything anyway. What is still to come is not missing, nor too much what is still to go.
+    if (!this.#inStep || (part === 'servers' && !(this.#portions.isDone && this.#draining.isSwept))) return;
     if (!(await (part === 'glue' ? this.#isGlueRight() : this.#comparison.isRight(part)))) this.#inStep = false;
     this.#drainLater();
   }
@@ -386,6 +394,6 @@ export class IpvsRules implements ModeRules {
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
-    this.#fillTimer?.cancel();
+    this.#portionTimer?.cancel();
   }
 }
