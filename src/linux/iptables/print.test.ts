@@ -25,6 +25,22 @@ describe('changesOf()', () => {
       { remove: new Map([['B', ['-j ACCEPT']]]), insert: new Map([['B', ['-j DROP']]]) },
       ['-t nat -D B -j ACCEPT', '-t nat -I B -j DROP'],
     ],
+    [
+      'edits by places',
+      {
+        edit: new Map([
+          [
+            'A',
+            [
+              { kind: 'insert', at: 1, rule: '-j B' },
+              { kind: 'replace', at: 3, rule: '-j DROP' },
+              { kind: 'remove', at: 2 },
+            ],
+          ],
+        ]),
+      },
+      ['-t nat -I A 1 -j B', '-t nat -R A 3 -j DROP', '-t nat -D A 2'],
+    ],
     ['empties a chain before it drops it', { drop: ['B'] }, ['-t nat -D B -j ACCEPT', '-t nat -X B']],
   ];
   for (const [title, section, commands] of cases)

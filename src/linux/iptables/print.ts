@@ -1,7 +1,7 @@
 /** Tables of iptables as text. Pure. */
 import { canonicalRule } from './rule.ts';
 import { builtInChains, type Ruleset } from './ruleset.ts';
-import type { Chains, Section } from './section.ts';
+import type { Chains, RuleEdit, Section } from './section.ts';
 
 const builtIn: Readonly<Record<string, readonly string[]>> = builtInChains;
 
@@ -49,15 +49,22 @@ function* filled(table: string, chain: string, held: readonly string[] | undefin
   for (const rule of rules) yield command(table, 'A', chain, rule);
 }
 
+function edited(table: string, chain: string, edit: RuleEdit): RuleCommand {
+  if (edit.kind === 'remove') return command(table, 'D', chain, String(edit.at));
+  return { ...command(table, edit.kind === 'insert' ? 'I' : 'R', chain, `${edit.at} ${edit.rule}`), rule: edit.rule };
+}
+
 const noChains: Chains = new Map();
+const noEdits: Required<Section>['edit'] = new Map();
 
 /** What sections change of the rules that are held, rule by rule. */
 export function* changesOf(held: Ruleset, sections: Iterable<Section>): Generator<RuleCommand> {
-  for (const { table, fill = noChains, remove = noChains, insert = noChains, drop = [] } of sections) {
+  for (const { table, fill = noChains, edit = noEdits, remove = noChains, insert = noChains, drop = [] } of sections) {
     const chains = held.get(table);
     for (const [chain, rules] of fill) yield* filled(table, chain, chains?.get(chain), rules);
-    for (const [chain, rules] of remove) for (const rule of rules) yield command(table, 'D', chain, rule);
-    for (const [chain, rules] of insert) for (const rule of rules) yield command(table, 'I', chain, rule);
+    for (const [chain, edits] of edit) yield* edits.map((one) => edited(table, chain, one));
+    for (const [chain, rules] of remove) yield* rules.map((rule) => command(table, 'D', chain, rule));
+    for (const [chain, rules] of insert) yield* rules.map((rule) => command(table, 'I', chain, rule));
     for (const chain of drop) {
       yield* filled(table, chain, chains?.get(chain), []);
       yield command(table, 'X', chain);

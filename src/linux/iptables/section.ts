@@ -4,6 +4,11 @@ import type { TableName } from './ruleset.ts';
 /** Chains by name, each with its rules. */
 export type Chains = ReadonlyMap<string, readonly string[]>;
 
+/** A change of one rule by its place in its chain, which begins with 1 and is counted when the edits before it are done. */
+export type RuleEdit =
+  | { readonly kind: 'insert' | 'replace'; readonly at: number; readonly rule: string }
+  | { readonly kind: 'remove'; readonly at: number };
+
 /** One transaction: what stands between `*nat` and `COMMIT`. Its parts are done in this order. */
 export interface Section {
   readonly table: TableName;
@@ -11,6 +16,8 @@ export interface Section {
   readonly fill?: Chains;
   /** Rules that come behind those of their chain. */
   readonly append?: Chains;
+  /** What changes within chains that are long. The nft tool reads such a chain once, and does not look into its rules. */
+  readonly edit?: ReadonlyMap<string, readonly RuleEdit[]>;
   /** Rules that go, each as the kernel has it. */
   readonly remove?: Chains;
   /** Rules that come to the head of their chain. */
@@ -25,11 +32,19 @@ function* linesOf(letter: string, chains: Chains = noChains): Generator<string> 
   for (const [chain, rules] of chains) for (const rule of rules) yield rule === '' ? `-${letter} ${chain}` : `-${letter} ${chain} ${rule}`;
 }
 
+const editLetters = { insert: 'I', replace: 'R', remove: 'D' } as const;
+
+function* editLines(edits: Section['edit']): Generator<string> {
+  for (const [chain, list] of edits ?? [])
+    for (const edit of list) yield `-${editLetters[edit.kind]} ${chain} ${edit.at}${edit.kind === 'remove' ? '' : ` ${edit.rule}`}`;
+}
+
 /** The lines between `*nat` and `COMMIT`. */
-function* body({ fill = noChains, append, remove, insert, drop = [] }: Section): Generator<string> {
+function* body({ fill = noChains, append, edit, remove, insert, drop = [] }: Section): Generator<string> {
   for (const chain of [...fill.keys(), ...drop]) yield `:${chain} - [0:0]`;
   yield* linesOf('A', fill);
   yield* linesOf('A', append);
+  yield* editLines(edit);
   yield* linesOf('D', remove);
   yield* linesOf('I', insert);
   for (const chain of drop) yield `-X ${chain}`;

@@ -20,6 +20,17 @@ class Refused extends Error {}
 
 const targetOf = (rule: string): string | undefined => partsOf(rule).target?.name;
 
+/** By a place that is said, or of the rule of that text. */
+function splice(
+  chain: string[],
+  line: string,
+  { verb, given, rule }: { verb: '-I' | '-D' | '-R'; given: number | undefined; rule: string },
+): void {
+  const at = given ?? (verb === '-D' ? chain.findIndex((held) => sameRule(held, rule)) + 1 : 1);
+  if (at < 1 || at > chain.length + (verb === '-I' ? 1 : 0)) throw new Refused(`there is no such rule, or no such place: ${line}`);
+  chain.splice(at - 1, verb === '-I' ? 0 : 1, ...(verb === '-D' ? [] : [rule]));
+}
+
 /** Table by table as `iptables-restore --noflush` works: what stands before a COMMIT holds when it comes. */
 export class RestoreReader {
   readonly #tables: Tables;
@@ -62,15 +73,12 @@ export class RestoreReader {
     const held = this.#chains.get(name);
     const chain = held && !this.#changed.has(name) ? this.#fill(name, [...held]) : held;
     if (!chain) throw new Refused(`there is no chain ${name}`);
+    const given = /^\d+$/.test(words[0] ?? '') ? Number(words.shift()) : undefined;
     const rule = words.join(' ');
-    if (verb === '-A' || verb === '-I') this.#added.push(rule);
+    if (['-A', '-I', '-R'].includes(verb ?? '')) this.#added.push(rule);
     if (verb === '-A') chain.push(rule);
-    else if (verb === '-I') chain.unshift(rule);
-    else if (verb === '-D') {
-      const at = chain.findIndex((held) => sameRule(held, rule));
-      if (at < 0) throw new Refused(`there is no such rule: ${line}`);
-      chain.splice(at, 1);
-    } else if (verb === '-X') {
+    else if (verb === '-I' || verb === '-D' || verb === '-R') splice(chain, line, { verb, given, rule });
+    else if (verb === '-X') {
       if (chain.length > 0) throw new Refused(`chain ${name} is not empty`);
       this.#chains.delete(name);
       this.#drops = true;

@@ -62,6 +62,53 @@ async function ours(namespace: string, services: number, changes: number): Promi
   }
 }
 
+/** One Service of very many endpoints: it comes, an endpoint moves, one more comes and goes. */
+async function wide(namespace: string, endpoints: number, changes: number): Promise<Readonly<Record<string, Cost>>> {
+  const iptables = kernelIptablesIn(namespace);
+  const mode = new IptablesMode({ iptables, settings: { read: () => '0', set: () => {} } });
+  try {
+    await mode.probe();
+    const proxy = await FamilyProxy.open(mode, benchNode);
+    const sync = async (ips: readonly string[]): Promise<void> => {
+      proxy.put('bench/s0', benchService(0), [benchSlice(0, ips)]);
+      proxy.settle();
+      await proxy.sync();
+    };
+    await sync([]);
+    let ips = ipsOf(0, { endpoints });
+    let step = 0;
+    const load = await cost(() => sync(ips));
+    const moved = await cost(() => {
+      ips = ips.with((37 * ++step) % endpoints, `10.200.0.${step}`);
+      return sync(ips);
+    }, changes);
+    const added = await cost(() => {
+      ips = ips.toSpliced((37 * ++step) % endpoints, 0, `10.200.0.${step}`);
+      return sync(ips);
+    }, changes);
+    const removed = await cost(() => {
+      ips = ips.toSpliced((37 * ++step) % endpoints, 1);
+      return sync(ips);
+    }, changes);
+    return { load, moved, added, removed };
+  } finally {
+    mode.close();
+    iptables.close();
+  }
+}
+
+async function benchWide(endpoints: number, changes: number): Promise<void> {
+  const name = `fl-bench-${process.pid}-w`;
+  try {
+    await mustRun(systemExec, 'ip', ['netns', 'add', name]);
+    const costs = await wide(`/run/netns/${name}`, endpoints, changes);
+    for (const [what, { cpuMs: cpu, wallMs }] of Object.entries(costs))
+      process.stdout.write(`1 Service with ${endpoints} endpoints, ${what}: ${cpu.toFixed(0)} ms of CPU (${wallMs.toFixed(0)} ms)\n`);
+  } finally {
+    await systemExec.run('ip', ['netns', 'del', name]);
+  }
+}
+
 /** The text of a sync: of chains of Services all, or those of one that changed; those that Services share always. */
 function peerText(plans: readonly ServicePlan[], changed: readonly ServicePlan[]): string {
   const nat = (of: readonly ServicePlan[]): ReadonlyMap<string, readonly string[]> =>
@@ -109,6 +156,7 @@ async function bench(services: number, changes: number): Promise<void> {
 }
 
 if (import.meta.main) {
-  const [services = '5000', changes = '10'] = process.argv.slice(2);
-  await bench(Number(services), Number(changes));
+  const [services = '5000', changes = '10', endpoints] = process.argv.slice(2);
+  if (endpoints === undefined) await bench(Number(services), Number(changes));
+  else await benchWide(Number(endpoints), Number(changes));
 }

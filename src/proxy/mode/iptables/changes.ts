@@ -15,7 +15,7 @@ export interface SharedChange {
 }
 
 /** What is done in one transaction. */
-export type Part = Pick<Section, 'fill' | 'append'>;
+export type Part = Pick<Section, 'fill' | 'append' | 'edit'>;
 
 export interface Changes {
   /** Before all else, so that what leads to them is there. */
@@ -45,9 +45,9 @@ export function isMuch(gone: readonly unknown[]): boolean {
 
 /** A section, if it says anything. */
 function* section(table: TableName, parts: Omit<Section, 'table'>): Generator<Section> {
-  const size =
-    (parts.fill?.size ?? 0) + (parts.append?.size ?? 0) + (parts.remove?.size ?? 0) + (parts.insert?.size ?? 0) + (parts.drop?.length ?? 0);
-  if (size > 0) yield { table, ...parts };
+  const { fill, append, edit, remove, insert, drop } = parts;
+  const says = [fill, append, edit, remove, insert].some((chains) => chains !== undefined && chains.size > 0);
+  if (says || (drop && drop.length > 0)) yield { table, ...parts };
 }
 
 /** What a part of the changes says to the chains of a table. */
@@ -121,6 +121,17 @@ export function* sectionsOf({ base, own, shared, ensured, stale }: Changes): Gen
     fill: rulesIn(shared, 'filter', (change) => (isNew(change) ? undefined : change.whole)),
     remove: editsIn(shared, 'filter', (change) => (change.whole ? undefined : change.gone)),
   });
+}
+
+/** Chains of Services to which rules lead, without those of endpoints. */
+export function ledTo(nat: Chains): ReadonlySet<string> {
+  const led = new Set<string>();
+  for (const rules of nat.values())
+    for (const rule of rules) {
+      const name = /-j (KUBE-(?:SVC|SVL|EXT|FW)-\S+)/.exec(rule)?.[1];
+      if (name !== undefined) led.add(name);
+    }
+  return led;
 }
 
 export function sameChain(held: readonly string[] | undefined, wanted: readonly string[]): boolean {

@@ -7,7 +7,12 @@ import { addressOf, chainsOf, portName } from './chain-names.ts';
 /** The match `cluster` tells so many parts of all clients apart. Source: include/uapi/linux/netfilter/xt_cluster.h */
 export const partsOfClients = 32;
 
+/** Of more endpoints than these the order is kept: the tools write one rule of a long chain, and not all. */
+export const manyEndpoints = 256;
+
 export interface Placement {
+  /** In which order addresses are chosen from. Absent: sorted. */
+  readonly order?: readonly string[];
   /** Whose each part of the clients is, by address. Absent for more endpoints than parts. */
   readonly clients?: readonly string[];
   /** By address; who has none gets no new connection. */
@@ -22,9 +27,45 @@ export interface Known {
   /** Whose the parts of the clients were, of a chain. */
   clients(chain: string): readonly string[];
   load(port: PortPlan): Load | undefined;
+  /** The addresses of a chain in their order. */
+  order(chain: string): readonly string[];
 }
 
-export const nothingKnown: Known = { clients: () => [], load: () => undefined };
+export const nothingKnown: Known = { clients: () => [], load: () => undefined, order: () => [] };
+
+/** The order of addresses in a chain, as it was written. */
+export function orderOf(plan: PlacedPlan, chain: string): readonly string[] {
+  const order = plan.placed?.get(chain)?.order;
+  if (order) return order;
+  for (const port of plan.ports) {
+    const { cluster, local } = chainsOf(portName(plan, port), port.protocol);
+    if (chain === cluster || chain === local) return (chain === cluster ? port.cluster : port.local).map(addressOf).sort();
+  }
+  return [];
+}
+
+/**
+ * The addresses in an order that keeps as many places as can be, seen from the end: those that come take the places of those that went, or come in front. Where
+ * there are fewer, those in front take the places of those that went.
+ */
+function keptOrder(before: readonly string[], addresses: readonly string[]): readonly string[] {
+  const missing = new Set(addresses);
+  // One that is there twice takes one place.
+  const held = before.map((address) => (missing.delete(address) ? address : undefined));
+  const shift = addresses.length - held.length;
+  const fillers = [...held.slice(0, Math.max(0, -shift)).filter((address) => address !== undefined), ...missing];
+  let used = Math.max(0, shift);
+  const rest = held.slice(Math.max(0, -shift)).map((address) => address ?? fillers[used++] ?? '');
+  return [...fillers.slice(0, Math.max(0, shift)), ...rest];
+}
+
+const isChosenByPlace = ({ algorithm }: ServicePlan): boolean => algorithm !== 'source-hash' && algorithm !== 'least-connection';
+
+function orderFor(list: readonly EndpointAddress[], before: readonly string[]): Placement | undefined {
+  const addresses = [...new Set(list.map(addressOf))].sort();
+  if (addresses.length <= manyEndpoints || addresses.length < list.length) return undefined;
+  return { order: keptOrder(before, addresses) };
+}
 
 function placementOf(
   plan: ServicePlan,
@@ -33,6 +74,7 @@ function placementOf(
   list: readonly EndpointAddress[],
   known: Known,
 ): Placement | undefined {
+  if (isChosenByPlace(plan)) return list.length > manyEndpoints ? orderFor(list, known.order(chain)) : undefined;
   if (plan.algorithm === 'source-hash' && list.length > 0 && list.length <= partsOfClients) {
     const addresses = list.map(addressOf).sort();
     const before = known.clients(chain);
@@ -49,7 +91,8 @@ function placementOf(
 
 /** Of the clients only those change their endpoint whose endpoint went, or who make room for one that came. */
 export function place(plan: ServicePlan, known: Known): PlacedPlan {
-  if (plan.algorithm !== 'source-hash' && plan.algorithm !== 'least-connection') return plan;
+  if (isChosenByPlace(plan) && !plan.ports.some(({ cluster, local }) => Math.max(cluster.length, local.length) > manyEndpoints))
+    return plan;
   const placed = new Map<string, Placement>();
   for (const port of plan.ports) {
     const names = chainsOf(portName(plan, port), port.protocol);
@@ -88,6 +131,16 @@ export function heldClients(rules: readonly string[], chainToAddress: ReadonlyMa
     clients[part - 1] = address;
   }
   return Array.from({ length: partsOfClients }, (_, part) => clients[part] ?? '');
+}
+
+/** The addresses to which the rules of a chain lead by choice, in their order. */
+export function heldOrder(rules: readonly string[], chainToAddress: ReadonlyMap<string, string>): string[] {
+  const order: string[] = [];
+  for (const rule of rules) {
+    const address = chainToAddress.get(/-j (KUBE-SEP-\S+)$/.exec(rule)?.[1] ?? '');
+    if (address !== undefined && !rule.includes('-m recent ')) order.push(address);
+  }
+  return order;
 }
 
 /** The match for a part of the clients. Of more parts in one rule the kernel would know; iptables 1.8.9 does not take the mask that says so. */

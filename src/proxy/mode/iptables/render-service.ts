@@ -232,7 +232,7 @@ class PortRules {
   #spread(chain: string, list: readonly EndpointAddress[], endpoints: Map<string, EndpointAddress>): void {
     const rules = this.#own(chain);
     for (const endpoint of list) endpoints.set(addressOf(endpoint), endpoint);
-    const addresses = list.map(addressOf).sort();
+    const addresses = this.#plan.placed?.get(chain)?.order ?? list.map(addressOf).sort();
     const { affinitySeconds } = this.#port;
     const said = (address: string): string => (this.#commented ? `${comment(`${this.#name} -> ${address}`)} ` : '');
     if (affinitySeconds !== undefined)

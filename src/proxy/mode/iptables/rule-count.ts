@@ -15,6 +15,12 @@ function sizeOf(chains: Chains | undefined): number {
   return size;
 }
 
+function writtenBy(edits: Section['edit']): number {
+  let size = 0;
+  for (const list of edits?.values() ?? []) size += list.filter(({ kind }) => kind !== 'remove').length;
+  return size;
+}
+
 function ofService({ chains, shared }: ServiceRules): Counts {
   const counts = { nat: sizeOf(chains), filter: 0 };
   for (const [chain, rules] of shared) counts[splitName(chain)[0] === 'nat' ? 'nat' : 'filter'] += rules.length;
@@ -67,7 +73,7 @@ export class RuleCount {
     this.#last = { nat: 0, filter: 0 };
   }
 
-  wrote({ table, fill, append, insert }: Section): void {
-    if (table !== 'mangle') this.#last[table] += sizeOf(fill) + sizeOf(append) + sizeOf(insert);
+  wrote({ table, fill, append, edit, insert }: Section): void {
+    if (table !== 'mangle') this.#last[table] += sizeOf(fill) + sizeOf(append) + sizeOf(insert) + writtenBy(edit);
   }
 }

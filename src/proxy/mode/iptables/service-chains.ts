@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../../clock/clock.ts';
 import type { CountedRule } from '../../../linux/iptables/counted-rule.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
+import { sameRule } from '../../../linux/iptables/rule.ts';
 import type { Ruleset } from '../../../linux/iptables/ruleset.ts';
 import { type Chains, type Section, sizeOf } from '../../../linux/iptables/section.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
@@ -13,10 +14,11 @@ import { type Connections, LeastConnections } from '../least-connection.ts';
 import { frontendOf, MetTallies, PastCounts } from '../met-tallies.ts';
 import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { type Tally, talliesOf } from '../tallies.ts';
-import { isOfService, referrersFirst } from './chain-names.ts';
-import { baseChanges, type Changes, isMuch, type Part, type SharedChange, sameChain, sectionsOf, sharedChange } from './changes.ts';
+import { isOfService } from './chain-names.ts';
+import { baseChanges, type Changes, isMuch, ledTo, type SharedChange, sameChain, sectionsOf, sharedChange } from './changes.ts';
 import { type IptablesOptions, type Layout, layoutOf, type SharedChain, sharedChains, splitName, tailOf } from './layout.ts';
-import { endpointChains, heldClients, type Known, type PlacedPlan, place } from './placement.ts';
+import { inParts, type OwnChains } from './own-chains.ts';
+import { endpointChains, heldClients, heldOrder, type Known, orderOf, type PlacedPlan, place } from './placement.ts';
 import { areCommented } from './render-rules.ts';
 import { renderService, type ServiceRules } from './render-service.ts';
 import { RuleCount } from './rule-count.ts';
@@ -24,10 +26,6 @@ import { trafficChains, trafficOf } from './traffic.ts';
 
 /** So many Services and chains are rendered before others have their turn: some milliseconds. */
 const renderedAtATime = 200;
-/** So many chains are filled in one transaction. The nft tool takes time quadratic in them. */
-const chainsAtATime = 300;
-/** So many rules of one chain lead to other chains in one transaction, as long as nothing leads to that chain: the nft tool takes time quadratic in them. */
-const rulesAtATime = 1000;
 
 export interface ServiceChainsOptions {
   readonly iptables: Pick<Iptables, 'save' | 'restore' | 'counted'>;
@@ -101,6 +99,7 @@ export class ServiceChains implements ModeRules {
     return {
       clients: (chain) => before?.placed?.get(chain)?.clients ?? [],
       load: (port) => this.#loads.loadOf(key, port),
+      order: (chain) => (before ? orderOf(before, chain) : []),
     };
   }
 
@@ -203,8 +202,8 @@ export class ServiceChains implements ModeRules {
   async #difference(): Promise<Changes> {
     if (this.#layout.localhostNodePorts) await this.#openLocalhost();
     const held = await this.#options.iptables.save(this.#layout.node.family);
-    const nat = held.get('nat');
-    this.#adopt(nat ?? new Map());
+    const nat: Chains = held.get('nat') ?? new Map();
+    this.#adopt(nat);
     this.#commented = areCommented(this.#plans.values());
     const names = new Set<string>();
     const differing: PlacedPlan[] = [];
@@ -215,7 +214,7 @@ export class ServiceChains implements ModeRules {
       const rules = this.#render(plan);
       this.#count.add(rules);
       for (const name of rules.chains.keys()) names.add(name);
-      if ([...rules.chains].some(([name, wanted]) => !sameChain(nat?.get(name), wanted))) differing.push(plan);
+      if ([...rules.chains].some(([name, wanted]) => !sameChain(nat.get(name), wanted))) differing.push(plan);
       for (const [chain, own] of rules.shared) shared.get(chain)?.push(...own);
       await pace.rendered(rules);
     }
@@ -223,7 +222,7 @@ export class ServiceChains implements ModeRules {
       ...baseChanges(held, this.#layout),
       own: inParts(this.#differing(differing, nat)),
       shared: this.#sharedDifference(held, shared),
-      stale: [...(nat?.keys() ?? [])].filter((name) => isOfService(name) && !names.has(name)),
+      stale: [...nat.keys()].filter((name) => isOfService(name) && !names.has(name)),
     };
   }
 
@@ -232,22 +231,26 @@ export class ServiceChains implements ModeRules {
     this.#layout = { ...this.#layout, countsLocalhost: (await this.#options.countLocalhost?.()) ?? false };
   }
 
-  /** Clients keep the endpoints that an earlier proxy gave them. */
+  /** Clients keep the endpoints that an earlier proxy gave them, and endpoints their places. */
   #adopt(nat: Chains): void {
     if (this.#hasAdopted) return;
     this.#hasAdopted = true;
     for (const [key, plan] of this.#plans) {
-      if (plan.algorithm !== 'source-hash') continue;
+      if (plan.algorithm !== 'source-hash' && !plan.placed) continue;
       const toAddress = endpointChains(plan);
-      this.#plans.set(key, place(plan, { ...this.#known(key, plan), clients: (chain) => heldClients(nat.get(chain) ?? [], toAddress) }));
+      const rules = (chain: string): readonly string[] => nat.get(chain) ?? [];
+      const clients = (chain: string): readonly string[] => heldClients(rules(chain), toAddress);
+      const order = (chain: string): readonly string[] => heldOrder(rules(chain), toAddress);
+      this.#plans.set(key, place(plan, { ...this.#known(key, plan), clients, order }));
     }
   }
 
   /** Rendered again, chain by chain, when they are sent: the text of all is many times what the plans are. */
-  *#differing(plans: readonly PlacedPlan[], nat: Chains | undefined): Generator<OwnChains> {
+  *#differing(plans: readonly PlacedPlan[], nat: Chains): Generator<OwnChains> {
+    const led = ledTo(nat);
     for (const plan of plans) {
-      const differing = [...this.#render(plan).chains].filter(([name, rules]) => !sameChain(nat?.get(name), rules));
-      yield { chains: new Map(differing), isNew: (name) => nat?.has(name) !== true };
+      const differing = [...this.#render(plan).chains].filter(([name, rules]) => !sameChain(nat.get(name), rules));
+      yield { chains: new Map(differing), held: (name) => (led.has(name) ? nat.get(name) : undefined), isSame: sameRule };
     }
   }
 
@@ -274,7 +277,8 @@ export class ServiceChains implements ModeRules {
       this.#count.add(after);
       filled.push({
         chains: new Map([...after.chains].filter(([name, rules]) => !sameText(before.chains.get(name), rules))),
-        isNew: (name) => !before.chains.has(name),
+        held: (name) => before.chains.get(name),
+        isSame: isSameText,
       });
       for (const name of before.chains.keys()) if (!after.chains.has(name)) stale.push(name);
       for (const chain of new Set([...before.shared.keys(), ...after.shared.keys()])) {
@@ -330,41 +334,8 @@ class Pace {
   }
 }
 
+const isSameText = (a: string, b: string): boolean => a === b;
+
 function sameText(a: readonly string[] | undefined, b: readonly string[]): boolean {
   return a?.length === b.length && b.every((rule, i) => a[i] === rule);
-}
-
-/** Chains of one Service that are to be written. */
-interface OwnChains {
-  readonly chains: Chains;
-  /** Whether a chain is not there yet, so that nothing leads to it. */
-  isNew(name: string): boolean;
-}
-
-/** The chains of Services, each after those to which it leads. */
-function* inOrder(services: Iterable<OwnChains>): Generator<readonly [name: string, rules: readonly string[], isLong: boolean]> {
-  for (const { chains, isNew } of services)
-    for (const name of referrersFirst([...chains.keys()]).reverse()) {
-      const rules = chains.get(name) ?? [];
-      yield [name, rules, rules.length > rulesAtATime && isNew(name)];
-    }
-}
-
-/** So many for a transaction. A chain to which something leads is written in one. */
-function* inParts(services: Iterable<OwnChains>): Generator<Part> {
-  let fill = new Map<string, readonly string[]>();
-  for (const [name, rules, isLong] of inOrder(services)) {
-    if (!isLong) fill.set(name, rules);
-    if (fill.size >= chainsAtATime || (isLong && fill.size > 0)) {
-      yield { fill };
-      fill = new Map();
-    }
-    if (isLong) yield* rulesInParts(name, rules);
-  }
-  if (fill.size > 0) yield { fill };
-}
-
-function* rulesInParts(name: string, rules: readonly string[]): Generator<Part> {
-  yield { fill: new Map([[name, rules.slice(0, rulesAtATime)]]) };
-  for (let i = rulesAtATime; i < rules.length; i += rulesAtATime) yield { append: new Map([[name, rules.slice(i, i + rulesAtATime)]]) };
 }
