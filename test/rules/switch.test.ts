@@ -11,7 +11,7 @@ const needsRoot = process.getuid?.() === 0 ? false : 'needs root';
 const withFaces: string[] = [];
 if (!needsRoot) for (const face of faces) if ((await face.lacking()) === undefined) withFaces.push(face.name);
 
-testProgram([...withFaces, 'userspace'], needsRoot);
+testProgram([...withFaces, 'userspace'], { skip: needsRoot });
 
 test('mode iptables takes away what is in the other backend', {
   skip: needsRoot || ((await lackingTools('-legacy')) ?? false),

@@ -1,5 +1,5 @@
 /**
- * `fairlead proxy` in the modes that this kernel has, and from mode to mode. Runs in the guest. FAIRLEAD_MODES=nftables,ipvs has these alone, in that
+ * `fairlead proxy` in the modes that this kernel has, and from each to mode ipvs and back. Runs in the guest. FAIRLEAD_MODES=nftables,ipvs has these alone, in that
  * order, for a kernel that is slow.
  */
 import { execIn } from '../../../src/proxy/mode/ipvs/testing/kernel-mode.ts';
@@ -7,4 +7,4 @@ import { usableModes } from '../../../src/proxy/usable-modes.ts';
 import { testProgram } from '../../rules/testing/program-suite.ts';
 
 const asked = process.env.FAIRLEAD_MODES?.split(',');
-testProgram(asked ?? (await usableModes()), false, execIn);
+testProgram(asked ?? (await usableModes()), { shellIn: execIn, through: 'ipvs' });

@@ -133,12 +133,11 @@ export class ProgramNode implements AsyncDisposable {
     return (await this.program.exec('sh', '-c', `(${script}) 2>&1`)).stdout;
   }
 
-  /** Modes of which the kernel has something. */
+  /** Modes of which the kernel has something. By one program: to start one takes a guest kernel long. */
   async held(): Promise<string[]> {
-    const found: string[] = [];
-    for (const [mode, command] of Object.entries(traces))
-      if ((await this.program.exec('sh', '-c', command)).stdout !== '') found.push(mode);
-    return found;
+    const looks = Object.entries(traces).map(([mode, command]) => `[ -z "$({ ${command}; } 2>/dev/null)" ] || echo ${mode}`);
+    const { stdout } = await this.program.exec('sh', '-c', looks.join('; '));
+    return stdout.split('\n').filter((line) => line !== '');
   }
 
   /** All rules, without what the traffic makes of them, and comments, which a set keeps. */
@@ -165,9 +164,9 @@ export class ProgramNode implements AsyncDisposable {
   /** Waits until the kernel has the rules of this mode alone, and the proxy that runs now has seen to them: one before it may have left as many. */
   async untilIn(mode: string): Promise<void> {
     await this.program.until(async () => {
-      if ((await this.#page('10249/proxyMode')) !== mode || (await this.held()).join() !== mode) return false;
+      if ((await this.#page('10249/proxyMode')) !== mode) return false;
       // Before its first sync it is not alive.
-      return (await this.#page('10256/livez')) !== '';
+      return (await this.#page('10256/livez')) !== '' && (await this.held()).join() === mode;
     });
   }
 

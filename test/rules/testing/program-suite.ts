@@ -6,8 +6,9 @@ import { buildTopology, type Topology } from '../topology.ts';
 import { predecessors } from './predecessors.ts';
 import { endpoints, ProgramNode, pod, type ShellIn } from './program-node.ts';
 
-/** Goes from each to each other. */
-function tour(modes: readonly string[]): string[] {
+/** Goes from each to each other, or from each to one mode and back. */
+function tour(modes: readonly string[], through?: string): string[] {
+  if (through !== undefined) return [...modes.filter((mode) => mode !== through).flatMap((mode) => [through, mode]), through];
   const pairs = modes.flatMap((one, i) => modes.slice(i + 1).flatMap((other) => [one, other]));
   return [...pairs, ...modes.slice(0, 1)];
 }
@@ -46,8 +47,15 @@ async function snapshot(node: ProgramNode): Promise<string[]> {
   ];
 }
 
+interface ProgramSuite {
+  readonly skip?: string | false;
+  readonly shellIn?: ShellIn;
+  /** Goes from mode to mode by this one alone, where others are gone through elsewhere. */
+  readonly through?: string;
+}
+
 /** `modes`: those that this kernel has, the first one of the kernel's own connections. */
-export function testProgram(modes: readonly string[], skip: string | false = false, shellIn?: ShellIn): void {
+export function testProgram(modes: readonly string[], { skip = false, shellIn, through }: ProgramSuite = {}): void {
   describe(`fairlead proxy in the modes ${modes.join(', ')}`, { skip, concurrency: false }, () => {
     let topology: Topology;
     before(async () => {
@@ -116,10 +124,10 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
         await traffic.goesOn();
       });
 
-    test('goes from each mode to each other, and leaves nothing of the one', async () => {
+    test(`goes from each mode to ${through ? `${through} and back` : 'each other'}, and leaves nothing of the one`, async () => {
       await using node = await ProgramNode.create(topology, shellIn);
       const { program } = node;
-      const [first = '', ...others] = tour(modes);
+      const [first = '', ...others] = tour(modes, through);
       await program.configure(`mode: ${first}\n`);
       program.run(`--config=${program.configuration}`, '--hostname-override=node1');
       await node.untilIn(first);
