@@ -45,15 +45,16 @@ function withoutKnown(rule: string): string[] {
   return [common];
 }
 
-/** Without source ranges that lie in others, and what is there twice: we leave them out. */
+/** Without source ranges that lie in others, and what is there twice: we leave them out. All let in, so their order means nothing, and ours is that of the addresses. */
 function withoutContained(rules: readonly string[]): string[] {
   const rangeOf = (rule: string): Cidr | undefined => parseCidr(/^-s (\S+)/.exec(rule)?.[1] ?? '');
   const ranges = rules.flatMap((rule) => rangeOf(rule) ?? []);
   const isContained = (range: Cidr): boolean => ranges.some((other) => other.prefix < range.prefix && cidrContains(other, range.base));
-  return [...new Set(rules)].filter((rule) => {
+  const needed = [...new Set(rules)].filter((rule) => {
     const range = rangeOf(rule);
     return !range || !isContained(range);
   });
+  return [...needed.filter(rangeOf).sort(), ...needed.filter((rule) => !rangeOf(rule))];
 }
 
 type Chains = ReadonlyMap<string, readonly string[]>;

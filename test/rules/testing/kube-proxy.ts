@@ -24,15 +24,29 @@ const podCidr = '10.244.1.0/24';
 
 export type PeerMode = 'nftables' | 'iptables' | 'ipvs';
 
+interface Listing {
+  readonly command: readonly string[];
+  /** Any of these tells that the endpoint of a marker is there. */
+  shows(marker: string, address: string, vip: string): readonly string[];
+}
+
 /** How each mode lists its rules, and how the endpoint of a marker stands there. */
-const listings: Readonly<Record<PeerMode, { command: readonly string[]; shows(marker: string, address: string, vip: string): string }>> = {
-  nftables: { command: ['nft', 'list', 'ruleset'], shows: (marker, ip) => `/${marker}/tcp/p__${ip}/1` },
+const listings: Readonly<Record<PeerMode, Listing>> = {
+  nftables: {
+    command: ['nft', 'list', 'ruleset'],
+    // Endpoints have chains of their own, since 1.36 only where they need them: else the Service's chain has a map of them.
+    shows: (marker, ip) => [`/${marker}/tcp/p__${ip}/1`, ...['ip', 'ip6'].map((family) => mapOfOne(marker, family, ip))],
+  },
   iptables: {
     command: ['sh', '-c', 'iptables-save -t nat; ip6tables-save -t nat'],
-    shows: (marker, ip) => `default/${marker}:p -> ${ip.includes(':') ? `[${ip}]` : ip}:1"`,
+    shows: (marker, ip) => [`default/${marker}:p -> ${ip.includes(':') ? `[${ip}]` : ip}:1"`],
   },
-  ipvs: { command: ['ipvsadm', '-Sn'], shows: (_, ip, vip) => `${joinHostPort(vip, 1)} -r ${joinHostPort(ip, 1)} ` },
+  ipvs: { command: ['ipvsadm', '-Sn'], shows: (_, ip, vip) => [`${joinHostPort(vip, 1)} -r ${joinHostPort(ip, 1)} `] },
 };
+
+function mapOfOne(marker: string, family: string, ip: string): string {
+  return `/${marker}/tcp/p {\n\t\tmeta l4proto tcp dnat ${family} to numgen random mod 1 map { 0 : ${ip} . 1 }`;
+}
 
 const markerPrefix = 'peer-marker-';
 
@@ -148,7 +162,9 @@ export class KubeProxy implements AsyncDisposable {
     const { command, shows } = listings[this.#mode];
     const wanted = shows(name, translate(markerEndpoint), vip);
     const deadline = Date.now() + patienceMs;
-    while (!(await mustRun(systemExec, 'nsenter', [`--net=${this.#namespace}`, ...command])).includes(wanted)) {
+    for (;;) {
+      const listing = await mustRun(systemExec, 'nsenter', [`--net=${this.#namespace}`, ...command]);
+      if (wanted.some((line) => listing.includes(line))) return;
       assert.ok(Date.now() < deadline && this.#process.exitCode === null, `kube-proxy does not follow: ${this.#said}`);
       await sleep(100);
     }

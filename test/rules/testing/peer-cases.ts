@@ -265,6 +265,14 @@ export function packetsOf({ services }: PeerCase): PeerPacket[] {
   return [...packets.values()];
 }
 
+/**
+ * The pods that a slice names without their node. Since 1.36 kube-proxy's mode nftables masquerades a pod that is sent to itself only where the slice
+ * says that it is on this node: without it such a connection gets no answer. Ours does.
+ */
+export function podsWithoutNode({ slices }: PeerCase): ReadonlySet<string> {
+  return new Set(slices.flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ addresses, nodeName }) => (nodeName ? [] : addresses))));
+}
+
 /** What the Services come to on a node, whoever else has their addresses: kube-proxy does not ask. */
 export function plansOf({ services, slices }: PeerCase, node: NodeContext): ServicePlan[] {
   return services.flatMap((service) => {
