@@ -18,7 +18,12 @@ const ends = ['ACCEPT', 'DROP', 'RETURN', 'REJECT', 'MARK', 'DNAT', 'MASQUERADE'
 
 class Refused extends Error {}
 
-const targetOf = (rule: string): string | undefined => partsOf(rule).target?.name;
+/** By rule: of thousands that are there they are asked at every change. */
+const targets = new Map<string, string | undefined>();
+function targetOf(rule: string): string | undefined {
+  if (!targets.has(rule)) targets.set(rule, partsOf(rule).target?.name);
+  return targets.get(rule);
+}
 
 /** By a place that is said, or of the rule of that text. */
 function splice(

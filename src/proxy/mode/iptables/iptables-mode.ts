@@ -28,6 +28,8 @@ const beLiberal = 'net/netfilter/nf_conntrack_tcp_be_liberal';
 
 /** kube-proxy's, to which rules of both families add. */
 const invalidAccount = 'ct_state_invalid_dropped_pkts';
+/** The legacy tool reads and writes the whole table whenever it is called. */
+const partsOfBackend = { nft: 2, legacy: 16 } as const;
 const pauseMs = 50;
 /** As many as make two seconds; few where rules of a family that stays may be what holds on. */
 const attempts = { patient: 40, brief: 2 };
@@ -134,7 +136,7 @@ export class IptablesMode implements Mode {
   }
 
   async open(node: NodeContext): Promise<ModeRules> {
-    const { randomFully } = await this.#iptables.features(node.family);
+    const { randomFully, backend } = await this.#iptables.features(node.family);
     const isLiberal = (this.#settings.read(beLiberal) ?? '0') !== '0';
     const rules = { ...this.#options, conntrackLiberal: isLiberal || this.#options.conntrackLiberal === true };
     const allowLocalnet = (): void => this.#settings.set(routeLocalnet, '1');
@@ -142,7 +144,8 @@ export class IptablesMode implements Mode {
     const accounting = this.#accounting ? { accounting: this.#accounting } : {};
     const kernel = { iptables: this.#iptables, connections, ...accounting, clock: this.#clock };
     const countLocalhost = (): Promise<boolean> => this.#ensureAccount();
-    const chains = new ServiceChains(node, { ...kernel, randomFully, rules, allowLocalnet, countLocalhost });
+    const partsAtATime = partsOfBackend[backend];
+    const chains = new ServiceChains(node, { ...kernel, partsAtATime, randomFully, rules, allowLocalnet, countLocalhost });
     this.#families.set(node.family, chains);
     chains.open();
     return chains;

@@ -23,7 +23,8 @@ export interface OwnChains {
 function partsOf(name: string, rules: readonly string[], { held, isSame }: OwnChains): readonly Part[] {
   const before = held(name);
   if (!before) return rules.length > rulesAtATime ? rulesInParts(name, rules) : [{ fill: new Map([[name, rules]]) }];
-  const edits = before.length > manyEndpoints ? chainEdits(before, rules, isSame) : undefined;
+  const isLong = before.length > manyEndpoints || rules.length > rulesAtATime;
+  const edits = isLong ? chainEdits(before, rules, isSame) : undefined;
   // Where much of a chain that is not so long changes, it is read for nothing.
   if (!edits || (rules.length <= rulesAtATime && edits.length > rules.length / 2)) return [{ fill: new Map([[name, rules]]) }];
   return inSlices(edits).map((edit) => ({ edit: new Map([[name, edit]]) }));

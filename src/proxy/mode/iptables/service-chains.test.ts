@@ -34,13 +34,13 @@ const two = ['10.244.1.2', '10.244.1.3'];
 
 let iptables: FakeIptables;
 let chains: ServiceChains;
+/** Of the chains that were made last. */
+let clock: FakeClock;
 
-const kernel = (): Pick<ServiceChainsOptions, 'iptables' | 'connections' | 'clock' | 'randomFully'> => ({
-  iptables,
-  connections: { flowsOf: async () => [] },
-  clock: new FakeClock(),
-  randomFully: true,
-});
+function kernel(): Pick<ServiceChainsOptions, 'iptables' | 'connections' | 'clock' | 'randomFully'> {
+  clock = new FakeClock();
+  return { iptables, connections: { flowsOf: async () => [] }, clock, randomFully: true };
+}
 
 function open(context: NodeContext = node, settings: string[] = []): ServiceChains {
   return new ServiceChains(context, { ...kernel(), rules: {}, allowLocalnet: () => settings.push('route_localnet') });
@@ -48,6 +48,14 @@ function open(context: NodeContext = node, settings: string[] = []): ServiceChai
 
 /** The lines of the last change that say something. */
 const sent = (): string[] => (iptables.restored.at(-1) ?? '').split('\n').filter((line) => /^[:-]/.test(line));
+
+/** Until nothing of a Service is still to come. */
+async function filled(): Promise<void> {
+  for (let turn = 0; turn < 100 && clock.pending > 0; turn++) {
+    await clock.advance(0);
+    await chains.sync();
+  }
+}
 
 beforeEach(async () => {
   iptables = new FakeIptables();
@@ -206,7 +214,7 @@ test('of many endpoints no comment says where it leads', async () => {
     iptables.restored
       .slice(changes)
       .join('')
-      .includes(`-A ${names(20).cluster} -m statistic`),
+      .includes(`-I ${names(20).cluster} 2 -m statistic`),
   );
 });
 
@@ -239,7 +247,7 @@ test('a Service of very many endpoints is written in parts, and never a chain be
   chains.put('n/s1', plan(1, many));
   await chains.sync();
   // Each COMMIT is held against what is there by then.
-  assert.equal(sent().filter((line) => line === `:${names(1).cluster} - [0:0]`).length, 1);
+  assert.equal(sent().filter((line) => line.startsWith(`-I ${names(1).cluster} `)).length, many.length - two.length);
   assert.equal((iptables.restored.at(-1) ?? '').split('COMMIT').length - 1, 4);
   chains.distrust();
   assert.deepEqual(await chains.sync(), { full: true, steps: 0 });
@@ -251,15 +259,22 @@ describe('the chain of a Service of very many endpoints', () => {
   const commits = (): string[][] => (iptables.restored.at(-1) ?? '').split('COMMIT\n').map((part) => part.split('\n'));
   const cluster = names(21).cluster;
 
+  /** Until all of it is there. */
+  async function come(ips: readonly string[]): Promise<string[][]> {
+    const before = iptables.restored.length;
+    chains.put('n/s21', plan(21, ips));
+    assert.equal((await chains.sync()).full, false);
+    await filled();
+    return iptables.restored.slice(before).flatMap((text) => text.split('COMMIT\n').map((part) => part.split('\n')));
+  }
+
   test('is filled in parts while nothing leads to it, and then led to in one change', async () => {
-    chains.put('n/s21', plan(21, many));
-    await chains.sync();
-    const parts = commits();
+    const parts = await come(many);
     for (const lines of parts) assert.ok(lines.filter((line) => line.startsWith(`-A ${cluster} `)).length <= 1001);
     assert.equal(parts.flat().filter((line) => line === `:${cluster} - [0:0]`).length, 1, 'only the first part empties it');
     const filled = parts.findLastIndex((lines) => lines.some((line) => line.startsWith(`-A ${cluster} `)));
     const led = parts.findIndex((lines) => lines.some((line) => line.endsWith(` -j ${cluster}`)));
-    assert.equal(led, filled, 'the last part brings what leads to it');
+    assert.ok(led > filled, 'the last part brings what leads to it');
     chains.distrust();
     assert.deepEqual(await chains.sync(), { full: true, steps: 0 });
   });
@@ -275,8 +290,7 @@ describe('the chain of a Service of very many endpoints', () => {
   });
 
   test('changes rule by rule where something leads to it', async () => {
-    chains.put('n/s21', plan(21, many));
-    await chains.sync();
+    await come(many);
     const edits = (): string[] => sent().filter((line) => line.split(' ')[1] === cluster);
     const verbs = (): string[] => edits().map((line) => line.split(' ').slice(0, 3).join(' '));
     for (const [ips, expected] of [
@@ -299,8 +313,7 @@ describe('the chain of a Service of very many endpoints', () => {
   });
 
   test('keeps its order for a proxy that starts', async () => {
-    chains.put('n/s21', plan(21, many));
-    await chains.sync();
+    await come(many);
     chains.put('n/s21', plan(21, ['10.9.9.9', ...many.slice(0, 50), ...many.slice(51)]));
     await chains.sync();
     const changes = iptables.restored.length;
@@ -313,17 +326,146 @@ describe('the chain of a Service of very many endpoints', () => {
     assert.equal((await chains.sync()).steps, 6);
   });
 
-  test('comes to thousands of others in parts of which each leads every packet to an endpoint', async () => {
-    chains.put('n/s21', plan(21, many));
-    await chains.sync();
+  test('comes to thousands of others in parts', async () => {
+    await come(many);
     const others = Array.from({ length: 2100 }, (_, i) => `10.246.${i >> 8}.${i & 255}`);
     for (const ips of [others, [...others, ...many], two]) {
-      chains.put('n/s21', plan(21, ips));
-      await chains.sync();
-      for (const lines of commits()) assert.ok(lines.filter((line) => line.split(' ')[1] === cluster).length <= 1000);
+      for (const lines of await come(ips)) assert.ok(lines.filter((line) => line.split(' ')[1] === cluster).length <= 1000);
       chains.distrust();
       assert.deepEqual(await chains.sync(), { full: true, steps: 0 });
     }
+  });
+});
+
+describe('a Service that comes to thousands of chains', () => {
+  const many = Array.from({ length: 2100 }, (_, i) => `10.245.${i >> 8}.${i & 255}`);
+  const others = Array.from({ length: 2100 }, (_, i) => `10.246.${i >> 8}.${i & 255}`);
+  const { cluster } = names(21);
+
+  /** How a client fares: `nobody` is refused, dropped, or goes on as it is. */
+  async function fate(): Promise<'served' | 'refused' | 'dropped' | 'lost'> {
+    const packet = { from: '10.244.1.7', sourcePort: 40_000, to: '10.96.0.21', port: 80, protocol: 'tcp', interface: 'eth0' } as const;
+    const met = trace(await iptables.save('ip'), packet, { nodeIps: node.nodeIps });
+    if (met.kind !== 'passed') return met.kind === 'dropped' ? 'dropped' : 'refused';
+    return met.destinations.some(({ to }) => to === packet.to) ? 'lost' : 'served';
+  }
+
+  /** Calls `then` when so many parts are written, of those that come after the sync; gives how many there were. */
+  async function at(part: number, then?: () => void | Promise<void>): Promise<number> {
+    let count = 0;
+    const restore = iptables.restore.bind(iptables);
+    iptables.restore = async (...change) => {
+      await restore(...change);
+      if (count++ === part) await then?.();
+    };
+    try {
+      await filled();
+    } finally {
+      iptables.restore = restore;
+    }
+    return count;
+  }
+
+  const inStep = async (): Promise<void> => {
+    chains.distrust();
+    assert.deepEqual(await chains.sync(), { full: true, steps: 0 });
+  };
+
+  test('lets changes of others come between its parts, and is served in the end', async () => {
+    chains.put('n/s21', plan(21, many));
+    assert.deepEqual(await chains.sync(), { full: false, steps: 1 });
+    assert.equal(await fate(), 'dropped');
+    let synced: Promise<unknown> | undefined;
+    await at(2, () => {
+      chains.put('n/s7', plan(7, ['10.244.9.9']));
+      synced = chains.sync().then(async ({ full }) => {
+        assert.equal(full, false);
+        assert.match(iptables.dump('ip'), /--to-destination 10\.244\.9\.9:8080/);
+        assert.equal(await fate(), 'dropped');
+        assert.ok(!iptables.dump('ip').includes(`-A ${cluster} `), 'all of it came before');
+      });
+    });
+    assert.ok(synced);
+    await synced;
+    assert.equal(await fate(), 'served');
+    assert.equal(chains.count.total.nat, (iptables.dump('ip').split('*nat')[1] ?? '').split('COMMIT')[0]?.match(/^-A /gm)?.length);
+    await inStep();
+  });
+
+  test('of UDP is written at once where endpoints are served: their flows are looked at when it is there', async () => {
+    const udp = (ips: readonly string[]): ServicePlan => plan(21, ips, { protocol: 'udp' });
+    chains.put('n/s21', udp(two));
+    await chains.sync();
+    chains.put('n/s21', udp(many));
+    await chains.sync();
+    assert.equal(clock.pending, 0);
+    await inStep();
+  });
+
+  const starts: Readonly<Record<string, ServicePlan | undefined>> = {
+    nothing: undefined,
+    'no endpoints': plan(21, []),
+    'two endpoints': plan(21, two),
+    'as many others': plan(21, others),
+  };
+  const turns: Readonly<Record<string, () => void>> = {
+    'nothing happens': () => {},
+    'it goes': () => chains.put('n/s21', undefined),
+    'it comes to two endpoints': () => chains.put('n/s21', plan(21, two)),
+    'one endpoint moves': () => chains.put('n/s21', plan(21, ['10.9.9.9', ...many.slice(1)])),
+    'all endpoints are others': () => chains.put('n/s21', plan(21, [...others.slice(7), ...two])),
+    'others changed the rules': () => chains.distrust(),
+    'many others go': () => {
+      for (let n = 1; n <= 10; n++) chains.put(`n/s${n}`, undefined);
+    },
+    'the proxy is killed': () => {
+      chains.close();
+      chains = open();
+      for (let n = 1; n <= 20; n++) chains.put(`n/s${n}`, plan(n, two));
+      chains.put('n/s21', plan(21, many));
+    },
+  };
+  const few = ['it goes', 'one endpoint moves', 'all endpoints are others', 'the proxy is killed'];
+  const cases = Object.entries(starts).flatMap(([from, before]) =>
+    Object.entries(turns).flatMap(([turn, happens]) => (from === 'nothing' || few.includes(turn) ? [{ from, before, turn, happens }] : [])),
+  );
+  for (const { from, before, turn, happens } of cases)
+    test(`from ${from} comes to what is wanted, though ${turn} while it comes`, async () => {
+      chains.put('n/s21', before);
+      await chains.sync();
+      await filled();
+      const start = await fate();
+      chains.put('n/s21', plan(21, many));
+      await chains.sync();
+      let synced: Promise<unknown> | undefined;
+      await at([1, 6, 8, 9][Object.keys(turns).indexOf(turn) % 4] ?? 0, async () => {
+        // Who was served is, and who was refused is told so.
+        assert.equal(await fate(), from === 'nothing' ? 'dropped' : start);
+        happens();
+        synced = chains.sync();
+      });
+      assert.ok(synced, 'so many parts');
+      await synced;
+      await filled();
+      assert.equal(await fate(), turn === 'it goes' ? 'lost' : 'served');
+      await inStep();
+      assert.ok(!/:KUBE-SEP-\S+ - \[0:0\]\n(?!:|-A)/.test(iptables.dump('ip')));
+    });
+
+  test('finds the rest by a comparison when the kernel refuses a part', async () => {
+    chains.put('n/s21', plan(21, many));
+    await chains.sync();
+    const refused = at(3, () => {
+      iptables.failure = new KnownError('KERNEL_REFUSED', 'no');
+    });
+    await assert.rejects(refused, { code: 'KERNEL_REFUSED' });
+    assert.equal(chains.partialFailures, 1);
+    assert.equal(await fate(), 'dropped');
+    iptables.failure = undefined;
+    await clock.advance(1000);
+    await chains.sync();
+    assert.equal(await fate(), 'served');
+    await inStep();
   });
 });
 
@@ -381,7 +523,6 @@ test('clients keep their endpoints by source-hash when the node changes', async 
 
 describe('by least-connection', () => {
   const three = ['10.244.1.2', '10.244.1.3', '10.244.1.4'];
-  let clock: FakeClock;
   /** Connections to Service 1, by endpoint. */
   let held: Map<string, number>;
   let id: number;
@@ -397,11 +538,10 @@ describe('by least-connection', () => {
   const counted = (): Promise<true> => eventually(() => clock.pending === 1 || assert.fail('it still counts'));
 
   beforeEach(async () => {
-    clock = new FakeClock();
     held = new Map();
     id = 0;
     iptables = new FakeIptables();
-    chains = new ServiceChains(node, { ...kernel(), clock, connections: { flowsOf }, rules: {}, allowLocalnet: () => {} });
+    chains = new ServiceChains(node, { ...kernel(), connections: { flowsOf }, rules: {}, allowLocalnet: () => {} });
     for (const n of [1, 2]) chains.put(`n/s${n}`, { ...plan(n, three), algorithm: 'least-connection' });
     for (let n = 3; n <= 20; n++) chains.put(`n/s${n}`, plan(n, three));
     await chains.sync();

@@ -1,5 +1,4 @@
 /** Keeps the chains of one address family as the Services want them. One caller at a time. */
-import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../../clock/clock.ts';
 import type { CountedRule } from '../../../linux/iptables/counted-rule.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
@@ -16,16 +15,18 @@ import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { type Tally, talliesOf } from '../tallies.ts';
 import { isOfService } from './chain-names.ts';
 import { baseChanges, type Changes, isMuch, ledTo, type SharedChange, sameChain, sectionsOf, sharedChange } from './changes.ts';
+import { Filling, isFilledLater, isLarge, waiting } from './filling.ts';
 import { type IptablesOptions, type Layout, layoutOf, type SharedChain, sharedChains, splitName, tailOf } from './layout.ts';
 import { inParts, type OwnChains } from './own-chains.ts';
+import { Pace } from './pace.ts';
 import { endpointChains, heldClients, heldOrder, type Known, orderOf, type PlacedPlan, place } from './placement.ts';
 import { areCommented } from './render-rules.ts';
 import { renderService, type ServiceRules } from './render-service.ts';
 import { RuleCount } from './rule-count.ts';
 import { trafficChains, trafficOf } from './traffic.ts';
 
-/** So many Services and chains are rendered before others have their turn: some milliseconds. */
-const renderedAtATime = 200;
+/** After parts of a Service's chains were refused. */
+const compareAgainMs = 1000;
 
 export interface ServiceChainsOptions {
   readonly iptables: Pick<Iptables, 'save' | 'restore' | 'counted'>;
@@ -36,6 +37,8 @@ export interface ServiceChainsOptions {
   /** Absent: bytes are not counted. */
   readonly accounting?: FlowAccounting;
   readonly clock: Clock;
+  /** How many parts of a Service's chains are written before others have their turn. Default 1. */
+  readonly partsAtATime?: number;
   /** Lets the kernel route 127.0.0.0/8, for node ports there. */
   allowLocalnet(): void;
   /** Makes the account of packets to node ports there, which whoever cleans up takes away. False when there is none. Absent: there never is. */
@@ -55,6 +58,10 @@ export class ServiceChains implements ModeRules {
   #commented = true;
   /** Whether the kernel held all of it after the last sync. */
   #inStep = false;
+  /** Services whose chains are still to come. */
+  readonly #fillings = new Map<string, Filling>();
+  #fillTimer: { cancel(): void } | undefined;
+  #isClosed = false;
   /** How often somebody had doubts about that. */
   #doubts = 0;
   readonly #loads: LeastConnections;
@@ -146,6 +153,8 @@ export class ServiceChains implements ModeRules {
   }
 
   close(): void {
+    this.#isClosed = true;
+    this.#fillTimer?.cancel();
     this.#loads.close();
     this.#bytes?.close();
   }
@@ -162,7 +171,7 @@ export class ServiceChains implements ModeRules {
   async #sync(): Promise<SyncResult> {
     const doubts = this.#doubts;
     const full = !this.#inStep;
-    const changed = Array.from(this.#before, ([key, before]) => [before, this.#plans.get(key)] as const);
+    const changed = this.#before;
     // What is put while weights go to the kernel is the next sync's.
     this.#before = new Map();
     const changes = full ? await this.#difference() : await this.#changes(changed);
@@ -174,7 +183,53 @@ export class ServiceChains implements ModeRules {
     });
     // Weights change beside those who have doubts.
     this.#inStep = doubts === this.#doubts;
+    this.#fillLater();
     return { full, steps };
+  }
+
+  /** A sync that waits comes before the next parts. */
+  #fillLater(): void {
+    if (this.#fillings.size === 0 || !this.#inStep || this.#isClosed) return;
+    this.#fillTimer ??= this.#options.clock.after(0, () => {
+      this.#fillTimer = undefined;
+      void this.#inTurn(() => this.#fill()).catch(() => {
+        this.#partialFailures++;
+        this.#compareLater();
+      });
+    });
+  }
+
+  /** Everything is compared with what the kernel holds; if that fails, too, whoever syncs next hears of it. */
+  #compareLater(): void {
+    this.distrust();
+    if (this.#isClosed) return;
+    this.#fillTimer ??= this.#options.clock.after(compareAgainMs, () => {
+      this.#fillTimer = undefined;
+      void this.sync().catch(() => {});
+    });
+  }
+
+  async #fill(): Promise<void> {
+    const [first] = this.#fillings;
+    // After doubts the next comparison finds what is missing.
+    if (!first || !this.#inStep) return;
+    const [key, filling] = first;
+    const doubts = this.#doubts;
+    this.#inStep = false;
+    const parts = filling.take(this.#options.partsAtATime ?? 1);
+    if (parts.length > 0) {
+      await this.#options.iptables.restore(
+        this.#layout.node.family,
+        parts.map((part) => ({ table: 'nat', ...part })),
+      );
+      for (const part of parts) filling.wrote(part);
+    }
+    this.#inStep = doubts === this.#doubts;
+    if (filling.isDone && this.#inStep) {
+      if (!this.#before.has(key)) this.#before.set(key, this.#plans.get(key));
+      await this.#sync();
+    }
+    this.#fillLater();
   }
 
   /** Without anything to say no program is started. */
@@ -201,6 +256,7 @@ export class ServiceChains implements ModeRules {
   /** From what the kernel holds. */
   async #difference(): Promise<Changes> {
     if (this.#layout.localhostNodePorts) await this.#openLocalhost();
+    this.#fillings.clear();
     const held = await this.#options.iptables.save(this.#layout.node.family);
     const nat: Chains = held.get('nat') ?? new Map();
     this.#adopt(nat);
@@ -265,16 +321,15 @@ export class ServiceChains implements ModeRules {
   }
 
   /** From what the kernel was told before. */
-  async #changes(changed: readonly PlanChange[]): Promise<Changes> {
+  async #changes(changed: ReadonlyMap<string, PlacedPlan | undefined>): Promise<Changes> {
     const filled: OwnChains[] = [];
     const stale: string[] = [];
     const shared = new Map<SharedChain, { gone: string[]; added: string[]; whole?: string[] }>();
     const pace = new Pace();
-    for (const [planBefore, planAfter] of changed) {
-      const before = this.#render(planBefore);
-      const after = this.#render(planAfter);
-      this.#count.remove(before);
-      this.#count.add(after);
+    for (const [key, planBefore] of changed) {
+      const change = this.#changeOf(key, planBefore);
+      if (!change) continue;
+      const { before, after } = change;
       filled.push({
         chains: new Map([...after.chains].filter(([name, rules]) => !sameText(before.chains.get(name), rules))),
         held: (name) => before.chains.get(name),
@@ -295,14 +350,32 @@ export class ServiceChains implements ModeRules {
     return { base: [], own: inParts(filled), shared, ensured: [], stale };
   }
 
+  /** Of one Service. Undefined while its chains are still filled. */
+  #changeOf(key: string, planBefore: PlacedPlan | undefined): { readonly before: ServiceRules; readonly after: ServiceRules } | undefined {
+    const plan = this.#plans.get(key);
+    const filling = this.#fillings.get(key);
+    if (filling && !filling.isDone && isLarge(plan)) return undefined;
+    this.#fillings.delete(key);
+    const before = filling?.held ?? this.#render(planBefore);
+    let after = this.#render(plan);
+    if (plan && !filling && isFilledLater(plan, before, after)) {
+      const next = new Filling(planBefore ? before : this.#render(waiting(plan)), after);
+      this.#fillings.set(key, next);
+      after = next.meanwhile;
+    }
+    this.#count.remove(filling?.meanwhile ?? before);
+    this.#count.add(after);
+    return { before, after };
+  }
+
   /** Gives the whole of those chains from which much goes. */
   async #whole(shared: ReadonlyMap<SharedChain, { readonly gone: readonly string[]; whole?: string[] }>): Promise<void> {
     const much = [...shared].filter(([, { gone }]) => isMuch(gone));
     if (much.length === 0) return;
     for (const [, change] of much) change.whole = [];
     const pace = new Pace();
-    for (const plan of this.#plans.values()) {
-      const rules = this.#render(plan);
+    for (const [key, plan] of this.#plans) {
+      const rules = this.#fillings.get(key)?.meanwhile ?? this.#render(plan);
       for (const [chain, change] of much) change.whole?.push(...(rules.shared.get(chain) ?? []));
       await pace.rendered(rules);
     }
@@ -319,20 +392,6 @@ export class ServiceChains implements ModeRules {
 const largeServices = 1000;
 
 const nothing: ServiceRules = { chains: new Map(), shared: new Map() };
-
-type PlanChange = readonly [before: PlacedPlan | undefined, after: PlacedPlan | undefined];
-
-/** Rendering, with a pause for others now and then. */
-class Pace {
-  #count = 0;
-
-  async rendered({ chains }: ServiceRules): Promise<void> {
-    this.#count += 1 + chains.size;
-    if (this.#count < renderedAtATime) return;
-    this.#count = 0;
-    await setImmediate();
-  }
-}
 
 const isSameText = (a: string, b: string): boolean => a === b;
 
