@@ -6,8 +6,9 @@ import { eventually } from '../../clock/testing/eventually.ts';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { seededRandom } from '../../clock/testing/seeded-random.ts';
 import { isKnownError } from '../../errors/known-error.ts';
+import { type Log, silentLog } from '../../observability/log.ts';
 import { openStore } from '../open.ts';
-import { Compacted, type RangeResult, type Store, type StoreEvent } from '../store.ts';
+import { Compacted, type RangeResult, type Store, type StoreEvent, type StoreSettings } from '../store.ts';
 import { StoreUrl } from '../store-url.ts';
 import { bytes, line, take, text } from '../testing/events.ts';
 import { FaultyProxy } from '../testing/faulty-proxy.ts';
@@ -31,9 +32,14 @@ async function emptyStore(url = redis.url): Promise<Store> {
 }
 
 /** With less patience than a cluster has. */
-async function impatient(answerMs: number, patienceMs: number, lookMs = 10_000): Promise<Store> {
+async function impatient(
+  answerMs: number,
+  patienceMs: number,
+  lookMs = 10_000,
+  { url = redis.url, ...options }: StoreSettings & { readonly url?: string } = {},
+): Promise<Store> {
   await redis.command('FLUSHALL');
-  return openRedisStore({ ...readRedisUrl(StoreUrl.parse(redis.url, { redis: redis.url })), answerMs, patienceMs, lookMs });
+  return openRedisStore({ ...readRedisUrl(StoreUrl.parse(url, { redis: url })), answerMs, patienceMs, lookMs }, options);
 }
 
 const lines = (events: readonly StoreEvent[]): string[] => events.map((event) => line(event));
@@ -128,6 +134,38 @@ describe('Redis that is killed', () => {
     await redis.restart();
     assert.equal(text((await eventually(() => store.get('/a')))?.value), 'one');
     assert.ok((await store.put('/a', bytes('two'), { ifRevision: 1 })).ok);
+  });
+
+  test('is named as the reason while nobody says how the next connection goes', async () => {
+    await using proxy = await FaultyProxy.start(redis.port);
+    await using store = await impatient(10_000, 50, 10_000, { url: `redis://127.0.0.1:${proxy.port}` });
+    await store.put('/a', bytes('one'));
+    proxy.cut();
+    proxy.endAll();
+    const said = (err: unknown): boolean =>
+      isKnownError(err, 'STORE_UNAVAILABLE') && /the connection to Redis was closed|ECONNRESET/.test(err.message);
+    await eventually('a refusal', () => assert.rejects(store.get('/a'), said));
+    proxy.mend();
+    proxy.endAll();
+    assert.equal(text((await eventually('an answer', () => store.get('/a')))?.value), 'one');
+  });
+
+  test('lets a look for what expired fail, says so, and looks again', async () => {
+    const warned: string[] = [];
+    const log: Log = { ...silentLog, warn: (message) => warned.push(message) };
+    const clock = new FakeClock();
+    await using store = await impatient(10_000, 1, 10_000, { clock, log });
+    await store.put('/a', bytes('one'), { ttlSeconds: 0.001 });
+    await redis.kill();
+    await eventually('the warning', async () => {
+      await clock.advance(10_000);
+      return warned.includes('cannot delete expired records');
+    });
+    await redis.restart();
+    await eventually('the deletion', async () => {
+      await clock.advance(10_000);
+      return (await store.get('/a')) === undefined;
+    });
   });
 
   test('and comes back as it was some time ago is noticed: everybody lists anew, and no revision is given twice', async () => {
