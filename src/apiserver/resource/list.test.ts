@@ -25,7 +25,7 @@ function listOf(bed: ResourceBed, query = ''): Promise<ListResult> {
 const names = ({ objects }: ListResult): string => objects.map((o) => o.object.metadata.name).join('');
 
 describe('list()', () => {
-  for (const [query, found, remaining] of [
+  for (const [query, found, remaining, revision = query.includes('Exact') ? 3 : 5] of [
     ['', 'abcde', undefined],
     ['limit=0', 'abcde', undefined],
     ['limit=2', 'ab', 3],
@@ -39,12 +39,15 @@ describe('list()', () => {
     ['resourceVersion=3&resourceVersionMatch=NotOlderThan', 'abcde', undefined],
     ['resourceVersion=3&resourceVersionMatch=Exact', 'ace', undefined],
     ['resourceVersion=3&resourceVersionMatch=Exact&limit=1', 'a', 2],
+    ['resourceVersion=3&limit=2', 'ac', 1, 3],
+    ['resourceVersion=0&limit=2', 'ab', 3],
+    ['resourceVersion=3&resourceVersionMatch=NotOlderThan&limit=2', 'ab', 3],
   ] as const)
     test(`finds ${found} for ${JSON.stringify(query)}`, async () => {
       await using bed = await fiveMaps();
       const result = await listOf(bed, query);
       assert.deepEqual([names(result), result.remaining], [found, remaining]);
-      assert.equal(result.revision, query.includes('Exact') ? 3 : 5);
+      assert.equal(result.revision, revision);
     });
 
   test('goes on where the page before it ended, as of the moment of the first page', async () => {
@@ -55,6 +58,17 @@ describe('list()', () => {
     const third = await listOf(bed, `limit=2&continue=${second.continueToken}`);
     assert.deepEqual([names(second), second.revision, second.remaining], ['cd', 5, 1]);
     assert.deepEqual([names(third), third.revision, third.continueToken, third.remaining], ['e', 5, undefined, undefined]);
+  });
+
+  test('takes no resourceVersion beside a token, which has its own', async () => {
+    await using bed = await fiveMaps();
+    const { continueToken } = await listOf(bed, 'limit=2');
+    await assert.rejects(
+      listOf(bed, `limit=2&continue=${continueToken}&resourceVersion=3`),
+      (refusal) =>
+        isStatusError(refusal, 'BadRequest') && refusal.message === 'specifying resource version is not allowed when using continue',
+    );
+    assert.equal(names(await listOf(bed, `limit=2&continue=${continueToken}&resourceVersion=0`)), 'cd');
   });
 
   test('says with a selector where the next page begins, not how many come', async () => {

@@ -3,7 +3,7 @@ import type { CachedObject } from '../cache/cached-object.ts';
 import type { ResourceCache } from '../cache/resource-cache.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
 import type { ReadOptions } from '../http/read-options.ts';
-import { expired, resourceVersionTooLarge } from '../status/status-error.ts';
+import { badRequest, expired, resourceVersionTooLarge } from '../status/status-error.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
 
 export interface ListResult {
@@ -28,9 +28,9 @@ export async function waitForRevision(feed: WatchFeed, revision: number | undefi
 
 export async function list(feed: WatchFeed, cache: ResourceCache, prefix: string, options: ReadOptions): Promise<ListResult> {
   const token = options.continueToken ? decodeContinue(options.continueToken) : undefined;
+  if (token && options.resourceVersion) throw badRequest('specifying resource version is not allowed when using continue');
   const from = token ? prefix + token.start : prefix;
-  // A page of a list of some moment; Exact asks for a moment too. Otherwise a resourceVersion is only a lower bound.
-  const exact = token && token.revision > 0 ? token.revision : options.match === 'Exact' ? options.resourceVersion : undefined;
+  const exact = token ? (token.revision > 0 ? token.revision : undefined) : momentOf(options);
   await waitForRevision(feed, exact ?? (token ? undefined : options.resourceVersion));
 
   let revision = feed.revision;
@@ -44,6 +44,12 @@ export async function list(feed: WatchFeed, cache: ResourceCache, prefix: string
     revision = exact;
   }
   return page(found, revision, prefix, options);
+}
+
+/** The moment that is asked for: by Exact, and, as upstream has it of old, by a limit with nothing said of the match. Otherwise a resourceVersion is only a lower bound. */
+function momentOf({ match, limit, resourceVersion }: ReadOptions): number | undefined {
+  const isExact = match === 'Exact' || (match === undefined && limit > 0);
+  return isExact && resourceVersion ? resourceVersion : undefined;
 }
 
 function page(found: readonly CachedObject[], revision: number, prefix: string, options: ReadOptions): ListResult {

@@ -80,6 +80,22 @@ test('a watcher that was full catches up when its connection drains', () => {
   assert.equal(frames.join('').match(/MODIFIED/g)?.length, 10);
 });
 
+test('a watcher that catches up is told of all that happened at one revision, as of what expired with one lease', () => {
+  const cache = new ResourceCache('/registry/configmaps/', 1);
+  const frames: string[] = [];
+  const names = Array.from({ length: 300 }, (_, i) => `e${i}`);
+  for (const [i, name] of names.entries()) cache.put(configMap(name, 2 + i), 0);
+  for (const name of names) cache.delete(`/registry/configmaps/default/${name}`, 1_000, 0);
+  cache.put(configMap('last', 1_001), 0);
+  const sink = { write: (frame: Buffer): boolean => frames.push(String(frame)) > 0, end: () => {} };
+  const selection = new Selection(row, everything, []);
+  const presentation = plainPresentation(row);
+  new WatchStream({ cache, prefix: cache.prefix, selection, presentation, sink, after: 301, revisionNow: () => 1_001 }).start();
+  const told = frames.join('');
+  assert.equal(told.match(/"type":"DELETED"/g)?.length, 300);
+  assert.match(told.split('\n').at(-2)!, /^{"type":"ADDED".*"name":"last"/);
+});
+
 test('a watcher of protobuf is told of a reset by an ERROR whose object is a Status', () => {
   const { cache, frames } = quietWatcher(protobufPresentation(row));
   cache.reset([], 1);

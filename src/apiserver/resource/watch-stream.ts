@@ -33,6 +33,16 @@ interface WatchStreamOptions {
   readonly revisionNow: () => number;
 }
 
+/** Events that are written at once while a watcher catches up. */
+const atOnce = 256;
+
+/** Where a part of about so many events ends: etcd deletes all that expires with one lease at one revision, and who was sent half of that would miss the rest. */
+function endOfRevision(events: readonly CacheEvent[], count: number): number {
+  let end = Math.min(count, events.length);
+  while (end < events.length && events[end]!.revision === events[end - 1]!.revision) end++;
+  return end;
+}
+
 export class WatchStream implements CacheListener {
   readonly mayWait = true;
   readonly #o: WatchStreamOptions;
@@ -146,7 +156,7 @@ export class WatchStream implements CacheListener {
         return;
       }
       if (missed.length === 0) return;
-      const next = missed.slice(0, 256);
+      const next = missed.slice(0, endOfRevision(missed, atOnce));
       this.onEvents(next);
       // Frames of old events were made for this watcher alone: the log must not keep them.
       this.#o.cache.forgetFrames(next);
