@@ -40,7 +40,7 @@ describe('list()', () => {
     ['resourceVersion=3&resourceVersionMatch=Exact', 'ace', undefined],
     ['resourceVersion=3&resourceVersionMatch=Exact&limit=1', 'a', 2],
     ['resourceVersion=3&limit=2', 'ac', 1, 3],
-    ['resourceVersion=0&limit=2', 'ab', 3],
+    ['resourceVersion=0&limit=2', 'abcde', undefined],
     ['resourceVersion=3&resourceVersionMatch=NotOlderThan&limit=2', 'ab', 3],
   ] as const)
     test(`finds ${found} for ${JSON.stringify(query)}`, async () => {

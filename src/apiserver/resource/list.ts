@@ -53,8 +53,9 @@ function momentOf({ match, limit, resourceVersion }: ReadOptions): number | unde
 }
 
 function page(found: readonly CachedObject[], revision: number, prefix: string, options: ReadOptions): ListResult {
-  const { selection, limit } = options;
-  if (limit <= 0) {
+  const { selection, limit, resourceVersion } = options;
+  // Who takes any moment is given all of it: client-go's reflectors begin so, with a limit, and upstream's cache takes no notice of that.
+  if (limit <= 0 || (resourceVersion === 0 && !options.continueToken)) {
     const objects = selection.all ? found : found.filter((o) => selection.matches(o));
     return { objects, revision, continueToken: undefined, remaining: undefined };
   }

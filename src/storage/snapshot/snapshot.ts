@@ -164,7 +164,7 @@ function ofEtcd(file: string): KnownError {
   return new KnownError('BAD_CONFIG', `Cannot restore snapshot "${file}": it is one of etcd, which restores it itself`, {
     hint:
       `On each member, with its name and URLs: etcdutl snapshot restore ${file} --bump-revision 1000000000 --mark-compacted --data-dir DIR ` +
-      '(before etcd 3.5.10: etcdctl, without the two flags; then restart every API server and client)',
+      '(before etcd 3.5.10: etcdctl, without the two flags. API servers that run meanwhile raise the revision themselves; where none does, restart every client)',
   });
 }
 
