@@ -74,3 +74,23 @@ test('those who ask for the revision while etcd is being asked share an answer, 
     for (const known of [first, second, third]) assert.ok(put.ok && (await known) >= put.record.modRevision);
   }
 });
+
+test('a watch of all keys hears of a revision that somebody was told of, though it is of a write beside the store and nothing has come to the watch yet', async () => {
+  await using etcd = await TestEtcd.start();
+  await using store = await openEtcdStore(settingsOf(etcd));
+  const from = (await store.revision()) + 1;
+  const stop = new AbortController();
+  const { promise: come, resolve } = Promise.withResolvers<void>();
+  let asked = Number.POSITIVE_INFINITY;
+  const onProgress = (revision: number): void => {
+    if (revision >= asked) resolve();
+  };
+  const watching = store.watch('/registry/', '/registry0', from, { signal: stop.signal, onProgress })[Symbol.asyncIterator]().next();
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  await etcd.ask('kv/put', { key: base64('beside'), value: base64('x') });
+  asked = await store.revision();
+  assert.equal(asked, from);
+  await come;
+  stop.abort();
+  await watching;
+});

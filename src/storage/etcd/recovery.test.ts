@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { status } from '@grpc/grpc-js';
 import { eventually } from '../../clock/testing/eventually.ts';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
@@ -35,6 +36,9 @@ class Scene {
   cluster = namespace('a');
   /** Runs before each write of the jump. */
   beforeJump: () => void = () => {};
+  /** The jumps that were taken. */
+  jumps = 0;
+  isAway = false;
   readonly clock = new FakeClock();
   readonly stop = new AbortController();
 
@@ -53,13 +57,19 @@ class Scene {
     if (key === '/registry.jump') this.beforeJump();
     const succeeded = compare.every((one) => one?.key === '/registry.jump' && (one.modRevision ?? 0) === this.jump);
     if (succeeded && key !== undefined) this.revision++;
-    if (succeeded && key === '/registry.jump') this.jump = this.revision;
+    if (succeeded && key === '/registry.jump') {
+      this.jump = this.revision;
+      this.jumps++;
+    }
     return { header: this.#header, succeeded, responses: [] };
   };
 
   get answers(): Answers {
     return {
-      Status: () => ({ header: this.#header, version: '3.5.9', leader: 1, errors: [] }),
+      Status: () => {
+        if (this.isAway) throw Object.assign(new Error(), { code: status.UNAVAILABLE, details: 'it is away' });
+        return { header: this.#header, version: '3.5.9', leader: 1, errors: [] };
+      },
       Range: ({ key = '' }) => ({ header: this.#header, kvs: this.#kvs(key), count: 0 }),
       Compaction: ({ revision = 0 }) => {
         this.compacted = revision;
@@ -120,14 +130,34 @@ describe('an etcd that was set back', () => {
       if (scene.jump === 0) scene.jump = ++scene.revision;
     };
     assert.ok(await scene.recover({ revision: 100, cluster: scene.cluster }));
-    assert.equal(scene.jump, scene.revision, 'nothing was written behind the jump of the other one');
+    assert.deepEqual([scene.jumps, scene.jump], [0, scene.revision], 'nothing was written behind the jump of the other one');
   });
 
-  test('is jumped in again where the last jump was before what was known', async () => {
+  for (const [where, jump] of [
+    ['before what was known', 3],
+    ['the newest that was known', 100],
+  ] as const)
+    test(`is jumped in again where the last jump was ${where}`, async () => {
+      const scene = new Scene();
+      scene.revision = 150;
+      scene.jump = jump;
+      assert.ok(await scene.recover({ revision: 100, cluster: undefined }));
+      assert.ok(scene.jump > 1_100);
+      assert.equal(scene.jumps, 1);
+    });
+
+  test('says that it was set back also while it does not answer', async () => {
     const scene = new Scene();
-    scene.jump = 3;
-    assert.ok(await scene.recover({ revision: 100, cluster: undefined }));
-    assert.ok(scene.jump > 1_100);
+    scene.isAway = true;
+    const isBack = await scene.recover({ revision: 100, cluster: undefined }, async (recovery) => {
+      await eventually('the next try', () => scene.clock.pending > 0);
+      assert.equal(recovery.why.message, 'its revision went back');
+      scene.isAway = false;
+      await scene.clock.advance(999);
+      assert.equal(scene.jumps, 0);
+      await scene.clock.advance(1);
+    });
+    assert.ok(isBack);
   });
 
   for (const [what, cluster, revision, message] of [
