@@ -40,6 +40,8 @@ export class EtcdClient {
     this.fence = new Fence(space.fence, this.endpoints, clock, log);
     this.stream = new WatchStream(this.endpoints, clock, log, shown);
     this.endpoints.onSetBack = (why) => {
+      this.#stop.abort();
+      this.fence.close();
       this.stream.close(why);
       this.onSetBack(why);
     };

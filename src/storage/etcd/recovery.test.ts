@@ -6,6 +6,7 @@ import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { silentLog } from '../../observability/log.ts';
 import { type Answers, FakeEtcd } from '../testing/fake-etcd.ts';
+import { FaultyProxy } from '../testing/faulty-proxy.ts';
 import type { EtcdSettings } from './address.ts';
 import { KeySpace } from './key-space.ts';
 import type { Request } from './messages.ts';
@@ -180,6 +181,22 @@ describe('an etcd that was set back', () => {
       assert.ok(isBack);
       assert.ok(scene.jump > 3_000_000);
     });
+
+  test('that does not answer holds nobody up when the store closes', async () => {
+    // Takes connections, and says nothing on them.
+    await using silent = await FaultyProxy.start(1);
+    silent.cut();
+    const space = new KeySpace('/registry', '/registry');
+    const endpoints = [`http://127.0.0.1:${silent.port}`];
+    const settings: EtcdSettings = { endpoints, tls: undefined, shown: 'etcd=it', space, compactionMs: 0 };
+    const stop = new AbortController();
+    const before = { revision: 100, cluster: undefined };
+    const recovery = new Recovery(settings, new FakeClock(), silentLog, before, new KnownError('STORE_CORRUPT', 'its revision went back'));
+    const done = recovery.run(stop.signal);
+    await new Promise((resolve) => setImmediate(resolve));
+    stop.abort();
+    assert.equal(await done, undefined);
+  });
 
   test('is tried no more when the store closes', async () => {
     const scene = new Scene();

@@ -3,6 +3,7 @@
  * was told of: so no resourceVersion of before ever means something else. All up to there counts as compacted, and each server on this etcd hears of it,
  * since its clients may come from one that had told them of more.
  */
+import { onAbort } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
@@ -53,6 +54,8 @@ export class Recovery {
     this.#log.error(this.#why.message, { hint: this.#why.hint });
     while (!signal.aborted) {
       const client = new EtcdClient(this.#settings, this.#clock, this.#log);
+      // Nobody waits for an etcd that does not answer when the store closes.
+      using _ = onAbort(signal, () => client.close());
       try {
         await this.#tryOn(client, signal);
         if (!signal.aborted) return client;
