@@ -15,14 +15,25 @@ export const endpoints = ['10.244.2.2', '10.244.2.3', '10.244.2.4'] as const;
 export const echo = { ip: '10.96.0.200', nodePort: 30_080 };
 const web = { ip: '10.96.0.100', nodePort: 30_081 };
 
-/** What a mode leaves in a kernel, by a command of sh that prints nothing where there is nothing. */
-const traces: Readonly<Record<string, string>> = {
-  nftables: "nft list tables | grep -w 'kube-proxy'",
-  iptables:
-    '{ iptables-save; ip6tables-save; } | grep -E -- "KUBE-(SVC-|SEP-|EXT-|PROXY-CANARY|EXTERNAL-SERVICES)|service portals.*NEW|NEW.*service portals"',
+/** Shows what modes leave in a kernel. By few programs: a guest kernel takes long to start one. */
+const shows = [
+  'nft list tables',
+  'iptables-save',
+  'ip6tables-save',
+  'ipset list -n',
+  'ipvsadm -Ln',
+  'cat /proc/net/dev',
+  'ip -o addr show dev lo',
+];
+
+/** By which each mode is known there. */
+const traces: Readonly<Record<string, (shown: string) => boolean>> = {
+  nftables: (shown) => /^table \S+ kube-proxy$/m.test(shown),
+  iptables: (shown) => /KUBE-(?:SVC-|SEP-|EXT-|PROXY-CANARY|EXTERNAL-SERVICES)|service portals.*NEW|NEW.*service portals/.test(shown),
   // Its device and virtual servers stay for connections that have not ended.
-  ipvs: "{ ipset list -n | grep KUBE-; ipvsadm -Ln | awk '/->/ && $5 + $6 > 0 { n++ } END { exit !n }' || ip -o link show dev kube-ipvs0; }",
-  userspace: 'ip -o addr show dev lo | grep -F 10.96.',
+  ipvs: (shown) =>
+    /^KUBE-/m.test(shown) || (/^ *kube-ipvs0:/m.test(shown) && !/^ +-> \S+ +\S+ +\d+ +(?:[1-9]\d* +\d|0 +[1-9])/m.test(shown)),
+  userspace: (shown) => /^\d+: lo .* 10\.96\./m.test(shown),
 };
 
 /** Changes that a slow machine is behind by more than this are dropped: others of this process have their turn, too. */
@@ -133,11 +144,10 @@ export class ProgramNode implements AsyncDisposable {
     return (await this.program.exec('sh', '-c', `(${script}) 2>&1`)).stdout;
   }
 
-  /** Modes of which the kernel has something. By one program: to start one takes a guest kernel long. */
+  /** Modes of which the kernel has something. */
   async held(): Promise<string[]> {
-    const looks = Object.entries(traces).map(([mode, command]) => `[ -z "$({ ${command}; } 2>/dev/null)" ] || echo ${mode}`);
-    const { stdout } = await this.program.exec('sh', '-c', looks.join('; '));
-    return stdout.split('\n').filter((line) => line !== '');
+    const { stdout } = await this.program.exec('sh', '-c', shows.join('; '));
+    return Object.keys(traces).filter((mode) => traces[mode]?.(stdout));
   }
 
   /** All rules, without what the traffic makes of them, and comments, which a set keeps. */

@@ -12,8 +12,8 @@ import { inNetns } from '../../../src/linux/netns.ts';
 const port = 8001;
 /** A kernel that is emulated starts a program in ten seconds. */
 const patienceMs = 300_000;
-/** Between two looks, which take at most a quarter of the time: in such a kernel they are dear, and what is waited for needs the CPU. */
-const [leastPauseMs, pausePerLook] = [20, 3];
+/** Between two looks, which take at most half of the time: in such a kernel they are dear, and what is waited for needs the CPU. */
+const [leastPauseMs, pausePerLook] = [20, 1];
 /** FAIRLEAD_PROGRAM=PATH is one that is installed in place of the sources, which an emulated CPU is long at. */
 const installed: readonly string[] = process.env.FAIRLEAD_PROGRAM
   ? [process.env.FAIRLEAD_PROGRAM]
