@@ -85,6 +85,21 @@ describe('TcpRelay', () => {
     assert.equal(await ask(relay.port, 'x'), 'a x');
   });
 
+  test('takes the answer of an endpoint that came while this process was busy for longer than it waits', async () => {
+    const a = await echo('a');
+    const route = routeTo([a.port]);
+    const choose = route.balancer.choose.bind(route.balancer);
+    const busyMs = 600;
+    route.balancer.choose = (...which) => {
+      // Once it is on the way.
+      setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, busyMs));
+      return choose(...which);
+    };
+    const relay = await tcpRelay(route);
+    assert.equal(await ask(relay.port, 'x'), 'a x');
+    assert.equal(route.balancer.count.refused, 0);
+  });
+
   test('resets a client that may have no endpoint, or none that answers', async () => {
     const gone = await echo('gone');
     gone.server.close();

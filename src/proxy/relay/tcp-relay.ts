@@ -111,7 +111,8 @@ function connected({ ip, port }: EndpointAddress, timeoutMs: number): Promise<So
       socket.destroy();
       resolve(undefined);
     };
-    socket.setTimeout(timeoutMs, fail);
+    // Timers come before what arrived meanwhile: where this process was busy all the while, the answer may be there.
+    socket.setTimeout(timeoutMs, () => setImmediate(() => socket.connecting && fail()));
     socket.once('error', fail);
     socket.once('connect', () => {
       socket.setTimeout(0);
