@@ -4,6 +4,7 @@ import type { LocalDetector, NodeContext } from '../../plan/node-context.ts';
 import type { Frontend, PortPlan, Protocol, ServicePlan } from '../../plan/service-plan.ts';
 import type { BalancedPort } from '../../relay/balancer.ts';
 import type { SocketAddress } from '../../relay/relay.ts';
+import { areSourcesOf } from './source-ranges.ts';
 
 export interface RelayedFrontend extends SocketAddress {
   readonly protocol: Exclude<Protocol, 'sctp'>;
@@ -79,7 +80,7 @@ export function listFor({ frontend, ip }: RelayedFrontend, node: NodeContext, cl
   const { sources } = frontend;
   // The kernel gives a packet from the node to its own address that address as its source.
   const isOwn = client === ip;
-  if (sources && !isOwn && !sources.some((range) => contains(range, client))) return undefined;
+  if (sources && !isOwn && !areSourcesOf(sources, client)) return undefined;
   const target = isOwn || isInside(client, node) ? frontend.inside : frontend.outside;
   return isList(target) ? target : undefined;
 }

@@ -162,6 +162,26 @@ describe('UserspaceMode', () => {
     assert.equal(touched, 1);
     assert.equal((await rules.sync()).steps, 1);
   });
+
+  test('reads all addresses once more, and not once for each, when thousands come', async () => {
+    const host = new FakeRelayHost();
+    const mode = new UserspaceMode(host);
+    const rules = await mode.open(node);
+    rules.put('n/web', plan([{ ip: '10.96.0.1' }]));
+    await rules.sync();
+    let touched = 0;
+    mode.watch(() => touched++);
+    let reads = 0;
+    const held = host.held.bind(host);
+    host.held = (family) => {
+      reads++;
+      return held(family);
+    };
+    for (let i = 0; i < 1000; i++) void host.change([`192.0.2.${i}`], []);
+    await new Promise(setImmediate);
+    assert.equal(reads, 2);
+    assert.ok(touched > 0, 'somebody else gave them');
+  });
 });
 
 describe('RelayRules', () => {
