@@ -111,5 +111,6 @@ test('what tells which cluster it is is kept, by whatever way and of whatever re
   assert.deepEqual([Buffer.from(newest.cluster!).toString(), newest.revision], ['one', 9]);
   newest.sawEvents([put(10, 'two', '/ns')]);
   newest.sawEvents([put(11, 'y', '/nt')]);
+  newest.sawEvents([{ type: 1, kv: kv(12, '', '/ns'), prevKv: undefined }]);
   assert.equal(Buffer.from(newest.cluster!).toString(), 'two');
 });
