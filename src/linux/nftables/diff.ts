@@ -62,6 +62,10 @@ function rulesOf(chains: readonly Chain[]): Op[] {
   return chains.flatMap(({ name, rules }) => rules.map((rule): Op => ({ op: 'add-rule', chain: name, rule })));
 }
 
+function rulesAnew(chains: readonly Chain[]): Op[] {
+  return [...chains.map(({ name }): Op => ({ op: 'flush-chain', chain: name })), ...rulesOf(chains)];
+}
+
 /** Chains without their rules. */
 function emptied(chains: readonly Chain[]): Op[] {
   return chains.map((chain) => ({ op: 'add-chain', chain: { ...chain, rules: [] } }));
@@ -103,8 +107,8 @@ export interface Order {
  *
  * A packet keeps the rules that were there when it came in, but each of its lookups sees the elements of that moment (nft_do_chain() and
  * nft_genmask_cur() in Linux). So in one transaction it can follow a new element into a chain that is still empty for it, whatever the order of
- * steps. Hence: first sets and chains, then elements, then the rules that look them up, and at last what nobody looks up any more. A new table: what judges before
- * the translation, the translation, and what refuses whom nobody translated.
+ * steps. Hence: first sets and chains, then elements that come, then the rules that look them up, then elements that go, and at last what nobody looks up any more. A new
+ * table: what judges before the translation, the translation, and what refuses whom nobody translated.
  *
  * What shuts out is there before what lets in, and goes after it: elements of guards come before all others and go behind them, and until the
  * others are there a guard's new rules stand beside the old ones. Who is let in by both meets neither.
@@ -139,6 +143,8 @@ export interface SetChange {
 interface ElementPhases {
   readonly guards: readonly Op[];
   readonly others: readonly Op[];
+  /** In one transaction with the others, unless rules come between them. */
+  readonly gone: readonly Op[];
   readonly guardsGone: readonly Op[];
   readonly late: readonly Op[];
 }
@@ -147,13 +153,14 @@ export function elementPhases(changes: readonly SetChange[], { late = noNames, g
   const [isLate, isGuard] = [({ set }: SetChange) => late.has(set.name), ({ set }: SetChange) => guards.has(set.name)];
   // In one transaction: a value that is deleted and added again is never missing for a packet.
   const exchanged = (some: readonly SetChange[]): Op[] => [
-    ...some.flatMap((one) => deleteElements(one.set, isLate(one) || isGuard(one) ? one.changed : [...one.gone, ...one.changed])),
+    ...some.flatMap(({ set, changed }) => deleteElements(set, changed)),
     ...some.flatMap(({ set, fresh }) => addElements(set, fresh)),
   ];
   const removed = (some: readonly SetChange[]): Op[] => some.flatMap(({ set, gone }) => deleteElements(set, gone));
   return {
     guards: exchanged(changes.filter(isGuard)),
     others: exchanged(changes.filter((one) => !isGuard(one))),
+    gone: removed(changes.filter((one) => !isGuard(one) && !isLate(one))),
     guardsGone: removed(changes.filter((one) => isGuard(one) && !isLate(one))),
     late: removed(changes.filter(isLate)),
   };
@@ -189,16 +196,17 @@ function phases(have: KernelTable, want: Table, order: Order): Op[][] {
   // A base chain sees packets as soon as it is there.
   const [base, plain] = [fresh.filter((chain) => chain.hook), fresh.filter((chain) => !chain.hook)];
   const [newSets, filled] = filledSets(have, want);
-  const { guards, others, guardsGone, late } = elementPhases(setChanges(have, want), order);
+  const { guards, others, gone, guardsGone, late } = elementPhases(setChanges(have, want), order);
+  const [guarding, serving] = [rewritten.filter(isGuard), rewritten.filter((chain) => !isGuard(chain))];
+  // Rules that are there look up what goes, and those that come may serve without it.
+  const goesFirst = serving.length === 0;
   return [
     [...newSets, ...chainsAnew(plain), ...filled],
-    [...guards, ...rulesOf(rewritten.filter(isGuard)), ...chainsAnew(base.filter(isGuard))],
-    [...others],
-    [
-      ...rewritten.map(({ name }): Op => ({ op: 'flush-chain', chain: name })),
-      ...rulesOf(rewritten),
-      ...chainsAnew(base.filter((chain) => !isGuard(chain))),
-    ],
+    [...guards, ...rulesOf(guarding), ...chainsAnew(base.filter(isGuard))],
+    [...(goesFirst ? gone : []), ...others],
+    [...rulesAnew(serving), ...chainsAnew(base.filter((chain) => !isGuard(chain)))],
+    goesFirst ? [] : [...gone],
+    rulesAnew(guarding),
     [...guardsGone],
     [
       ...late,

@@ -319,6 +319,22 @@ describe('diff()', () => {
     assert.deepEqual(gone, [['services'], ['endpoints']]);
   });
 
+  test('takes elements away once the rules are there that do without them, and what shuts out after that', async () => {
+    const nft = await holding(table);
+    const chains = table.chains.map((one) => (/^(services|sources)$/.test(one.name) ? { ...one, rules: [...one.rules, 'accept'] } : one));
+    const wanted = { ...withElements(table, 'services', []), chains };
+    const order = { guards: new Set(['sources']) };
+    const steps = diffPhases(await nft.read('ip', 'kube-proxy'), wanted, order);
+    const told = (op: Op): string[] =>
+      op.op === 'flush-chain' ? [`anew ${op.chain}`] : op.op === 'delete-elements' ? [`gone of ${op.set.name}`] : [];
+    assert.deepEqual(
+      steps.map((ops) => ops.flatMap(told)),
+      [[], ['anew services'], ['gone of services'], ['anew sources']],
+    );
+    for (const ops of steps) await nft.commit({ family: 'ip', table: 'kube-proxy', ops });
+    assert.deepEqual(diff(await nft.read('ip', 'kube-proxy'), wanted), []);
+  });
+
   test('removes chains and sets that are not wanted, after what names them', async () => {
     const nft = await holding(table);
     const wanted = {

@@ -11,6 +11,7 @@ const sets = `
 set ports { type inet_proto . inet_service elements = { tcp . 80 } }
 map verdicts { type inet_service : verdict elements = { 80 : goto refuse, 81 : drop } }
 map ends { type ipv4_addr . integer : ipv4_addr . inet_service elements = { 10.96.0.1 . 0 : 10.244.1.2 . 8080, 10.96.0.1 . 2 : 10.244.1.3 . 8081 } }
+map both { type ipv4_addr . integer : ipv4_addr . inet_service elements = { 10.96.0.1 . 0 : 10.244.1.2 . 8080, 10.96.0.1 . 1 : 10.244.1.2 . 8080 } }
 map near { type ipv4_addr . inet_service : ipv4_addr . inet_service elements = { 10.96.0.1 . 80 : 192.168.120.11 . 8080 } }
 set ranges { type inet_service . ipv4_addr flags interval elements = { 80 . 192.0.2.0/24, 81 . 0.0.0.0/0 } }
 map sticky { typeof ip saddr : ip daddr . th dport size 10 flags dynamic,timeout }`;
@@ -92,6 +93,7 @@ const cases: readonly [rule: string, fate: string, change?: Partial<Packet>][] =
   ['th dport vmap @verdicts', 'refused with icmp'],
   ['th dport vmap @verdicts', 'dropped', { port: 81 }],
   ['th dport vmap @verdicts', '10.96.0.1:82', { port: 82 }],
+  ['dnat ip to ip daddr . numgen random mod 2 map @both', '10.244.1.2:8080 d'],
   ['dnat ip to ip daddr . numgen random mod 3 map @ends', '10.244.1.2:8080 d, 10.244.1.3:8081 d'],
   ['dnat ip to ip daddr . numgen random mod 2 map @ends', '10.244.1.2:8080 d'],
   ['dnat ip to ip daddr . numgen random mod 1 offset 2 map @ends', '10.244.1.3:8081 d'],

@@ -237,9 +237,9 @@ class Trace {
     }
   }
 
-  /** The data of all elements that the keys can hit. */
+  /** The data of all elements that the keys can hit, each once. */
   #found({ key, map }: { readonly key: readonly Term[]; readonly map: string }, flow: Flow): string[] {
-    return this.#keys(key, flow).flatMap((text) => this.#element(map, text) ?? []);
+    return [...new Set(this.#keys(key, flow).flatMap((text) => this.#element(map, text) ?? []))];
   }
 
   /** The kernel's `update` renews an element's time and leaves its value. */
