@@ -23,7 +23,8 @@ class OneSided extends FakeNftables {
   }
 
   served(family: TableFamily): string[] {
-    return [...(this.table(family, 'kube-proxy')?.elements.get('services')?.keys() ?? [])];
+    const slots = this.table(family, 'kube-proxy')?.elements.get('endpoints')?.keys() ?? [];
+    return [...new Set(Array.from(slots, (key) => key.slice(0, key.lastIndexOf(' . '))))];
   }
 }
 

@@ -52,14 +52,14 @@ describe('the proxy and an API server', () => {
         endpoints: [{ addresses: ['10.244.1.2'] }, { addresses: ['10.244.2.2'] }],
       });
       await eventually('two endpoints', () =>
-        held('services').some(([key, data]) => key === `${clusterIP} . tcp . 80` && data === 'goto lb-2'),
+        held('nodeports').some(([key, data]) => key === `tcp . ${nodePort}` && data === 'goto nodeport-lb-2'),
       );
       await admin.update(endpointSlices, { ...slice, endpoints: [{ addresses: ['10.244.2.2'] }] });
       await eventually('one endpoint', () =>
         held('nodeports').some(([key, data]) => key === `tcp . ${nodePort}` && data === 'goto nodeport-lb-1'),
       );
       await admin.delete(services, 'web', { namespace: 'default' });
-      await eventually('none', () => !held('services').some(([key]) => key.startsWith(clusterIP)));
+      await eventually('none', () => !held('endpoints').some(([key]) => key.startsWith(clusterIP)));
     } finally {
       ending.abort();
       await server.stop();

@@ -24,18 +24,18 @@ interface Case {
 const cases: readonly Case[] = [
   {
     mode: 'nftables',
-    shown: /services .*10\.96\.0\.10 \. tcp \. 80 : goto lb-1/,
+    shown: /endpoints .*10\.96\.0\.10 \. tcp \. 80 \. 131072 : 10\.244\.1\.2 \. 8080/,
     tamper: [
-      'nft delete element ip kube-proxy services { 10.96.0.10 . tcp . 80 }',
+      'nft delete element ip kube-proxy endpoints { 10.96.0.10 . tcp . 80 . 131072 }',
       'nft add element ip kube-proxy cluster-ips { 10.96.0.99 }',
       'nft flush chain ip kube-proxy masq',
     ],
     drift: [
-      '# Service default/web\nnft add element ip kube-proxy services { 10.96.0.10 . tcp . 80 : goto lb-1 }\n\n# Rules that all Services share\n',
+      '# Service default/web\nnft add element ip kube-proxy endpoints { 10.96.0.10 . tcp . 80 . 131072 : 10.244.1.2 . 8080 }\n\n# Rules that all Services share\n',
       'nft delete element ip kube-proxy cluster-ips { 10.96.0.99 }\n',
       'nft add rule ip kube-proxy masq masquerade fully-random\n',
     ],
-    met: [/^services +ip daddr \. meta l4proto \. th dport vmap @services\n +→ goto lb-1\n/m, /^lb-1 .*\n +→ 10\.244\.1\.2 \. 8080\n/m],
+    met: [/^services +dnat ip to .* numgen random mod 2 offset 131072 map @endpoints\n +→ 10\.244\.1\.2 \. 8080\n/m],
   },
   {
     mode: 'iptables',
@@ -142,7 +142,7 @@ describe('fairlead rules show in mode nftables', { skip: cannotMakeNamespaces ||
     await using node = await ProxyNode.create();
     node.endpoints(['10.244.1.2', '10.244.1.3']);
     node.run('--kubeconfig', join(node.dir, 'kubeconfig.conf'), '--hostname-override', 'node1');
-    const slot = '10.96.0.10 . tcp . 80 . 0';
+    const slot = '10.96.0.10 . tcp . 80 . 131072';
     await node.until(async () => await node.has('ip', 'endpoints', slot));
     node.endpoints(['10.244.1.3', '10.244.1.4']);
     const shown = async (): Promise<string> => (await node.fairlead('rules', 'show', 'svc/web')).stdout;

@@ -132,7 +132,7 @@ describe('fairlead trace --live', { skip: cannotMakeNamespaces, concurrency: fal
     await using node = await nodeWith('nftables');
     const { stdout, code } = await node.fairlead('trace', client, 'svc/web', '--live');
     assert.equal(code, 0, stdout);
-    assert.match(stdout, /^= services +ip daddr \. meta l4proto \. th dport vmap @services\n +→ goto lb-1\n= lb-1 /m);
+    assert.match(stdout, /^= services +dnat ip to ip daddr \. .* map @endpoints\n +→ 10\.244\.1\.2 \. 8080\n/m);
     assert.match(stdout, /\nPredicted: Reaches 10\.244\.1\.2:8080 from 10\.244\.1\.9\n/);
     assert.match(
       stdout,

@@ -46,8 +46,8 @@ function nftablesBed(): Bed {
     },
     dump: () => `${nft.dump('ip', tableName)}${nft.dump('ip6', tableName)}`,
     async damage() {
-      const set = setsOf({ family: 'ip' }).find(({ name }) => name === 'services') ?? assert.fail();
-      const keys = [...(nft.table('ip', tableName)?.elements.get('services')?.keys() ?? [])].slice(0, 1);
+      const set = setsOf({ family: 'ip' }).find(({ name }) => name === 'endpoints') ?? assert.fail();
+      const keys = [...(nft.table('ip', tableName)?.elements.get('endpoints')?.keys() ?? [])].slice(0, 1);
       const ops = [{ op: 'delete-elements', set, keys } as const, { op: 'flush-chain', chain: 'masq' } as const];
       await nft.commit({ family: 'ip', table: tableName, ops });
     },

@@ -16,15 +16,17 @@ interface Shape {
   readonly cluster?: readonly EndpointAddress[];
   readonly local?: readonly EndpointAddress[];
   readonly affinitySeconds?: number;
+  readonly algorithm?: ServicePlan['algorithm'];
 }
 
 /** A Service with one frontend: 10.96.0.1:80, or node port 30080. */
-function plan({ kind = 'cluster-ip', inside = 'cluster', outside = inside, masquerade = 'always', sources, ...port }: Shape): ServicePlan {
+function plan(shape: Shape): ServicePlan {
+  const { kind = 'cluster-ip', inside = 'cluster', outside = inside, masquerade = 'always', sources, algorithm, ...port } = shape;
   const at = kind === 'node-port' ? { port: 30_080 } : { ip: '10.96.0.1', port: 80 };
   const frontends: Frontend[] = [{ kind, ...at, inside, outside, masquerade, ...(sources ? { sources } : {}) }];
   const lists = { cluster: endpoints(['10.244.0.1', '10.244.0.2']), local: endpoints(['10.244.0.1']), ...port };
   const ports: PortPlan[] = [{ name: '', protocol: 'tcp', frontends, serving: new Set(), ...lists }];
-  return { key: 'n/a', rank: '', clusterIp: '10.96.0.1', ports };
+  return { key: 'n/a', rank: '', clusterIp: '10.96.0.1', ports, ...(algorithm ? { algorithm } : {}) };
 }
 
 /** What a change tells, a line each: `- services 10.96.0.1 . tcp . 80`. */
@@ -44,14 +46,18 @@ const at = '10.96.0.1 . tcp . 80';
 
 describe('the elements of a frontend', () => {
   const cases: readonly [name: string, shape: Shape, elements: readonly string[]][] = [
-    ['cluster IP', {}, [`services ${at}: goto lb-2`]],
+    ['cluster IP with few endpoints: its slots are all', {}, []],
+    ['cluster IP with more', { cluster: endpoints(['10.244.0.1', '10.244.0.2', '10.244.0.3']) }, [`services ${at}: goto lb-3`]],
+    ['cluster IP with few endpoints in turn', { algorithm: 'round-robin' }, [`services ${at}: goto rr-lb-2-tcp-80-n/a`]],
+    ['cluster IP with few endpoints, drawn as was asked for', { algorithm: 'random' }, []],
+    ['cluster IP with few endpoints, others for those outside', { outside: 'local' }, [`local-services ${at}: goto local-1`]],
     ['cluster IP, local endpoints alone', { inside: 'local' }, [`services ${at}: goto local-1`]],
     ['cluster IP that nobody serves: the chain refuses it', { inside: 'refuse' }, []],
     ['cluster IP that another node serves', { inside: 'drop' }, [`no-endpoint-services ${at}: drop`]],
     [
       'cluster IP with affinity',
       { affinitySeconds: 60 },
-      [`services ${at}: goto lb-2`, `affinity-services ${at}: goto learn-60-n/a`, `recall-services ${at}: jump recall-n/a`],
+      [`affinity-services ${at}: goto learn-60-n/a`, `recall-services ${at}: jump recall-n/a`],
     ],
     ['external IP', { kind: 'external-ip' }, [`services ${at}: goto lb-2`, `masquerade-services ${at}: goto masq`]],
     ['external IP that nobody serves', { kind: 'external-ip', inside: 'refuse' }, [`no-endpoint-services ${at}: goto refuse`]],
@@ -137,16 +143,16 @@ describe('a change of a Service', () => {
       `+ no-endpoint-services ${at}: goto refuse`,
     ]);
     assert.deepEqual(told(plan({}), undefined), [
-      `- services ${at}`,
-      `slot endpoints ${at} . 0: 10.244.0.1 . 8080 → undefined`,
-      `slot endpoints ${at} . 1: 10.244.0.2 . 8080 → undefined`,
+      `slot endpoints ${at} . 131072: 10.244.0.1 . 8080 → undefined`,
+      `slot endpoints ${at} . 131073: 10.244.0.2 . 8080 → undefined`,
       '-1 cluster-ips 10.96.0.1',
     ]);
   });
 
   test('tells of slots that another endpoint has, in the list that is chosen from', () => {
     const [one, two] = [endpoints(['10.244.0.1', '10.244.0.2']), endpoints(['10.244.0.1', '10.244.0.9', '10.244.0.3'])];
-    assert.deepEqual(told(plan({ cluster: one }), plan({ cluster: two }), /^slot/), [
+    const kind = 'external-ip';
+    assert.deepEqual(told(plan({ kind, cluster: one }), plan({ kind, cluster: two }), /^slot/), [
       `slot endpoints ${at} . 1: 10.244.0.2 . 8080 → 10.244.0.9 . 8080`,
       `slot endpoints ${at} . 2: undefined → 10.244.0.3 . 8080`,
     ]);
@@ -159,6 +165,32 @@ describe('a change of a Service', () => {
       'slot nodeport-endpoints tcp . 30080 . 65536: undefined → 10.244.0.1 . 8080',
     ]);
     assert.deepEqual(told(plan({}), plan({ local: endpoints(['10.244.0.7']) }), /^slot/), [], 'the other list');
+  });
+
+  test('tells of both slots of few endpoints: one endpoint alone has both', () => {
+    const of = (...ips: string[]): ServicePlan => plan({ cluster: endpoints(ips) });
+    const [a, b, c] = ['10.244.0.1', '10.244.0.2', '10.244.0.3'] as const;
+    const slots: readonly [before: ServicePlan | undefined, after: ServicePlan | undefined, lines: readonly string[]][] = [
+      [undefined, of(a), [`131072: undefined → ${a} . 8080`, `131073: undefined → ${a} . 8080`]],
+      [of(a), of(a, b), [`131073: ${a} . 8080 → ${b} . 8080`]],
+      [of(a, b), of(a), [`131073: ${b} . 8080 → ${a} . 8080`]],
+      [of(a), of(b), [`131072: ${a} . 8080 → ${b} . 8080`, `131073: ${a} . 8080 → ${b} . 8080`]],
+      [of(a, b), of(a, c), [`131073: ${b} . 8080 → ${c} . 8080`]],
+      [
+        of(a, b),
+        of(a, b, c),
+        [
+          ...[a, b, c].map((one, i) => `${i}: undefined → ${one} . 8080`),
+          `131072: ${a} . 8080 → undefined`,
+          `131073: ${b} . 8080 → undefined`,
+        ],
+      ],
+    ];
+    for (const [before, after, lines] of slots)
+      assert.deepEqual(
+        told(before, after, /^slot/),
+        lines.map((line) => `slot endpoints ${at} . ${line}`),
+      );
   });
 
   test('takes and lets go of addresses that others may want, too', () => {
@@ -188,7 +220,7 @@ describe('a change of a Service', () => {
 
 describe('SlotElements', () => {
   const plans = new Map([
-    ['n/a', plan({ inside: 'cluster', outside: 'local' })],
+    ['n/a', plan({ kind: 'external-ip', inside: 'cluster', outside: 'local' })],
     ['n/b', plan({ kind: 'node-port', inside: 'local' })],
     ['n/c', plan({ kind: 'node-port', inside: 'drop' })],
   ]);
@@ -201,6 +233,20 @@ describe('SlotElements', () => {
   test('has the slots of all plans, each in the map of its frontend', () => {
     assert.deepEqual([...new SlotElements(plans, 'endpoints')], onIp);
     assert.deepEqual([...new SlotElements(plans, 'nodeport-endpoints')], [['tcp . 30080 . 65536', '10.244.0.1 . 8080']]);
+  });
+
+  test('has two slots of few endpoints, and one of each of more', () => {
+    const slots = (ips: readonly string[]): string[] =>
+      [...new SlotElements(new Map([['n/a', plan({ cluster: endpoints(ips) })]]), 'endpoints').entries()].map(
+        ([key, endpoint]) => `${key.slice(at.length + 3)}: ${endpoint}`,
+      );
+    assert.deepEqual(slots(['10.244.0.1']), ['131072: 10.244.0.1 . 8080', '131073: 10.244.0.1 . 8080']);
+    assert.deepEqual(slots(['10.244.0.1', '10.244.0.2']), ['131072: 10.244.0.1 . 8080', '131073: 10.244.0.2 . 8080']);
+    assert.deepEqual(slots(['10.244.0.1', '10.244.0.2', '10.244.0.3']), [
+      '0: 10.244.0.1 . 8080',
+      '1: 10.244.0.2 . 8080',
+      '2: 10.244.0.3 . 8080',
+    ]);
   });
 
   test('is read as any map', () => {

@@ -9,7 +9,7 @@ import {
   type ServicePlan,
   type Target,
 } from '../../plan/service-plan.ts';
-import { learningChain, localOffset, type SetName, type SlotSet } from './layout.ts';
+import { fewOffset, fewSlots, learningChain, localOffset, type SetName, type SlotSet } from './layout.ts';
 import { type SlottedPlan, type SlottedPort, slotsOf } from './slots.ts';
 import { isOwnSource, sourceListOf } from './source-list.ts';
 
@@ -37,6 +37,21 @@ function spread(target: Target, { frontend, port, service, algorithm }: Front): 
   // A rule counts for itself, whoever comes by it: two ports in turn would each see every other number.
   const own = algorithm === 'round-robin' ? `-${port.protocol}-${frontend.port}-${service}` : '';
   return `goto ${kind}${how}${target === 'cluster' ? 'lb' : 'local'}-${slotsOf(port, target).length}${own}`;
+}
+
+/**
+ * Whether a frontend's few endpoints are looked up without an element that leads to a chain. Not of those that source ranges may shut out: such an element
+ * goes before what shuts out, and a slot after it.
+ */
+function hasFew({ kind, inside, sources }: Frontend, port: SlottedPort, algorithm: ServicePlan['algorithm']): boolean {
+  if (kind !== 'cluster-ip' || inside !== 'cluster' || sources) return false;
+  return (algorithm ?? 'random') === 'random' && slotsOf(port, 'cluster').length <= fewSlots;
+}
+
+/** All slots of the few: one endpoint has both. */
+function fewOf(port: SlottedPort | undefined): readonly EndpointAddress[] {
+  const [first, second = first] = port ? slotsOf(port, 'cluster') : none;
+  return first && second ? [first, second] : none;
 }
 
 /** The set of frontends that are addresses, and that of node ports. */
@@ -68,7 +83,7 @@ function* checks(frontend: Frontend, key: string): Generator<Element> {
 function* dispatch(front: Front): Generator<readonly [Sets, string]> {
   const { inside, outside, kind } = front.frontend;
   const inner = spread(inside, front);
-  if (inner) yield [verdicts, inner];
+  if (inner && !hasFew(front.frontend, front.port, front.algorithm)) yield [verdicts, inner];
   // `accept` leaves the packet as it is, for the check after DNAT to drop.
   if (outside !== inside) yield [localVerdicts, spread(outside, front) ?? 'accept'];
   const unserved = outside === 'refuse' || outside === 'drop' ? outside : inside;
@@ -89,14 +104,17 @@ function* treatment({ frontend, port, service }: Front): Generator<readonly [Set
 
 const none: readonly EndpointAddress[] = [];
 
-/** The two lists of endpoints that a frontend chooses from. */
-function listsOf(front: Front | undefined): { cluster: readonly EndpointAddress[]; local: readonly EndpointAddress[] } {
-  if (!front) return { cluster: none, local: none };
-  const { inside, outside } = front.frontend;
-  return {
-    cluster: inside === 'cluster' ? slotsOf(front.port, 'cluster') : none,
-    local: inside === 'local' || outside === 'local' ? slotsOf(front.port, 'local') : none,
-  };
+/** A list of endpoints that a frontend chooses from, by its first slot. */
+type Lists = ReadonlyMap<number, readonly EndpointAddress[]>;
+
+function listsOf(front: Front | undefined): Lists {
+  const lists = new Map<number, readonly EndpointAddress[]>();
+  if (!front) return lists;
+  const { frontend, port, algorithm } = front;
+  if (hasFew(frontend, port, algorithm)) lists.set(fewOffset, fewOf(port));
+  else if (frontend.inside === 'cluster') lists.set(0, slotsOf(port, 'cluster'));
+  if (frontend.inside === 'local' || frontend.outside === 'local') lists.set(localOffset, slotsOf(port, 'local'));
+  return lists;
 }
 
 function frontsOf(plan: SlottedPlan | undefined): Map<string, Front> {
@@ -136,7 +154,7 @@ export interface ElementChanges {
 /** What a Service's change from one plan to another means for elements. Of many endpoints it touches those that differ. */
 export function changeElements(before: SlottedPlan | undefined, after: SlottedPlan | undefined, changes: ElementChanges): void {
   if (before && after && keepsElements(before, after)) {
-    for (const [i, port] of after.ports.entries()) changePort(before.ports[i], port, changes);
+    for (const [i, port] of after.ports.entries()) changePort(before.ports[i], port, after, changes);
     if (mayShare(before) || mayShare(after)) changeShared(before, after, changes);
     return;
   }
@@ -170,13 +188,14 @@ function changeShared(before: ServicePlan | undefined, after: ServicePlan | unde
 }
 
 /** A port whose frontends are those that it had. */
-function changePort(before: SlottedPort | undefined, after: SlottedPort, changes: ElementChanges): void {
+function changePort(before: SlottedPort | undefined, after: SlottedPort, { algorithm }: SlottedPlan, changes: ElementChanges): void {
   const cluster = differing(before ? slotsOf(before, 'cluster') : none, slotsOf(after, 'cluster'));
   const local = differing(before ? slotsOf(before, 'local') : none, slotsOf(after, 'local'));
   if (cluster.length + local.length === 0) return;
   for (const frontend of after.frontends) {
     const [set, name] = [slotSetOf(frontend), frontendName(frontend, after)];
-    if (frontend.inside === 'cluster') changeSlots(set, name, 0, cluster, changes);
+    if (hasFew(frontend, after, algorithm)) changeSlots(set, name, fewOffset, differing(fewOf(before), fewOf(after)), changes);
+    else if (frontend.inside === 'cluster') changeSlots(set, name, 0, cluster, changes);
     if (frontend.inside === 'local' || frontend.outside === 'local') changeSlots(set, name, localOffset, local, changes);
   }
 }
@@ -189,8 +208,8 @@ function changeFront(name: string, before: Front | undefined, after: Front | und
   const front = after ?? before;
   if (!front) return;
   const [set, had, has] = [slotSetOf(front.frontend), listsOf(before), listsOf(after)];
-  changeSlots(set, name, 0, differing(had.cluster, has.cluster), changes);
-  changeSlots(set, name, localOffset, differing(had.local, has.local), changes);
+  for (const first of [0, localOffset, fewOffset])
+    changeSlots(set, name, first, differing(had.get(first) ?? none, has.get(first) ?? none), changes);
 }
 
 function slotSetOf({ kind }: Frontend): SlotSet {
@@ -235,9 +254,7 @@ export class SlotElements implements Elements {
     for (const plan of this.#plans.values())
       for (const [name, front] of frontsOf(plan)) {
         if (slotSetOf(front.frontend) !== this.#set) continue;
-        const { cluster, local } = listsOf(front);
-        if (cluster.length > 0) yield [name, 0, cluster];
-        if (local.length > 0) yield [name, localOffset, local];
+        for (const [first, list] of listsOf(front)) yield [name, first, list];
       }
   }
 

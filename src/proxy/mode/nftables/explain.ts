@@ -4,7 +4,7 @@ import type { Op, SetDeclaration, Table } from '../../../linux/nftables/table.ts
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import type { Explained } from '../view.ts';
 import { countingSets } from './counting.ts';
-import { localOffset, type SetName } from './layout.ts';
+import { fewOffset, localOffset, type SetName } from './layout.ts';
 import { asRangesSet, isSourceList } from './source-list.ts';
 
 type Why = string | ((key: string, data: string) => string);
@@ -21,6 +21,7 @@ const unserved = (data: string): string =>
   data === 'drop' || data === 'goto discard' ? 'nobody serves it here, but another node would: dropped' : 'nobody serves it: refused';
 const slot: Why = (key) => {
   const number = Number(key.slice(key.lastIndexOf(' . ') + 3));
+  if (number >= fewOffset) return `the endpoint in slot ${number - fewOffset} of two, one of which is drawn`;
   return number >= localOffset ? `the endpoint of this node in slot ${number - localOffset}` : `the endpoint in slot ${number}`;
 };
 const masquerade: Why = (_, data) =>

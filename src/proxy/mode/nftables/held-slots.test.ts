@@ -35,6 +35,12 @@ const held = tableOf({
     '10.96.0.1 . tcp . 80 . 65536': 'b',
     '10.96.0.1 . tcp . 80 . 65537': 'x',
     '198.51.100.1 . tcp . 80 . 0': 'of another frontend',
+    '10.96.0.1 . tcp . 80 . 131072': 'of few, where there are more',
+    '10.96.0.2 . tcp . 80 . 131072': 'a',
+    '10.96.0.2 . tcp . 80 . 131073': 'b',
+    '10.96.0.2 . tcp . 80 . 131074': 'c',
+    '10.96.0.3 . tcp . 80 . 131072': 'a',
+    '10.96.0.3 . tcp . 80 . 131073': 'a',
   },
   'nodeport-endpoints': { 'tcp . 30080 . 0': 'n', '10.96.0.1 . tcp . 80 . 2': 'in the wrong set' },
 });
@@ -50,6 +56,8 @@ const cases: readonly [name: string, port: PortPlan, cluster: readonly string[],
     ['of another frontend'],
     ['b', 'x'],
   ],
+  ['gives two of few', portOf([{ ...clusterIp, ip: '10.96.0.2' }], 2), ['a', 'b'], []],
+  ['gives one that has both slots of few', portOf([{ ...clusterIp, ip: '10.96.0.3' }], 2), ['a'], []],
   ['knows nothing of frontends that are new', portOf([{ ...clusterIp, port: 81 }], 2), [], []],
 ];
 for (const [name, port, cluster, local] of cases)

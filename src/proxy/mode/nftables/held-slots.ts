@@ -4,7 +4,7 @@
  */
 import type { Elements, KernelTable } from '../../../linux/nftables/table.ts';
 import { frontendName } from '../../plan/service-plan.ts';
-import { localOffset } from './layout.ts';
+import { fewOffset, fewSlots, localOffset } from './layout.ts';
 import type { PreviousSlots } from './slots.ts';
 
 /** The endpoints in the slots of a frontend (`10.96.0.1 . tcp . 80`) from one on, up to the first that nobody holds. */
@@ -34,7 +34,9 @@ export function slotsIn(table: KernelTable | undefined): PreviousSlots {
     // Each on demand: most ports use one list.
     return {
       get cluster() {
-        return list(0);
+        const held = list(0);
+        // One endpoint has both slots of the few.
+        return held.length > 0 ? held : [...new Set(list(fewOffset).slice(0, fewSlots))];
       },
       get local() {
         return list(localOffset);

@@ -16,6 +16,13 @@ export const tableName = 'kube-proxy';
 export const localOffset = 65_536;
 
 /**
+ * Slots of a cluster IP with one endpoint or two, in the same map again: the rule behind `services` draws one of these two, both of which one endpoint alone has. No element
+ * leads such an address to a chain. Each that does costs the kernel at every change of one: it goes through all of them again (nft_table_validate()).
+ */
+export const fewOffset = 131_072;
+export const fewSlots = 2;
+
+/**
  * How many clients of one Service the kernel remembers. When it is full, further clients are spread as if there were no affinity, until others are
  * forgotten; other Services do not notice.
  */
@@ -168,6 +175,10 @@ const baseChains: readonly Chain[] = [
   { name: 'filter-output-post-dnat', hook: { type: 'filter', hook: 'output', priority: -90 }, rules: ['ct state new jump unserved'] },
 ];
 
+function dnatTo(found: string, family: string): string {
+  return `dnat ${family} to ${found}`;
+}
+
 export function chainsOf(node: NodeContext): Chain[] {
   const { family } = node;
   const frontend = `${family} daddr . meta l4proto . th dport`;
@@ -198,6 +209,7 @@ export function chainsOf(node: NodeContext): Chain[] {
         `${frontend} vmap @recall-services`,
         `${fromOutside} ${frontend} vmap @local-services`,
         `${frontend} vmap @services`,
+        dnatTo(`${frontend} . numgen random mod ${fewSlots} offset ${fewOffset} map @endpoints`, family),
         `${toNode} goto nodeports`,
       ],
     },
@@ -283,7 +295,7 @@ export function onDemand(
   const key = nodePort
     ? `meta l4proto . th dport . ${slot} map @nodeport-endpoints`
     : `${family} daddr . meta l4proto . th dport . ${slot} map @endpoints`;
-  return { chain: { name, rules: [`dnat ${family} to ${key}`] } };
+  return { chain: { name, rules: [dnatTo(key, family)] } };
 }
 
 function affinityChain(name: string, seconds: string | undefined, set: SetDeclaration, { family }: Pick<NodeContext, 'family'>): OnDemand {

@@ -147,12 +147,12 @@ export class Ledger {
   changes(): Op[][] {
     // Most changes touch few sets, and no chain.
     const dirty = this.#sets.filter(({ name }) => this.#dirty.has(name as SetName) || this.#dirtySlots.has(name as SetName));
-    const { guards, others, guardsGone, late } = elementPhases(
+    const { guards, others, gone, guardsGone, late } = elementPhases(
       dirty.map((set) => this.#changesOf(set)),
       order,
     );
     const { first, last } = this.#chainChanges();
-    return [first, guards, others, guardsGone, [...late, ...last]].flatMap((ops) => (ops.length > 0 ? [[...ops]] : []));
+    return [first, guards, [...gone, ...others], guardsGone, [...late, ...last]].flatMap((ops) => (ops.length > 0 ? [[...ops]] : []));
   }
 
   /** Chains and their sets: those that elements are to name, and those that none names any more. */

@@ -106,7 +106,7 @@ describe('what somebody changed before the mode listens to the kernel', { skip: 
     mode.watch(() => told++).close();
     await mode.verify();
     assert.deepEqual([told, (await rules.sync()).full], [0, false]);
-    const taken = ['delete', 'element', 'ip', tableName, 'services', '{ 10.96.0.1 . tcp . 80 }'];
+    const taken = ['delete', 'element', 'ip', tableName, 'cluster-ips', '{ 10.96.0.1 }'];
     assert.equal((await net.run('a', 'nft', taken)).code, 0);
     const watch = mode.watch(() => told++);
     await eventually('the mode says that somebody was there', () => told === 1);

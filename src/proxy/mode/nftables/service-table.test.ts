@@ -42,10 +42,10 @@ async function begin(): Promise<void> {
   await table.open();
 }
 
-/** The endpoint of each slot, in order. */
+/** The endpoint of each slot, in order: one that is alone has two. */
 function held(): (string | undefined)[] {
   const elements = nft.table('ip', tableName)?.elements.get('endpoints');
-  return [...(elements ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint.split(' ')[0]);
+  return [...new Set([...(elements ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint.split(' ')[0]))];
 }
 
 describe('ServiceTable', () => {
@@ -59,7 +59,7 @@ describe('ServiceTable', () => {
 
   test('an endpoint that goes leaves its slot to the last one; the others stay', async () => {
     table.put('n/a', plan('n/a', ['10.244.0.2', '10.244.0.3']));
-    assert.deepEqual(await table.sync(), { full: false, steps: 7 });
+    assert.deepEqual(await table.sync(), { full: false, steps: 4 });
     assert.deepEqual(held(), ['10.244.0.3', '10.244.0.2']);
     table.put('n/a', plan('n/a', ['10.244.0.1', '10.244.0.2', '10.244.0.3']));
     await table.sync();

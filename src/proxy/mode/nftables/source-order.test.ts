@@ -1,15 +1,10 @@
 /** Source ranges while they change: at no moment between two transactions, or beside one, is somebody let in whom they shut out, or dropped whom they let in. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FakeClock } from '../../../clock/testing/fake-clock.ts';
-import { create } from '../../../linux/nftables/diff.ts';
 import type { Hook, Table } from '../../../linux/nftables/table.ts';
 import { trace } from '../../../linux/nftables/trace.ts';
-import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import type { Frontend, ServicePlan } from '../../plan/service-plan.ts';
-import { bareNode as node } from '../../testing/sample-node.ts';
-import { tableName } from './layout.ts';
-import { ServiceTable } from './service-table.ts';
+import { first, ledByElements, momentsOf, nothing, restarted, running, upgraded, type Way } from './testing/moments.ts';
 
 const ip = '203.0.113.9';
 
@@ -45,46 +40,9 @@ function isLetIn(from: string, atFilter: Table, atNat: Table = atFilter): boolea
   return translated.kind === 'passed' && translated.destinations.every((destination) => destination.translated);
 }
 
-/** All that a packet may meet while one table becomes the other in one transaction. */
-function momentsOf(before: Table, after: Table): readonly (readonly [what: string, atFilter: Table, atNat: Table])[] {
-  const mixed = { ...before, sets: [...before.sets, ...after.sets], elements: new Map([...before.elements, ...after.elements]) };
-  return [
-    ['rules of before, elements of after', mixed, mixed],
-    ['one hook before, one after', before, after],
-    ['after', after, after],
-  ];
-}
-
-const nothing: Table = { family: 'ip', name: tableName, chains: [], sets: [], elements: new Map() };
-
-class Recorder {
-  readonly nft: FakeNftables;
-  readonly states: Table[] = [];
-
-  constructor(nft: FakeNftables) {
-    this.nft = nft;
-  }
-
-  get table(): Table {
-    return this.nft.table('ip', tableName) ?? nothing;
-  }
-
-  async begin(): Promise<ServiceTable> {
-    const { nft } = this;
-    const commit: FakeNftables['commit'] = async (transaction) => {
-      await nft.commit(transaction);
-      this.states.push(this.table);
-    };
-    const reading = { read: nft.read.bind(nft), readElements: nft.readElements.bind(nft), readCounters: nft.readCounters.bind(nft) };
-    const kernel = { commit, ...reading, generation: nft.generation.bind(nft), connections: { flowsOf: async () => [] } };
-    const table = new ServiceTable(kernel, node, new FakeClock());
-    await table.open();
-    return table;
-  }
-}
-
-/** The table as versions before made it: frontends and ranges in one set. */
-function layoutBefore(table: Table, service: ServicePlan | undefined): Table {
+/** The table as earlier versions made it: frontends and ranges in one set. */
+function rangesInOneSet(now: Table, service: ServicePlan | undefined): Table {
+  const table = ledByElements(now);
   const isNew = (name: string): boolean => /^(source-checks|own-sources|sources-.*|ranges-.*)$/.test(name);
   const [frontend] = service?.ports[0]?.frontends ?? [];
   const key = `${ip} . tcp . 80`;
@@ -112,35 +70,6 @@ function layoutBefore(table: Table, service: ServicePlan | undefined): Table {
   };
 }
 
-/** Makes the Service what it was before, and gives what then makes it what it is to be, transaction by transaction. */
-type Way = (before: ServicePlan | undefined) => Promise<{ recorder: Recorder; table: ServiceTable }>;
-
-const running: Way = async (before) => {
-  const recorder = new Recorder(new FakeNftables());
-  const table = await recorder.begin();
-  table.put('n/a', before);
-  await table.sync();
-  return { recorder, table };
-};
-
-const restarted: Way = async (before) => {
-  const { recorder } = await running(before);
-  return { recorder, table: await recorder.begin() };
-};
-
-const upgraded: Way = async (before) => {
-  const { recorder: earlier } = await running(before);
-  const nft = new FakeNftables();
-  await nft.commit({ family: 'ip', table: tableName, ops: create(layoutBefore(earlier.table, before)) });
-  const recorder = new Recorder(nft);
-  return { recorder, table: await recorder.begin() };
-};
-
-const first: Way = async () => {
-  const recorder = new Recorder(new FakeNftables());
-  return { recorder, table: await recorder.begin() };
-};
-
 function check(to: string, states: readonly Table[]): void {
   const [begin = nothing, end = nothing] = [states[0], states.at(-1)];
   for (const client of clients) {
@@ -162,7 +91,8 @@ function check(to: string, states: readonly Table[]): void {
 const ways: Readonly<Record<string, Way>> = {
   'while the proxy runs': running,
   'while it is away': restarted,
-  'while it is away, and another version comes back': upgraded,
+  'while it is away, and another version comes back': upgraded(ledByElements),
+  'while it is away, and a much later version comes back': upgraded(rangesInOneSet),
 };
 
 for (const [how, way] of Object.entries(ways))
