@@ -8,7 +8,7 @@ import { loadLibc } from '../../../src/linux/libc.ts';
 import { decodeMessages, readRefusal } from '../../../src/linux/netlink/message.ts';
 import { NETLINK_NETFILTER } from '../../../src/linux/netlink/netlink-socket.ts';
 import { encodeBatch } from '../../../src/linux/nftables/batch.ts';
-import { setsOf, tableName } from '../../../src/proxy/mode/nftables/layout.ts';
+import { fewOffset, fewSlots, setsOf, tableName } from '../../../src/proxy/mode/nftables/layout.ts';
 import { endpointPort, movingEndpoint } from './objects.ts';
 
 const [netlink, raw, dontWait] = [16, 3, 0x40];
@@ -19,16 +19,18 @@ export async function kernelShare(serviceIp: string, changes: number): Promise<n
   if (!endpoints) throw new RangeError('The table has no endpoints');
   const libc = loadLibc();
   const fd = libc.socket(netlink, raw, NETLINK_NETFILTER);
-  const key = `${serviceIp} . tcp . 80 . 0`;
+  // Alone, it has all slots of few endpoints.
+  const keys = Array.from({ length: fewSlots }, (_, slot) => `${serviceIp} . tcp . 80 . ${fewOffset + slot}`);
   const answer = Buffer.alloc(4096);
   const times: number[] = [];
   for (let n = 0; n < changes; n++) {
+    const endpoint = `${movingEndpoint(2 ** 15 + n)} . ${endpointPort}`;
     const { bytes } = encodeBatch({
       family: 'ip',
       table: tableName,
       ops: [
-        { op: 'delete-elements', set: endpoints, keys: [key] },
-        { op: 'add-elements', set: endpoints, elements: [[key, `${movingEndpoint(2 ** 15 + n)} . ${endpointPort}`]] },
+        { op: 'delete-elements', set: endpoints, keys },
+        { op: 'add-elements', set: endpoints, elements: keys.map((key) => [key, endpoint] as const) },
       ],
     });
     await sleep(20 + (n % 10));
