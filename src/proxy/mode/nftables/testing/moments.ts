@@ -1,7 +1,7 @@
 /** What the kernel holds from one transaction to the next, and what a packet may meet of it. */
 import { FakeClock } from '../../../../clock/testing/fake-clock.ts';
 import { create } from '../../../../linux/nftables/diff.ts';
-import type { Table } from '../../../../linux/nftables/table.ts';
+import type { Chain, Table } from '../../../../linux/nftables/table.ts';
 import { FakeNftables } from '../../../../linux/testing/fake-nftables.ts';
 import type { ServicePlan } from '../../../plan/service-plan.ts';
 import { bareNode as node } from '../../../testing/sample-node.ts';
@@ -69,7 +69,7 @@ export class Recorder {
 /** The table as the version before made it: an element led each address to a chain, however few endpoints it had. */
 export function ledByElements(table: Table): Table {
   const [services, endpoints] = ['services', 'endpoints'].map((name) => new Map(table.elements.get(name)));
-  const chains = table.chains.map((chain) => ({ ...chain, rules: chain.rules.filter((rule) => !rule.includes(`offset ${fewOffset} `)) }));
+  const chains = table.chains.map((chain): Chain => ({ ...chain, rules: chain.rules.filter((rule) => !rule.includes(`offset ${fewOffset} `)) }));
   const slot = (frontend: string, number: number): string => `${frontend} . ${number}`;
   for (const key of table.elements.get('endpoints')?.keys() ?? []) {
     const frontend = key.slice(0, key.lastIndexOf(' . '));
