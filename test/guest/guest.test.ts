@@ -21,7 +21,7 @@ const files: readonly (readonly [file: string, only?: string | undefined, withou
   ['test/guest/inside/program.guest.ts', 'ipvs: nobody|goes from each mode'],
   ['test/guest/inside/hostile.guest.ts'],
 ];
-/** For hangs: a few minutes on a machine that does nothing else. */
+/** For hangs: a little less than the runner has for a file. */
 const limitMs = 1_700_000;
 
 const lacking = await prepareGuest().then(
