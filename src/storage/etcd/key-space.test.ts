@@ -30,3 +30,17 @@ describe('KeySpace', () => {
     assert.deepEqual(usual.withFence({ key: '/a', rangeEnd: '/z' }), { key: '/a', rangeEnd: '/z' });
   });
 });
+
+test('a range is widened to the fence on whichever side that lies', () => {
+  const space = new KeySpace('/registry', '/registry');
+  const behind = '/registry.fairlead\0';
+  assert.deepEqual(space.withFence({ key: '/a', rangeEnd: '/b' }), { key: '/a', rangeEnd: behind });
+  assert.deepEqual(space.withFence({ key: '/registry/', rangeEnd: '/registry0' }), { key: '/registry.fairlead', rangeEnd: '/registry0' });
+  assert.deepEqual(space.withFence({ key: '/a', rangeEnd: '/z' }), { key: '/a', rangeEnd: '/z' });
+});
+
+test('the jump lies between the fence and the keys, so that who watches all of them with the fence hears of it', () => {
+  const space = new KeySpace('/registry', '/other');
+  const { key, rangeEnd } = space.withFence(space.whole);
+  assert.ok(key < space.jump && space.jump < space.whole.key && space.jump < rangeEnd);
+});
