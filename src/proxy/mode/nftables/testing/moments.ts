@@ -69,7 +69,9 @@ export class Recorder {
 /** The table as the version before made it: an element led each address to a chain, however few endpoints it had. */
 export function ledByElements(table: Table): Table {
   const [services, endpoints] = ['services', 'endpoints'].map((name) => new Map(table.elements.get(name)));
-  const chains = table.chains.map((chain): Chain => ({ ...chain, rules: chain.rules.filter((rule) => !rule.includes(`offset ${fewOffset} `)) }));
+  const chains = table.chains.map(
+    (chain): Chain => ({ ...chain, rules: chain.rules.filter((rule) => !rule.includes(`offset ${fewOffset} `)) }),
+  );
   const slot = (frontend: string, number: number): string => `${frontend} . ${number}`;
   for (const key of table.elements.get('endpoints')?.keys() ?? []) {
     const frontend = key.slice(0, key.lastIndexOf(' . '));
