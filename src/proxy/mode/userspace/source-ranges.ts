@@ -1,58 +1,42 @@
 /** Who may come: an address in one of very many ranges. A list is read once, as all connections of this process wait meanwhile, and then a look is a binary search. Pure. */
-import { cidrBytes, ipToBytes } from '../../../ip/ip.ts';
+import { type Cidr, familyOf, ipToBigInt, parseCidr } from '../../../ip/ip.ts';
 
-interface Range {
-  readonly first: bigint;
-  readonly last: bigint;
-}
+type Range = Pick<Cidr, 'first' | 'last'>;
 
-const lists = new WeakMap<readonly string[], SourceRanges>();
+/** By family; in order, and none of them meet. */
+type Ranges = ReadonlyMap<Cidr['family'], readonly Range[]>;
+
+const lists = new WeakMap<readonly string[], Ranges>();
 
 /** Whether one of these ranges has the address. Those that cannot be read have none. */
 export function areSourcesOf(sources: readonly string[], ip: string): boolean {
   let list = lists.get(sources);
   if (!list) {
-    list = new SourceRanges(sources);
+    list = read(sources);
     lists.set(sources, list);
   }
-  return list.has(ip);
+  return has(list.get(familyOf(ip)) ?? [], ipToBigInt(ip));
 }
 
-const numberOf = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
+function read(sources: readonly string[]): Ranges {
+  const cidrs = sources.map(parseCidr).filter((cidr) => cidr !== undefined);
+  return new Map([...Map.groupBy(cidrs, ({ family }) => family)].map(([family, ranges]) => [family, joined(ranges)]));
+}
 
-class SourceRanges {
-  /** By the length of an address; in order, and none of them meet. */
-  readonly #byLength = new Map<number, readonly Range[]>();
-
-  constructor(sources: readonly string[]) {
-    const read = sources.map((text) => cidrBytes(text)).filter((one) => one !== undefined);
-    for (const [length, ranges] of Map.groupBy(read, ({ bytes }) => bytes.length)) {
-      const all = ranges.map(({ bytes, prefix }): Range => {
-        const first = numberOf(bytes);
-        return { first, last: first + (1n << BigInt(length * 8 - prefix)) - 1n };
-      });
-      this.#byLength.set(length, joined(all));
-    }
+function has(ranges: readonly Range[], address: bigint): boolean {
+  let [from, to] = [0, ranges.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    const range = ranges[middle] as Range;
+    if (address < range.first) to = middle;
+    else if (address > range.last) from = middle + 1;
+    else return true;
   }
-
-  has(ip: string): boolean {
-    const bytes = ipToBytes(ip);
-    const ranges = this.#byLength.get(bytes.length) ?? [];
-    const address = numberOf(bytes);
-    let [from, to] = [0, ranges.length];
-    while (from < to) {
-      const middle = (from + to) >> 1;
-      const range = ranges[middle] as Range;
-      if (address < range.first) to = middle;
-      else if (address > range.last) from = middle + 1;
-      else return true;
-    }
-    return false;
-  }
+  return false;
 }
 
 /** A range within another, as most that overlap are, is left out. */
-function joined(ranges: Range[]): Range[] {
+function joined(ranges: readonly Range[]): Range[] {
   const joined: Range[] = [];
   for (const range of ranges.toSorted((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0))) {
     const before = joined.at(-1);
