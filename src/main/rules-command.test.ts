@@ -57,7 +57,7 @@ describe('fairlead rules render', () => {
     const items = [{ kind: 'Service', metadata: { name: 'web' }, spec }, ...pods];
     const { code, stdout, stderr } = rules(['render', '-f', '-', ...node], JSON.stringify({ kind: 'List', items }));
     assert.deepEqual([code, stderr], [0, 'note: endpoints derived from Pods: default/web: 10.244.1.2, 10.244.1.3\n']);
-    assert.match(stdout, /10\.96\.0\.10 \. tcp \. 80 \. 1 : 10\.244\.1\.3 \. 8080/);
+    assert.match(stdout, /10\.96\.0\.10 \. tcp \. 80 \. 131073 : 10\.244\.1\.3 \. 8080/);
   });
 
   test('prints both families of a node that has both, or the one that is asked for', () => {
