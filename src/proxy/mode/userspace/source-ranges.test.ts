@@ -20,6 +20,7 @@ describe('areSourcesOf()', () => {
     ['everything', ['0.0.0.0/0'], '255.255.255.255', true],
     ['everything of the other family', ['0.0.0.0/0'], '::1', false],
     ['a range of IPv6', ['fd00::/64', '10.0.0.0/8'], 'fd00::ffff', true],
+    ['an address of IPv4 in the form of IPv6', ['10.0.0.0/8'], '::ffff:10.0.0.1', true],
     ['what cannot be read', ['nonsense', '10.0.0.0/33', '10.0.0.0/8'], '10.0.0.1', true],
   ];
   for (const [what, sources, ip, is] of cases) test(what, () => assert.equal(areSourcesOf(sources, ip), is));

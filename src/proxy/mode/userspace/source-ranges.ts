@@ -1,5 +1,5 @@
 /** Who may come: an address in one of very many ranges. A list is read once, as all connections of this process wait meanwhile, and then a look is a binary search. Pure. */
-import { type Cidr, familyOf, ipToBigInt, parseCidr } from '../../../ip/ip.ts';
+import { type Cidr, familyOf, ipToBigInt, parseCidr, parseIp } from '../../../ip/ip.ts';
 
 type Range = Pick<Cidr, 'first' | 'last'>;
 
@@ -15,7 +15,8 @@ export function areSourcesOf(sources: readonly string[], ip: string): boolean {
     list = read(sources);
     lists.set(sources, list);
   }
-  return has(list.get(familyOf(ip)) ?? [], ipToBigInt(ip));
+  const address = parseIp(ip) ?? ip;
+  return has(list.get(familyOf(address)) ?? [], ipToBigInt(address));
 }
 
 function read(sources: readonly string[]): Ranges {
