@@ -71,7 +71,7 @@ function listen(parts: Parts): ReturnType<typeof listenHttps> {
     http2MaxStreams: options.http2MaxStreams ?? defaultMaxStreams,
     goawayChance: options.goawayChance ?? 0,
     workOf: ({ info }) => workOf(parts, info),
-    serve: (ctx) => route({ resources, special, path: (c) => servePath(paths, c) }, ctx),
+    serve: (ctx) => route({ resources, special, path: (c) => servePath(paths, c), fresh: () => parts.feed.fresh() }, ctx),
     upgrade: (req, socket, head) =>
       void serveUpgrade(
         { ...parts, log, begin: ({ user, info }, connection) => beginConnection(flow, flowOf(user, info), connection) },
@@ -114,6 +114,7 @@ async function keepCluster(parts: Parts, port: number): Promise<Keeping> {
   const serving = registers ? keepKubernetesService(parts, service, { caches, ...background, signal: left.signal }) : Promise.resolve();
   const others = [
     ...Object.values(serviceAllocation.stocks).map((stock) => keepClaims(stock, { lookup, feed, ...background })),
+    parts.custom.keep(),
     keepAggregatedRoles(parts, { cache: feed.cache('clusterroles'), lookup, rbac: authorizer.rbac, ...background }),
   ];
   return {

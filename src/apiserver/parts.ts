@@ -32,6 +32,7 @@ import { loadTokenKeys, type TokenKeys } from './auth/token-keys.ts';
 import { eventTeller } from './bootstrap/server-events.ts';
 import { Lookup } from './cache/lookup.ts';
 import { WatchFeed } from './cache/watch-feed.ts';
+import { CustomResources } from './custom-resources/custom-resources.ts';
 import { attributesOf, RequestAuth } from './http/access.ts';
 import { KubeletClient } from './kubelet/kubelet-client.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -65,6 +66,7 @@ export interface Parts extends Caches, Auth {
   readonly serviceAllocation: ServiceAllocation;
   readonly writer: Writer;
   readonly deleter: Deleter;
+  readonly custom: CustomResources;
   readonly resources: ResourceHandlers;
   readonly kubelets: KubeletClient;
   /** Aborts when the server closes. */
@@ -88,13 +90,15 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
   const allocations = new Allocations([serviceAllocation]);
   const writer: Writer = new Writer({ objects, admission, allocations, clock });
   const deleter = new Deleter({ objects, admission, allocations, clock });
+  const custom = new CustomResources({ registry, lookup, feed, writer, deleter, clock, log, signal: stop });
+  custom.follow();
   const resources = new ResourceHandlers({
     ...{ objects, writer, deleter, feed, clock, stop },
     cluster: () => lookup.get(namespaces, clusterNamespace)?.metadata.uid,
     mayCreate: ({ user, info, query }) => auth.access.check({ ...attributesOf(user, info, query), verb: 'create' }),
   });
   const kubelets = new KubeletClient(options.kubeletClient, lookup);
-  return { options, ...caches, ...auth, admission, serviceAllocation, writer, deleter, resources, kubelets, stop };
+  return { options, ...caches, ...auth, admission, serviceAllocation, writer, deleter, custom, resources, kubelets, stop };
 }
 
 async function readTokenKeys(files: readonly string[]): Promise<TokenKeys> {

@@ -14,6 +14,8 @@ export interface Routes {
   readonly special: ReadonlyMap<string, Handler>;
   /** Undefined when there is no such path. */
   path(ctx: RequestContext): Promise<boolean> | boolean;
+  /** Resolves when everything that was written before the call is known. */
+  fresh(): Promise<void>;
 }
 
 /** The name under which `special` has a subresource, or a review. */
@@ -27,7 +29,7 @@ export async function route(routes: Routes, ctx: RequestContext): Promise<void> 
     if (!(await routes.path(ctx))) throw noSuchPath();
     return;
   }
-  const row = routes.resources.registry.rowOf(info.group, info.version, info.resource);
+  const row = await rowOf(routes, info);
   if (!row || !isInScope(row, info)) throw noSuchPath();
   if (!takesMethod(row, info, ctx.req.method)) throw methodNotAllowed();
   // Keys are paths: a slash in a part would name something else.
@@ -43,6 +45,17 @@ export async function route(routes: Routes, ctx: RequestContext): Promise<void> 
   }
   if (!row.verbs.some((verb) => verb === info.verb)) throw verbNotSupported(row.type, info.verb);
   return plain(routes.resources, ctx, row);
+}
+
+/** A CustomResourceDefinition may have come to be through another server just now. */
+async function rowOf(
+  { resources: { registry }, fresh }: Routes,
+  { group, version, resource }: RequestInfo,
+): Promise<ResourceRow | undefined> {
+  const row = registry.rowOf(group, version, resource);
+  if (row || !group.includes('.')) return row;
+  await fresh();
+  return registry.rowOf(group, version, resource);
 }
 
 /** Whether the path has a namespace where the resource has one. */

@@ -133,7 +133,7 @@ test('a list put together from messages is the list encoded at once', () => {
 
 test('the metadata of a message is the front of it, for every kind', () => {
   const metadata = { name: 'a', labels: { long: 'x'.repeat(300) } };
-  for (const row of rows.filter((one) => one.verbs.includes('list'))) {
+  for (const row of rows.filter((one) => one.verbs.includes('list') && hasProtobuf(apiVersionOf(one.type), one.type.kind))) {
     const apiVersion = apiVersionOf(row.type);
     const message = encodeMessage({ apiVersion, kind: row.type.kind, metadata } as never);
     const partial = wrapMessage('meta.k8s.io/v1', 'PartialObjectMetadata', metadataOf(message));

@@ -5,8 +5,9 @@
  */
 
 import { formatTime, parseInstant } from '../../clock/timestamp.ts';
+import { prune } from '../custom/structural.ts';
 import { canonicalQuantity, QuantityError } from '../quantity/quantity.ts';
-import { type ApiType, type Field, type Schema, typeOf } from '../schema/schema.ts';
+import { type ApiType, type CustomSchema, type Field, isCustom, type OwnSchema, type Schema, typeOf } from '../schema/schema.ts';
 import { emptyEntry } from './empty-entry.ts';
 import { isObject, type Json } from './json-object.ts';
 
@@ -35,12 +36,28 @@ export function isUnknownField(error: string): boolean {
  * `isUnknownField` tells them apart.
  */
 export function checkFields(object: object, schema: Schema): readonly string[] {
+  if (isCustom(schema)) return checkCustom(object as Json, schema);
   const type = typeOf(schema);
   if (!type) return [];
   const checker = new Checker();
   checker.message(object as Json, type, true);
   return checker.errors;
 }
+
+/** Of what every object has the types are known. The other values are validated later, as upstream; here those go of which the schema knows nothing. */
+function checkCustom(object: Json, { root }: CustomSchema): readonly string[] {
+  const head: Json = {};
+  for (const name of ['apiVersion', 'kind', 'metadata']) {
+    if (Object.hasOwn(object, name)) head[name] = object[name];
+    delete object[name];
+  }
+  const errors = checkFields(head, anyObject);
+  const pruned = prune(object, root, true).slice(0, mostFields).map(unknownField);
+  Object.assign(object, head);
+  return [...errors, ...pruned];
+}
+
+const anyObject: OwnSchema = { type: 'Object', types: { Object: { kind: true, fields: [['metadata', 1, 'meta.v1.ObjectMeta', '']] } } };
 
 class Checker {
   readonly errors: string[] = [];
@@ -141,6 +158,8 @@ class Checker {
       case 'intOrString':
         if (typeof value === 'string') return value;
         return typeof value === 'number' && value === (value | 0) ? value : this.#mismatch(value, field, 'intstr.IntOrString');
+      case 'double':
+        return typeof value === 'number' ? value : this.#mismatch(value, field, 'float64');
       case 'bytes':
         if (typeof value !== 'string') return this.#mismatch(value, field, '[]uint8');
         return this.#base64(value);

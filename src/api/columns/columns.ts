@@ -9,7 +9,10 @@ export interface CellColumn<T> {
   /** Shown by `-o wide` only. */
   readonly wide?: boolean;
   readonly type?: Column['type'];
+  readonly format?: string;
   readonly description?: string;
+  /** Shown by `-o wide` only when it is above 0. */
+  readonly priority?: number;
 }
 
 export function column<T>(
@@ -38,9 +41,9 @@ export function columnsOf<T extends KubeObject>(list: readonly CellColumn<T>[], 
     definitions: all.map((one, index) => ({
       name: one.name,
       type: one.type ?? 'string',
-      format: index === 0 ? 'name' : '',
+      format: index === 0 ? 'name' : (one.format ?? ''),
       description: one.description ?? '',
-      priority: one.wide ? 1 : 0,
+      priority: one.priority ?? (one.wide ? 1 : 0),
     })),
     cells: (object, now) => all.map((one) => one.cell(object, now)),
     ...(conditions ? { conditions } : {}),

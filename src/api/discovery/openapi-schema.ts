@@ -1,6 +1,8 @@
 /** OpenAPI v3 schemas of API types, from the tables; what kubectl's explain and its patches by schema look at. */
+
+import { customSchemas } from '../custom/open-api.ts';
 import { fieldDescription, typeDescription } from '../descriptions/descriptions.ts';
-import { type ApiType, type Field, type Schema, typeOf } from '../schema/schema.ts';
+import { type ApiType, type CustomSchema, type Field, isCustom, type Schema, typeOf } from '../schema/schema.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -17,6 +19,7 @@ const specialTypes: Readonly<Partial<Record<Field['kind'], readonly [name: strin
     { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
   ],
   raw: ['io.k8s.apimachinery.pkg.runtime.RawExtension', { type: 'object' }],
+  json: ['io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON', { description: 'Any value of JSON.' }],
 };
 
 const plain: Readonly<Partial<Record<Field['kind'], Json>>> = {
@@ -24,6 +27,7 @@ const plain: Readonly<Partial<Record<Field['kind'], Json>>> = {
   bool: { type: 'boolean' },
   int32: { type: 'integer', format: 'int32' },
   int64: { type: 'integer', format: 'int64' },
+  double: { type: 'number', format: 'double' },
   bytes: { type: 'string', format: 'byte' },
   strings: { type: 'array', items: { type: 'string' } },
 };
@@ -43,6 +47,7 @@ export class SchemaSet {
 
   /** Adds a type and answers the reference to it. */
   add(schema: Schema): Json {
+    if (isCustom(schema)) return this.#addCustom(schema);
     const type = typeOf(schema);
     return type ? this.#add(type) : { type: 'object' };
   }
@@ -50,9 +55,18 @@ export class SchemaSet {
   /** Says which kind an object of the type is. */
   addKind(schema: Schema, gvk: { readonly group: string; readonly version: string; readonly kind: string }): Json {
     const ref = this.add(schema);
-    const made = this.#schemas.get(typeOf(schema)?.openApiName ?? '');
+    const made = this.#schemas.get(isCustom(schema) ? schema.type : (typeOf(schema)?.openApiName ?? ''));
     if (made) made['x-kubernetes-group-version-kind'] = [{ group: gvk.group, kind: gvk.kind, version: gvk.version }];
     return ref;
+  }
+
+  /** An object, and the list of them: what is defined by the definition alone. */
+  #addCustom(schema: CustomSchema): Json {
+    if (!this.#schemas.has(schema.type)) {
+      const meta = (name: string): Json => this.add(`meta.v1.${name}`);
+      for (const [name, one] of customSchemas(schema, refTo, meta)) this.#schemas.set(name, one);
+    }
+    return refTo(schema.type);
   }
 
   #add(type: ApiType): Json {

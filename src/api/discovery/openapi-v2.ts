@@ -33,8 +33,8 @@ function merged(known: Json | undefined, schema: Json): Json {
   return { ...schema, [key]: kinds.filter((k, i) => kinds.findIndex((other) => JSON.stringify(other) === JSON.stringify(k)) === i) };
 }
 
-function schemaOf(schema: Json): Json {
-  const { $ref, allOf, oneOf, items, additionalProperties, properties, ...own } = schema;
+function schemaOf(given: Json): Json {
+  const { $ref, allOf, oneOf, anyOf: _anyOf, not: _not, items, additionalProperties, properties, ...own } = loosened(given);
   const reference = $ref ?? (allOf as Json[] | undefined)?.[0]?.$ref;
   if (typeof reference === 'string') {
     // A reference is the whole of it; what it is for may stand beside it.
@@ -44,13 +44,24 @@ function schemaOf(schema: Json): Json {
   return {
     ...own,
     // There is no choice of types: what may be a number too is written as a string.
-    ...(oneOf ? { type: 'string' } : {}),
+    ...(oneOf && own.type === undefined && !properties ? { type: 'string' } : {}),
     ...(items ? { items: schemaOf(items as Json) } : {}),
-    ...(additionalProperties ? { additionalProperties: schemaOf(additionalProperties as Json) } : {}),
+    ...(typeof additionalProperties === 'object' ? { additionalProperties: schemaOf(additionalProperties as Json) } : {}),
     ...(properties
       ? { properties: Object.fromEntries(Object.entries(properties).map(([name, one]) => [name, schemaOf(one as Json)])) }
       : {}),
   };
+}
+
+/** Of custom resources: what may be null or have any field is said to be anything, or old kubectls would refuse it. As upstream. */
+function loosened(schema: Json): Json {
+  const isAny = schema['x-kubernetes-preserve-unknown-fields'] === true;
+  if (!schema.nullable && !isAny) return schema;
+  const { type, nullable: _nullable, items: _items, properties: _properties, required: _required, ...rest } = schema;
+  // A kind stays an object.
+  return !schema.nullable && (type !== 'object' || 'x-kubernetes-group-version-kind' in schema) && type !== 'array'
+    ? { ...rest, type }
+    : rest;
 }
 
 function pathItem(item: Json): Json {

@@ -56,6 +56,7 @@ export function defineRow<T extends KubeObject>(spec: RowSpec<T>): ResourceRow {
     generationOf: hasStatus ? (object) => withoutMetaAndStatus(object) : undefined,
     createsOnUpdate: false,
     updatesUnconditionally: true,
+    beginDeletion: undefined,
     gracePeriod: undefined,
     defaultPropagation: 'Background',
     deletionWarning: undefined,

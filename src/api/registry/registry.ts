@@ -1,6 +1,7 @@
 /** The resources that an API server serves: rows that are built in, from the files of `rows/`, and rows that are added while it runs. */
 import { apiVersionOf, type ResourceType } from '../resource-types.ts';
 import type { ResourceRow } from './resource-row.ts';
+import { apiextensionsRows } from './rows/apiextensions.ts';
 import { appsRows } from './rows/apps.ts';
 import { autoscalingRows } from './rows/autoscaling.ts';
 import { batchRows } from './rows/batch.ts';
@@ -30,6 +31,7 @@ export const rows: readonly ResourceRow[] = [
   ...deviceRows,
   ...rbacRows,
   ...reviewRows,
+  ...apiextensionsRows,
 ];
 
 /**

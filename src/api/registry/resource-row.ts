@@ -60,14 +60,14 @@ export interface SpecialSubresource {
 
 export type Subresource<T extends KubeObject = KubeObject> = PartSubresource<T> | ScaleSubresource<T> | SpecialSubresource;
 
-/** meta.k8s.io/v1 TableColumnDefinition. `priority` 0 is always shown, 1 only by `-o wide`. */
+/** meta.k8s.io/v1 TableColumnDefinition. `priority` 0 is always shown, a higher one only by `-o wide`. */
 export interface Column {
   readonly name: string;
   readonly type: 'string' | 'integer' | 'boolean' | 'number' | 'date';
   /** `name` marks the first column for kubectl. */
-  readonly format: '' | 'name';
+  readonly format: string;
   readonly description: string;
-  readonly priority: 0 | 1;
+  readonly priority: number;
 }
 
 export type Cell = string | number | boolean | null;
@@ -150,6 +150,8 @@ export interface ResourceRow<T extends KubeObject = KubeObject> {
   readonly updatesUnconditionally: boolean;
 
   // ── deleting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** Done to an object before it is deleted for the first time: what it says from then on, finalizers that hold it. Changes it in place. */
+  beginDeletion: ((object: T, now: Date) => void) | undefined;
   /**
    * Seconds between deletionTimestamp and the removal, which then is someone else's (the kubelet's) deletion with
    * gracePeriodSeconds 0. `requested` is DeleteOptions.gracePeriodSeconds. 0, or no function: remove at once. Setting

@@ -19,6 +19,9 @@ export type FieldKind =
   | 'intOrString'
   | 'fieldsV1'
   | 'raw'
+  | 'double'
+  /** Any value. */
+  | 'json'
   | 'strings';
 
 export interface Field {
@@ -44,6 +47,7 @@ const noMarks: FieldMarks = {};
 const scalars: ReadonlySet<string> = new Set([
   ...['string', 'bool', 'int32', 'int64', 'bytes', 'time', 'microTime'],
   ...['quantity', 'intOrString', 'fieldsV1', 'raw', 'strings'],
+  ...['double', 'json'],
 ]);
 
 type TypeLookup = (name: string) => ApiType | undefined;
@@ -182,10 +186,60 @@ function openApiName(name: string): string {
 }
 
 /**
- * The type of a kind's objects: its name in the tables, or types that come along, of a kind that is added while a server runs. Plain data,
- * for workers to read. Fields of types that come along may be of those in the tables (`meta.v1.ObjectMeta`).
+ * The type of a kind's objects: its name in the tables, or types that come along, of a kind that is added while a server runs, or what a
+ * CustomResourceDefinition says of it. Plain data, for workers to read. Fields of types that come along may be of those in the tables
+ * (`meta.v1.ObjectMeta`).
  */
-export type Schema = string | OwnSchema;
+export type Schema = string | OwnSchema | CustomSchema;
+
+/** Of a custom resource: a structural schema (`src/api/custom`), which no table of fields could say. */
+export interface CustomSchema {
+  /** As OpenAPI documents name it: `com.example.v1.Widget`. */
+  readonly type: string;
+  readonly root: JsonSchema;
+}
+
+/** apiextensions.k8s.io/v1 JSONSchemaProps, of which these are looked at. */
+export interface JsonSchema {
+  readonly type?: string;
+  readonly format?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly nullable?: boolean;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: boolean | JsonSchema;
+  readonly items?: JsonSchema;
+  readonly required?: readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly pattern?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: boolean;
+  readonly exclusiveMaximum?: boolean;
+  readonly multipleOf?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly uniqueItems?: boolean;
+  readonly minProperties?: number;
+  readonly maxProperties?: number;
+  readonly allOf?: readonly JsonSchema[];
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+  readonly not?: JsonSchema;
+  readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;
+  readonly 'x-kubernetes-embedded-resource'?: boolean;
+  readonly 'x-kubernetes-int-or-string'?: boolean;
+  readonly 'x-kubernetes-list-type'?: string;
+  readonly 'x-kubernetes-list-map-keys'?: readonly string[];
+  readonly 'x-kubernetes-map-type'?: string;
+  readonly 'x-kubernetes-validations'?: readonly unknown[];
+}
+
+export function isCustom(schema: Schema): schema is CustomSchema {
+  return typeof schema === 'object' && 'root' in schema;
+}
 
 /** Holds the type of the kind's lists too, by its name with `List` behind. */
 export interface OwnSchema {
@@ -196,9 +250,10 @@ export interface OwnSchema {
 
 const own = new WeakMap<OwnSchema['types'], TypeLookup>();
 
-/** Undefined for a name that is nowhere. */
+/** Undefined for a name that is nowhere, and for what has no table. */
 export function typeOf(schema: Schema): ApiType | undefined {
   if (typeof schema === 'string') return typeNamed(schema);
+  if (isCustom(schema)) return undefined;
   let named = own.get(schema.types);
   if (!named) {
     named = lookupIn(schema.types);

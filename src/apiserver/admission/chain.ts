@@ -6,6 +6,7 @@ import type { Authorizer } from '../auth/authorizer.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { AdmissionChain, type AdmissionPlugin } from './admission.ts';
 import { certificateRequests } from './certificate-requests.ts';
+import { customResourceAdmission } from './custom-resources.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { denyServiceExternalIps } from './deny-service-external-ips.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
@@ -51,6 +52,7 @@ const lines: Readonly<Record<string, Line>> = {
   DenyServiceExternalIPs: { make: () => denyServiceExternalIps, when: 'if enabled' },
   PrivilegeEscalation: { make: ({ authorizer }) => privilegeEscalation(authorizer), when: 'always' },
   WarnOfUnserved: { make: ({ lookup, unserved }) => warnOfUnserved({ lookup, ...unserved }), when: 'always' },
+  CustomResources: { make: ({ lookup }) => customResourceAdmission(lookup), when: 'always' },
   CertificateRequests: { make: ({ authorizer }) => certificateRequests(authorizer), when: 'always' },
 };
 

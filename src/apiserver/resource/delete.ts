@@ -31,6 +31,7 @@ export function deletion(row: ResourceRow, object: LooseObject, options: DeleteO
   checkPreconditions(row, object, options.preconditions);
   const before = JSON.stringify(object.metadata);
   const meta = object.metadata;
+  if (meta.deletionTimestamp === undefined) row.beginDeletion?.(object, new Date(clock.now()));
   const finalizers = propagationFinalizers(row, meta.finalizers ?? [], options);
   if (finalizers.length > 0) meta.finalizers = finalizers;
   else delete meta.finalizers;
@@ -41,7 +42,6 @@ export function deletion(row: ResourceRow, object: LooseObject, options: DeleteO
   const held = finalizers.length > 0 || row.holdsDeletion?.(object) === true;
   if (!held && grace === 0) return { kind: 'delete' };
   mark(object, grace, clock);
-  if (row.type.resource === 'namespaces' && row.type.group === '') object.status = { ...object.status, phase: 'Terminating' };
   return JSON.stringify(meta) === before ? { kind: 'keep' } : { kind: 'put', object };
 }
 

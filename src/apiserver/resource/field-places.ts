@@ -1,23 +1,28 @@
 /** Where the fields of a resource are written, for those who own them: the object itself, and each subresource that shows it. */
 import { FieldSet } from '../../api/apply/field-set.ts';
 import type { Place } from '../../api/apply/ownership.ts';
-import { shapeOfType } from '../../api/apply/shape.ts';
+import { shapeOf } from '../../api/apply/shape.ts';
 import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
 import { apiVersionOf } from '../../api/resource-types.ts';
-import { typeOf } from '../../api/schema/schema.ts';
 
 const made = new WeakMap<object, Place>();
 
 export function placeOf(row: ResourceRow, part?: PartSubresource): Place {
   const known = made.get(part ?? row);
   if (known) return known;
-  const type = typeOf(row.schema);
-  if (!type) throw new Error(`${row.type.kind} has no schema`);
+  const shape = shapeOf(row.schema);
+  if (!shape) throw new Error(`${row.type.kind} has no schema`);
   const place: Place = {
-    shape: shapeOfType(type),
+    shape,
     apiVersion: apiVersionOf(row.type),
     subresource: part?.name ?? '',
-    ignored: FieldSet.of(...ignoredBy(row, part, [...type.jsonFields.keys()])),
+    ignored: FieldSet.of(
+      ...ignoredBy(
+        row,
+        part,
+        [...shape.fields.keys()].filter((name) => name !== 'apiVersion' && name !== 'kind'),
+      ),
+    ),
   };
   made.set(part ?? row, place);
   return place;

@@ -88,6 +88,9 @@ export const coreRows: readonly ResourceRow[] = [
       namespace.spec = { ...namespace.spec, finalizers: given.includes(namespaceFinalizer) ? given : [...given, namespaceFinalizer] };
     },
     prepareUpdate: (next, old) => takeOver(next, old, 'spec'),
+    beginDeletion: (namespace: Namespace) => {
+      namespace.status = { ...namespace.status, phase: 'Terminating' };
+    },
     holdsDeletion: ({ spec }) => (spec?.finalizers?.length ?? 0) > 0,
   }),
   defineRow({

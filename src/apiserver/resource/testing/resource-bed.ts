@@ -126,6 +126,6 @@ export class ResourceBed {
   }
 
   run(ctx: RequestContext): Promise<void> {
-    return route({ resources: this.handlers, special: new Map(), path: () => false }, ctx);
+    return route({ resources: this.handlers, special: new Map(), path: () => false, fresh: async () => {} }, ctx);
   }
 }

@@ -1,0 +1,34 @@
+/** What is told of a definition that is accepted: formats that nobody looks at, and what this server does not do. */
+import { isObject } from '../codec/json-object.ts';
+import type { CustomResourceDefinition } from './definition.ts';
+import { knowsFormat } from './format.ts';
+import { hasRules } from './schema-errors.ts';
+
+export function definitionWarnings({ spec }: CustomResourceDefinition): string[] {
+  const versions = spec?.versions ?? [];
+  const formats = new Set(versions.flatMap(({ schema }) => [...unknownFormats(schema?.openAPIV3Schema)]));
+  const ruled = versions.filter(({ schema }) => hasRules(schema?.openAPIV3Schema)).map(({ name }) => name);
+  const served = versions.filter((version) => version.served && !version.storage);
+  return [
+    ...[...formats].sort().map((format) => `unrecognized format ${JSON.stringify(format)}`),
+    ...(ruled.length > 0
+      ? [
+          `x-kubernetes-validations of ${ruled.join(', ')}: this server does not evaluate rules in CEL; objects that break them are accepted`,
+        ]
+      : []),
+    ...(spec?.conversion?.strategy === 'Webhook' && served.length > 0
+      ? [
+          `spec.conversion.strategy Webhook: this server calls no conversion webhooks; only the storage version is served, not ${served.map(({ name }) => name).join(', ')}`,
+        ]
+      : []),
+  ];
+}
+
+function* unknownFormats(schema: unknown): Generator<string> {
+  if (Array.isArray(schema)) for (const one of schema) yield* unknownFormats(one);
+  if (!isObject(schema)) return;
+  const { format, type, properties, items, additionalProperties, allOf, anyOf, oneOf, not } = schema;
+  if (typeof format === 'string' && format !== '' && !knowsFormat(typeof type === 'string' ? type : '', format)) yield format;
+  for (const below of [items, additionalProperties, allOf, anyOf, oneOf, not]) yield* unknownFormats(below);
+  if (isObject(properties)) for (const one of Object.values(properties)) yield* unknownFormats(one);
+}

@@ -1,0 +1,38 @@
+/**
+ * The patterns of schemas: RE2's, as upstream's, by the package re2js. They are somebody's who may create a definition, and match what anybody
+ * writes, so the time they take must grow with the text alone; those of JavaScript may take forever.
+ */
+import { RE2JS } from 're2js';
+
+const mostKnown = 1_000;
+const known = new Map<string, RE2JS | string>();
+
+function compiled(pattern: string): RE2JS | string {
+  let found = known.get(pattern);
+  if (found === undefined) {
+    found = compile(pattern);
+    if (known.size >= mostKnown) known.clear();
+    known.set(pattern, found);
+  }
+  return found;
+}
+
+function compile(pattern: string): RE2JS | string {
+  try {
+    return RE2JS.compile(pattern);
+  } catch (err) {
+    return err instanceof Error ? err.message : String(err);
+  }
+}
+
+/** What is wrong with a pattern, in the words of Go. */
+export function patternProblem(pattern: string): string | undefined {
+  const found = compiled(pattern);
+  return typeof found === 'string' ? found : undefined;
+}
+
+/** A pattern that is none matches nothing. */
+export function patternMatches(pattern: string, text: string): boolean {
+  const found = compiled(pattern);
+  return typeof found !== 'string' && found.test(text);
+}
