@@ -32,7 +32,7 @@ describe('readRedisUrl()', () => {
         maxLogEvents: 32_768,
         maxLogBytes: 64 << 20,
       },
-      ...{ answerMs: 10_000, confirmMs: 5_000, patienceMs: 5_000, lookMs: 10_000 },
+      ...{ answerMs: 10_000, confirmMs: 5_000, patienceMs: 5_000, pauseMs: 50, lookMs: 10_000 },
     });
   });
 
@@ -52,7 +52,9 @@ describe('readRedisUrl()', () => {
 
   test('reads sentinels, which have a login of their own and the TLS of the servers', () => {
     const [own, ca] = [fileOf('sentinel', 'theirs\n'), fileOf('ca', 'PEM')];
-    const { connection, sentinels } = read(`rediss+sentinel://a,b:1/mine/2?ca=${ca}&sentinel-user=watcher&sentinel-password-file=${own}`);
+    const { connection, sentinels, patienceMs } = read(
+      `rediss+sentinel://a,b:1/mine/2?ca=${ca}&sentinel-user=watcher&sentinel-password-file=${own}`,
+    );
     assert.deepEqual(connection, { db: 2, tls: { ca: 'PEM' } });
     const login = { username: 'watcher', password: 'theirs', tls: { ca: 'PEM' } };
     assert.deepEqual(sentinels, {
@@ -62,6 +64,7 @@ describe('readRedisUrl()', () => {
         { host: 'b', port: 1, ...login },
       ],
     });
+    assert.equal(patienceMs, 20_000, 'as long as sentinels take that split their votes twice');
     assert.deepEqual(read('redis+sentinel://a/mine').sentinels?.each, [{ host: 'a', port: 26379 }]);
   });
 

@@ -26,9 +26,17 @@ export interface RedisSettings {
   readonly confirmMs: number;
   /** How long calls wait for a connection that broke, before they fail at once. */
   readonly patienceMs: number;
+  /** How long after a try to connect that failed the next one comes, at first. */
+  readonly pauseMs: number;
   /** How often a Redis that is used is looked at again: who sets `appendonly no` breaks no connection by it. */
   readonly lookMs: number;
 }
+
+/**
+ * Sentinels that miss a primary after 3 seconds replace it after some 5, and 6 to 7 later each time that they split their votes: a call that waits as long
+ * need not be made again.
+ */
+const [patienceMs, patienceWithSentinelsMs] = [5_000, 20_000];
 
 /** Throws BAD_CONFIG. */
 export function readRedisUrl(url: StoreUrl): RedisSettings {
@@ -67,7 +75,8 @@ export function readRedisUrl(url: StoreUrl): RedisSettings {
     maxLogBytes: given['max-log-bytes'] ?? 64 << 20,
     answerMs: 10_000,
     confirmMs: 5_000,
-    patienceMs: 5_000,
+    patienceMs: isSentinel ? patienceWithSentinelsMs : patienceMs,
+    pauseMs: 50,
     lookMs: 10_000,
   };
 }

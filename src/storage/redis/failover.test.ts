@@ -86,6 +86,19 @@ describe('a fail-over by Sentinel', () => {
     });
   });
 
+  test('is followed as soon as the sentinel says so, however long the next try to connect would be away', async () => {
+    await withGroup(async (group) => {
+      const settings = readRedisUrl(StoreUrl.parse(group.url, { 'redis+sentinel': group.url }));
+      await using store = await openRedisStore({ ...settings, pauseMs: 600_000, patienceMs: 600_000 });
+      assert.ok((await store.put('/a', bytes('before'))).ok);
+      await hasReached(group, '/a');
+      await group.primary.kill();
+      const written = store.put('/b', bytes('after'), { ifRevision: 0 });
+      await failOver(group);
+      assert.ok((await written).ok);
+    });
+  });
+
   test('needs the name that the sentinels know', async () => {
     await using primary = await TestRedis.start();
     await using sentinel = await TestRedis.startSentinel(primary, 1);

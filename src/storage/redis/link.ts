@@ -7,7 +7,6 @@ import { failed } from './redis-error.ts';
 import { type Address, findPrimary, SentinelWatch, shown } from './sentinels.ts';
 import { Session } from './session.ts';
 
-const firstPauseMs = 50;
 const longestPauseMs = 1_000;
 
 export interface LinkOptions {
@@ -28,6 +27,8 @@ export class Link {
   #waiting = Promise.withResolvers<void>();
   #patience: NodeJS.Timeout | undefined;
   #impatient = false;
+  /** Ends the pause before the next try. */
+  #hurry: AbortController | undefined;
 
   private constructor(options: LinkOptions) {
     this.#options = options;
@@ -94,6 +95,7 @@ export class Link {
 
   /** The old primary may live on and keep its connections, or have vanished and keep those who connect to it waiting. */
   #moved(primary: Address): void {
+    this.#hurry?.abort();
     if (!this.#place || shown(this.#place.at) === shown(primary)) return;
     this.#place.left.abort(new Error(`the sentinels name another primary: ${shown(primary)}`));
   }
@@ -121,7 +123,10 @@ export class Link {
 
   /** Undefined when the store was closed meanwhile. */
   async #reconnect(): Promise<Session | undefined> {
-    for (let pause = firstPauseMs; ; pause = Math.min(2 * pause, longestPauseMs)) {
+    const { pauseMs } = this.#options.settings;
+    for (let pause = pauseMs; ; pause = Math.min(2 * pause, longestPauseMs)) {
+      // Who is named as the primary while a try goes wrong may not have been the one that was tried.
+      this.#hurry = new AbortController();
       try {
         const session = await this.#connect();
         if (!this.#stop.signal.aborted) return session;
@@ -132,7 +137,9 @@ export class Link {
         if (error.message !== this.#lastError?.message) this.#options.log.warn(error.message, { hint: error.hint });
         this.#lastError = error;
       }
-      await sleep(pause, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {});
+      const { signal } = this.#hurry;
+      await sleep(pause, undefined, { signal: AbortSignal.any([this.#stop.signal, signal]), ref: false }).catch(() => {});
+      if (signal.aborted) pause = pauseMs / 2;
       if (this.#stop.signal.aborted) return undefined;
     }
   }

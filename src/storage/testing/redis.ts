@@ -46,10 +46,10 @@ export class TestRedis implements AsyncDisposable {
    * Watches the primary as "mymaster". It replaces it when it is told to (`SENTINEL FAILOVER mymaster`): on a busy machine any short time of silence
    * would replace a primary that lives.
    */
-  static async startSentinel(primary: TestRedis, quorum: number): Promise<TestRedis> {
+  static async startSentinel(primary: TestRedis, quorum: number, downAfterMs = 60_000): Promise<TestRedis> {
     const settings = {
       'sentinel monitor': `mymaster 127.0.0.1 ${primary.port} ${quorum}`,
-      'sentinel down-after-milliseconds': 'mymaster 60000',
+      'sentinel down-after-milliseconds': `mymaster ${downAfterMs}`,
       'sentinel failover-timeout': 'mymaster 3000',
     };
     return TestRedis.#begin(settings, here, true);
