@@ -33,6 +33,8 @@ import { parseProcTable } from './proc-table.ts';
 
 const doing = 'change virtual servers';
 const listing = 'list virtual servers';
+/** One buffer of messages. Messages of a million changes would take more memory than a proxy has. */
+const streamSize = 1024;
 
 /** Of the network namespace in which it was made. */
 export class KernelIpvs implements Ipvs {
@@ -57,11 +59,13 @@ export class KernelIpvs implements Ipvs {
   }
 
   async apply(ops: readonly IpvsOp[]): Promise<(NetlinkError | undefined)[]> {
-    if (ops.length === 0) return [];
-    const requests: NetlinkRequest[] = [];
-    for (const op of ops) requests.push(await this.#command(changeIpvs(op)));
-    this.messagesSent += ops.length;
-    return this.#socket.stream(requests, doing);
+    const errors: (NetlinkError | undefined)[] = [];
+    for (let at = 0; at < ops.length; at += streamSize) {
+      const requests = await Promise.all(ops.slice(at, at + streamSize).map((op) => this.#command(changeIpvs(op))));
+      this.messagesSent += requests.length;
+      for (const error of await this.#socket.stream(requests, doing)) errors.push(error);
+    }
+    return errors;
   }
 
   async read(): Promise<HeldVirtualServer[]> {

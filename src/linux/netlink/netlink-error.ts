@@ -39,3 +39,12 @@ export function complain(answers: readonly (NetlinkError | undefined)[]): void {
   if (refused.length === 1) throw first;
   throw new KnownError('KERNEL_REFUSED', `${first.message}, and ${refused.length - 1} more changes were refused`, { cause: first });
 }
+
+/** Gathers what was refused of many changes: they may be more than a call has room for as arguments. */
+export class Refusals {
+  readonly all: NetlinkError[] = [];
+
+  add(...lists: readonly (readonly (NetlinkError | undefined)[])[]): void {
+    for (const error of lists.flat()) if (error) this.all.push(error);
+  }
+}

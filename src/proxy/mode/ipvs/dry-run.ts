@@ -24,8 +24,10 @@ export class DryIpvsKernel implements IpvsModeKernel {
 
   /** Notes one command for each change; none is refused. */
   #note<T>(changes: readonly T[], commandOf: (change: T) => string): undefined[] {
-    this.#commands.push(...changes.map(commandOf));
-    return changes.map(() => undefined);
+    return changes.map((change) => {
+      this.#commands.push(commandOf(change));
+      return undefined;
+    });
   }
 
   get ipvs(): IpvsModeKernel['ipvs'] {

@@ -62,6 +62,15 @@ async function serving(ips: readonly string[], protocol: 'tcp' | 'udp' = 'tcp'):
 }
 
 describe('IpvsRules', () => {
+  test('serves a Service of more addresses and endpoints than a call has room for as arguments', async () => {
+    const { kernel, rules } = await serving(two);
+    const addresses = Array.from({ length: 45_000 }, (_, i) => `198.18.${i >> 8}.${i & 255}`);
+    rules.put('n/many', plan('many', '10.96.0.2', two, 'tcp', addresses));
+    const { steps } = await rules.sync();
+    assert.ok(steps > 3 * addresses.length);
+    assert.equal((await kernel.ipvs.realServers(vip(addresses.at(-1) ?? ''))).length, 2);
+  });
+
   describe('where a set is full', () => {
     const full = async (maxElements: number): Promise<Bench & { readonly warned: string[] }> => {
       const kernel = new FakeIpvsKernel();

@@ -5,7 +5,7 @@ import { type Cidr, parseCidr } from '../../../ip/ip.ts';
 import type { IpsetDeclaration, IpsetOp } from '../../../linux/ipset/ipset.ts';
 import { type Section, sizeOf } from '../../../linux/iptables/section.ts';
 import { type RealServer, type RealTraffic, serverName } from '../../../linux/ipvs/ipvs.ts';
-import { complain, type NetlinkError } from '../../../linux/netlink/netlink-error.ts';
+import { complain, type NetlinkError, Refusals } from '../../../linux/netlink/netlink-error.ts';
 import type { Log } from '../../../observability/log.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
@@ -241,24 +241,24 @@ export class IpvsRules implements ModeRules {
     const { ipvs, ipset, device } = this.#kernel;
     const { difference, missingSets, hasDevice, iptablesServes } = compared;
     const { members, addresses, servers, unwanted } = difference;
-    const refusals: (NetlinkError | undefined)[] = [];
-    refusals.push(...(await ipset.apply(missingSets.map((set): IpsetOp => ({ op: 'create', set })))));
+    const refusals = new Refusals();
+    refusals.add(await ipset.apply(missingSets.map((set): IpsetOp => ({ op: 'create', set }))));
     // Who is let in comes before all others are shut out, and goes after that: nobody is dropped between.
     const [shut, open] = [members.fresh.filter(shutsOut), members.fresh.filter((member) => !shutsOut(member))];
-    refusals.push(...(await this.#entries.change('add', [...open, ...shut])));
+    refusals.add(await this.#entries.change('add', [...open, ...shut]));
     if (!iptablesServes) await this.#paste(compared);
     const now = this.#portions.cut({ ops: servers, retired: difference.retired });
-    refusals.push(...(await ipvs.apply(now.ops)));
+    refusals.add(await ipvs.apply(now.ops));
     if (!hasDevice) await device.ensure();
-    refusals.push(...(await this.#bind(addresses.fresh)));
+    refusals.add(await this.#bind(addresses.fresh));
     if (iptablesServes) await this.#paste(compared);
-    refusals.push(...(await device.unbind(addresses.gone)));
-    refusals.push(...(await this.#entries.change('del', members.gone.filter(isOfDevice))));
+    refusals.add(await device.unbind(addresses.gone));
+    refusals.add(await this.#entries.change('del', members.gone.filter(isOfDevice)));
     for (const address of unwanted) this.#portions.take(serverName(address));
-    refusals.push(...(await ipvs.apply(unwanted.map((address) => ({ op: 'delete-server', address }) as const))));
-    refusals.push(...(await this.#takeOut(members.gone.filter((member) => !isOfDevice(member)))));
-    refusals.push(...(await this.#shut(difference)), ...this.#entries.refusals);
-    complain(refusals);
+    refusals.add(await ipvs.apply(unwanted.map((address) => ({ op: 'delete-server', address }) as const)));
+    refusals.add(await this.#takeOut(members.gone.filter((member) => !isOfDevice(member))));
+    refusals.add(await this.#shut(difference), this.#entries.refusals);
+    complain(refusals.all);
     return now.retired;
   }
 
@@ -268,15 +268,16 @@ export class IpvsRules implements ModeRules {
   }
 
   /** What is left out of a full set gets the room at once, before anything else goes: who goes from one set to another is in one of them. */
-  async #takeOut(gone: readonly Member[]): Promise<(NetlinkError | undefined)[]> {
+  async #takeOut(gone: readonly Member[]): Promise<readonly NetlinkError[]> {
     const isOfFull = ({ set }: Member): boolean => this.#entries.isFull(set);
     const rest = gone.filter((member) => !shutsOut(member));
     const [first, others] = [rest.filter(isOfFull), rest.filter((member) => !isOfFull(member))];
-    const refusals: (NetlinkError | undefined)[] = await this.#entries.change('del', [...gone.filter(shutsOut), ...first]);
+    const refusals = new Refusals();
+    refusals.add(await this.#entries.change('del', [...gone.filter(shutsOut), ...first]));
     const next = this.#entries.takeRoom();
-    if (next.length > 0) refusals.push(...(await this.#letIn(next)));
-    refusals.push(...(await this.#entries.change('del', others)));
-    return refusals;
+    if (next.length > 0) refusals.add(await this.#letIn(next));
+    refusals.add(await this.#entries.change('del', others));
+    return refusals.all;
   }
 
   async #letIn(members: readonly Member[]): Promise<(NetlinkError | undefined)[]> {

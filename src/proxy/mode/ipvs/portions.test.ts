@@ -42,6 +42,27 @@ describe('Portions', () => {
     assert.deepEqual(await portions.next(), { answers: [], retired: [] });
   });
 
+  test('lets all but 16 of each virtual server come by portions where they are more than 65,536 together', async () => {
+    const { portions, sent } = bench();
+    const ofServer = (i: number, count: number): IpvsOp[] => added(`10.96.1.${i}`, count);
+    const fit = Array.from({ length: 128 }, (_, i) => ofServer(i, 512));
+    assert.equal(portions.cut({ ops: fit.flat(), retired: [] }).ops.length, 65_536);
+    assert.equal(portions.isDone, true);
+
+    const [few, many] = [ofServer(200, 16), [...fit, ofServer(201, 17)]];
+    const { ops } = portions.cut({ ops: [...few, ...many.flat()], retired: [] });
+    assert.deepEqual(ops, [...few, ...many.flatMap((list) => list.slice(0, 16))]);
+    while (!portions.isDone) await portions.next();
+    assert.deepEqual(
+      sent.flat(),
+      many.flatMap((list) => list.slice(16)),
+    );
+    assert.deepEqual(
+      sent.map(({ length }) => length),
+      [...Array.from({ length: 62 }, () => 1024), 1],
+    );
+  });
+
   test('changes those that are there before the rest comes, and says which of them are waited for then', async () => {
     const { portions, sent } = bench();
     const come = added('10.96.0.1', 7000);

@@ -10,6 +10,10 @@ type RealOp = Extract<IpvsOp, { op: 'add-real' | 'set-real' | 'delete-real' }>;
 
 /** As many of one virtual server at once are changed in one go: with 6,000 it takes some milliseconds. */
 export const manyReals = 6144;
+/** As many of all virtual servers at once are changed in one go: a Service of a thousand addresses has each endpoint a thousand times. */
+const manyInAll = 65_536;
+/** Of each virtual server so many are changed at once where there are more. */
+const few = 16;
 /** One buffer of messages. */
 export const portion = 1024;
 
@@ -59,10 +63,12 @@ export class Portions {
   cut({ ops, retired }: Share): Share {
     if (ops.length <= manyReals) return { ops, retired };
     const late = new Set<IpvsOp>();
-    for (const [name, list] of Map.groupBy(ops.filter(isOfReal), ({ address }) => serverName(address))) {
-      if (list.length <= manyReals) continue;
+    const reals = ops.filter(isOfReal);
+    const [most, first] = reals.length > manyInAll ? [few, few] : [manyReals, portion];
+    for (const [name, list] of Map.groupBy(reals, ({ address }) => serverName(address))) {
+      if (list.length <= most) continue;
       const { come = [], change = [] } = Object.groupBy(list, ({ op }) => (op === 'add-real' ? 'come' : 'change'));
-      const left = [change, come].filter(({ length }) => length > manyReals).flatMap((part) => part.slice(portion));
+      const left = [change, come].filter(({ length }) => length > most).flatMap((part) => part.slice(first));
       if (left.length === 0) continue;
       this.#left.set(name, { ops: left, retired: new Map() });
       for (const op of left) late.add(op);
@@ -97,12 +103,17 @@ export class Portions {
 
   /** Makes the changes of the next portion. One answer per change, as the kernel gave it, and whose connections are waited for from now on. */
   async next(): Promise<{ readonly answers: readonly (NetlinkError | undefined)[]; readonly retired: readonly Retired[] }> {
-    const [first] = this.#left;
-    if (!first) return { answers: [], retired: [] };
-    const [name, left] = first;
-    const ops = left.ops.splice(0, portion);
-    if (left.ops.length === 0) this.#left.delete(name);
-    const answers = await this.#ipvs.apply(ops);
-    return { answers, retired: ops.map(({ real }) => left.retired.get(realName(real))).filter((one) => one !== undefined) };
+    const ops: RealOp[] = [];
+    const retired: Retired[] = [];
+    for (const [name, left] of this.#left) {
+      for (const op of left.ops.splice(0, portion - ops.length)) {
+        ops.push(op);
+        const one = left.retired.get(realName(op.real));
+        if (one) retired.push(one);
+      }
+      if (left.ops.length === 0) this.#left.delete(name);
+      if (ops.length === portion) break;
+    }
+    return { answers: ops.length === 0 ? [] : await this.#ipvs.apply(ops), retired };
   }
 }

@@ -62,6 +62,11 @@ function members({ members: all }: Wanted): string[] {
 const to = (address: string, ...ips: string[]): string => ips.map((ip) => `-a ${address} -r ${ip}:8080 -m -w 1\n`).join('');
 
 describe('Render', () => {
+  test('has the real servers of a port once, however many frontends it has', () => {
+    const all = [...render([clusterIp, external, { ...balanced, ip: '198.51.100.2' }]).servers.values()];
+    assert.deepEqual([all.length, new Set(all.map(({ reals }) => reals)).size], [3, 1]);
+  });
+
   test('gives a cluster IP a virtual server, its address, and entries for pods that reach themselves', () => {
     const wanted = render([clusterIp]);
     assert.equal(servers(wanted), `-A -t 10.96.0.1:80 -s rr\n${to('-t 10.96.0.1:80', '10.244.1.2', '10.244.2.2')}`);

@@ -89,6 +89,16 @@ function* sourceMembers(entry: string, ip: string, sources: readonly string[] | 
   }
 }
 
+/** Gives the real servers of a list, the same ones for all frontends that have it: a Service may have thousands of both. */
+function onceForEach(): (list: readonly EndpointAddress[]) => Balanced['reals'] {
+  const known = new Map<readonly EndpointAddress[], Balanced['reals']>();
+  return (list) => {
+    const reals = known.get(list) ?? new Map(list.map(({ ip, port }) => [realName({ ip, port }), { ip, port, weight: 1 }]));
+    known.set(list, reals);
+    return reals;
+  };
+}
+
 export class Render {
   readonly #node: IpvsNode;
   readonly #hostIps: ReadonlySet<string>;
@@ -121,6 +131,7 @@ export class Render {
     const members = here.map(
       (endpoint): Member => ({ set: 'LOOP-BACK', entry: `${entryOf({ ...endpoint, protocol: port.protocol })},${endpoint.ip}` }),
     );
+    const reals = onceForEach();
     for (const frontend of port.frontends) {
       if (this.#isElsewhere(frontend)) {
         detours.push(...this.#elsewhere(frontend, port, plan));
@@ -128,7 +139,7 @@ export class Render {
       }
       const way = wayOf(frontend, port);
       for (const place of this.#placesOf(frontend, port)) {
-        const server = this.#server(place, way, port, plan);
+        const server = this.#server(place, reals(way.list), port, plan);
         servers.set(serverName(server.address), server);
         members.push(...this.#members(frontend, place, way));
       }
@@ -144,13 +155,13 @@ export class Render {
     return places.filter((place) => !this.#isTaken(serverName({ kind: 'address', ...place })));
   }
 
-  #server(place: Place, { list }: Way, { affinitySeconds }: PortPlan, { algorithm }: ServicePlan): Balanced {
+  #server(place: Place, reals: Balanced['reals'], { affinitySeconds }: PortPlan, { algorithm }: ServicePlan): Balanced {
     const address: VirtualAddress = { kind: 'address', ...place };
     return {
       address,
       ...spreadBy(algorithm ?? defaultAlgorithm),
       ...(affinitySeconds === undefined ? {} : { persistentSeconds: affinitySeconds }),
-      reals: new Map(list.map(({ ip, port }) => [realName({ ip, port }), { ip, port, weight: 1 }])),
+      reals,
     };
   }
 
