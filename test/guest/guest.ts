@@ -62,7 +62,8 @@ export async function prepareGuest(more: readonly Program[] = []): Promise<Guest
     PATH: [...new Set(others.map(dirname)), process.env.PATH ?? ''].join(':'),
     LD_LIBRARY_PATH: ['usr/lib', 'lib'].map((dir) => join(unpacked, dir, 'x86_64-linux-gnu')).join(':'),
   };
-  return { kernel, modules: join('/', prefix, 'usr/lib/uml/modules'), env, ...((await hasAmx()) ? { preload: await compileCure() } : {}) };
+  const modules = process.env.FAIRLEAD_GUEST_MODULES ?? join('/', prefix, 'usr/lib/uml/modules');
+  return { kernel, modules, env, ...((await hasAmx()) ? { preload: await compileCure() } : {}) };
 }
 
 /** In memory where there is room for it: the guest's memory is a file. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { endpointSlices, services } from '../../../src/api/resource-types.ts';
 import type { Exec } from '../../../src/linux/exec.ts';
 import { comparable } from '../../../src/linux/iptables/testing/kernel-in.ts';
-import { probe } from '../probe.ts';
+import { Connection, probe } from '../probe.ts';
 import { echoPort, type Topology } from '../topology.ts';
 import { ProxyProgram } from './proxy-program.ts';
 import { type Target, Traffic } from './traffic.ts';
@@ -35,6 +35,9 @@ const traces: Readonly<Record<string, (shown: string) => boolean>> = {
     /^KUBE-/m.test(shown) || (/^ *kube-ipvs0:/m.test(shown) && !/^ +-> \S+ +\S+ +\d+ +(?:[1-9]\d* +\d|0 +[1-9])/m.test(shown)),
   userspace: (shown) => /^\d+: lo .* 10\.96\./m.test(shown),
 };
+
+/** For a page: a proxy that is busy answers later. */
+const pagePatienceMs = 30_000;
 
 /** Changes that a slow machine is behind by more than this are dropped: others of this process have their turn, too. */
 const mostAtOnce = 20;
@@ -174,15 +177,25 @@ export class ProgramNode implements AsyncDisposable {
   /** Waits until the kernel has the rules of this mode alone, and the proxy that runs now has seen to them: one before it may have left as many. */
   async untilIn(mode: string): Promise<void> {
     await this.program.until(async () => {
-      if ((await this.#page('10249/proxyMode')) !== mode) return false;
+      if ((await this.#page(10249, '/proxyMode')) !== mode) return false;
       // Before its first sync it is not alive.
-      return (await this.#page('10256/livez')) !== '' && (await this.held()).join() === mode;
+      return (await this.#page(10256, '/livez')) !== '' && (await this.held()).join() === mode;
     });
   }
 
-  /** A page of the proxy; empty when it says that it is not well, or nothing. */
-  async #page(page: string): Promise<string> {
-    return (await this.program.exec('busybox', 'wget', '-q', '-O', '-', `http://127.0.0.1:${page}`)).stdout;
+  /** A page of the proxy; empty when it says that it is not well, or nothing. By no program, of which a slow kernel would start one at each look. */
+  async #page(port: number, path: string): Promise<string> {
+    const opened = await Connection.open(this.#topology.node, '127.0.0.1', port, 'tcp', pagePatienceMs);
+    if (typeof opened === 'string') return '';
+    using connection = opened;
+    connection.send(`GET ${path} HTTP/1.0\r\n\r\n`);
+    let answer = '';
+    for (let part = ''; ; answer += part) {
+      part = await connection.receive(pagePatienceMs);
+      if (part === 'silent' || part === 'refused') return '';
+      if (part === '') break;
+    }
+    return /^HTTP\/1\.[01] 200 .*?\r\n\r\n(.*)$/s.exec(answer)?.[1] ?? '';
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

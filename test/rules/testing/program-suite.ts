@@ -124,7 +124,7 @@ export function testProgram(modes: readonly string[], { skip = false, shellIn, t
         await traffic.goesOn();
       });
 
-    test(`goes from each mode to ${through ? `${through} and back` : 'each other'}, and leaves nothing of the one`, async () => {
+    test(`goes from each mode to ${through ? `${through} and back` : 'each other'}, and leaves nothing of the one`, async (t) => {
       await using node = await ProgramNode.create(topology, shellIn);
       const { program } = node;
       const [first = '', ...others] = tour(modes, through);
@@ -134,9 +134,11 @@ export function testProgram(modes: readonly string[], { skip = false, shellIn, t
       await using traffic = await node.traffic();
       let before = first;
       for (const mode of others) {
+        const begun = performance.now();
         await program.configure(`mode: ${mode}\n`);
-        await node.untilIn(mode);
-        await traffic.goesOn(`From ${before} to ${mode}: `);
+        const uses = await traffic.goesOnDuring(node.untilIn(mode), `From ${before} to ${mode}: `);
+        await traffic.goesOn(`After ${before} in ${mode}: `);
+        t.diagnostic(`${before} to ${mode}: ${((performance.now() - begun) / 1000).toFixed(1)} s, ${uses} uses of connections meanwhile`);
         before = mode;
       }
     });
