@@ -110,16 +110,32 @@ class Content {
     return [...valueErrors(object, this.#root, old), ...this.#replicasErrors(object)];
   }
 
+  /** Of an update of the status nothing else is looked at. */
+  statusErrors(object: Loose, old: Loose): FieldError[] {
+    const schema = this.#root.properties?.status;
+    const errors = schema && object.status !== undefined ? valueErrors(object.status, schema, old.status) : [];
+    const within = (path: string): string => (path === '' || path === '<nil>' ? 'status' : `status.${path}`);
+    return [...errors.map((error) => ({ ...error, path: within(error.path) })), ...this.#replicasErrors(object)];
+  }
+
   #replicasErrors(object: Loose): FieldError[] {
     const { specReplicasPath: spec = '', statusReplicasPath: status = '' } = this.#scale ?? {};
-    return [spec, status].flatMap((path) => {
-      const value = path === '' ? undefined : at(object, path);
-      if (typeof value !== 'number') return [];
-      const name = path.slice(1);
-      if (value < 0) return [invalid(name, value, 'should be a non-negative integer')];
-      return value > 2 ** 31 - 1 ? [invalid(name, value, 'should be less than or equal to 2147483647')] : [];
-    });
+    return [spec, status].flatMap((path) => (path === '' ? [] : replicasErrors(at(object, path), path)));
   }
+}
+
+function replicasErrors(value: unknown, path: string): FieldError[] {
+  if (value === undefined) return [];
+  if (!Number.isInteger(value))
+    return [invalid(path, 0, `${path} accessor error: ${String(value)} is of the type ${goType(value)}, expected int64`)];
+  if ((value as number) < 0) return [invalid(path, value, 'should be a non-negative integer')];
+  return (value as number) > 2 ** 31 - 1 ? [invalid(path, value, 'should be less than or equal to 2147483647')] : [];
+}
+
+function goType(value: unknown): string {
+  if (typeof value === 'number') return 'float64';
+  if (Array.isArray(value)) return '[]interface {}';
+  return typeof value === 'boolean' ? 'bool' : typeof value === 'object' ? 'map[string]interface {}' : typeof value;
 }
 
 function at(object: unknown, path: string): unknown {
@@ -169,7 +185,7 @@ function statusOf(content: Content): ReturnType<typeof part<Loose>> {
       for (const key of new Set([...Object.keys(next), ...Object.keys(old)]))
         if (!['status', 'metadata', 'kind', 'apiVersion'].includes(key)) takeOver(next, old, key);
     },
-    validateUpdate: (next, old) => content.errors(next, old),
+    validateUpdate: (next, old) => content.statusErrors(next, old),
   });
 }
 

@@ -31,7 +31,8 @@ function widgets(): CustomResourceDefinition {
   };
 }
 
-const schemaAt = 'spec.versions[0].schema.openAPIV3Schema';
+/** As of what all versions say alike. */
+const schemaAt = 'spec.validation.openAPIV3Schema';
 
 /** A schema in place of that of `spec`. */
 function ofSpec(schema: Loose): (d: Loose) => void {
@@ -58,6 +59,7 @@ describe('definitionErrors()', () => {
     [
       (d) => Object.assign(d.spec.versions[0], { name: 'V1' }),
       'spec.versions[0].name: Invalid value: "V1": a DNS-1035 label',
+      'spec.version: Invalid value: "V1": a DNS-1035 label',
       'must have the storage version V1',
       'status.storedVersions[0]: Invalid value: "v1": missing from spec.versions',
     ],
@@ -75,7 +77,7 @@ describe('definitionErrors()', () => {
     ],
     [
       (d) => Object.assign(d.spec.versions[0], { additionalPrinterColumns: [{ name: 'A', type: 'text', jsonPath: 'x' }] }),
-      'spec.versions[0].additionalPrinterColumns[0].type: Invalid value: "text": must be one of boolean,date,integer,number,string',
+      'spec.additionalPrinterColumns[0].type: Invalid value: "text": must be one of boolean,date,integer,number,string',
       'additionalPrinterColumns[0].JSONPath: Invalid value: "x": must be a simple json path starting with .',
     ],
     [
@@ -110,7 +112,7 @@ describe('definitionErrors()', () => {
     ],
     [ofSpec({ type: 'object', anyOf: [{ type: 'object' }] }), `${specAt}.anyOf[0].type: Forbidden: must be empty to be structural`],
     [ofSpec({ type: 'integer', default: 'x' }), `${specAt}.default: Invalid value: "string"`],
-    [ofSpec({ type: 'object', default: { a: 1 } }), `${specAt}.default: Invalid value: {"a":1}: must be pruned`],
+    [ofSpec({ type: 'object', default: { a: 1 } }), `${specAt}.default: Invalid value: {"a":1}: must not have unknown fields`],
     [
       ofSpec({ type: 'array', items: { type: 'object' }, 'x-kubernetes-list-type': 'map' }),
       `${specAt}.x-kubernetes-list-map-keys: Required value: must not be empty if x-kubernetes-list-type is map`,

@@ -1,5 +1,6 @@
 /** What a CustomResourceDefinition may say, with upstream's messages (apiextensions/validation/validation.go). */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { JsonSchema } from '../schema/schema.ts';
 import {
   duplicate,
@@ -108,26 +109,71 @@ function versionsErrors(versions: readonly CustomVersion[]): FieldError[] {
   );
   const names = versions.map(({ name }) => name);
   const stored = versions.filter(({ storage }) => storage);
+  const places = placesOf(versions);
   return [
     ...missing,
-    ...eachOf(versions, 'spec.versions', versionErrors),
+    ...eachOf(versions, 'spec.versions', (version, path, i) => versionErrors(version, path, i, places)),
+    ...labelErrors('spec.version', names[0]),
     ...(new Set(names).size === names.length ? [] : [invalid('spec.versions', versions, 'must contain unique version names')]),
-    ...(stored.length === 1 ? [] : [invalid('spec.versions', versions, 'must have exactly one version marked as storage version')]),
+    ...(stored.length === 1
+      ? []
+      : [invalid('spec.versions', versions.length > 0 ? versions : null, 'must have exactly one version marked as storage version')]),
   ];
 }
 
-function versionErrors(version: CustomVersion, path: string): FieldError[] {
-  const { name = '', deprecated, deprecationWarning: warning, schema, subresources, additionalPrinterColumns } = version;
-  const wrong = isDns1035Label(name);
+/** Where a member of a version is told of. */
+interface Places {
+  readonly sharesStatus: boolean;
+  /** Undefined where another version has told it. */
+  pathOf(member: keyof CustomVersion, path: string, index: number): string | undefined;
+}
+
+/** What all versions say alike upstream has once, and tells of there. */
+function placesOf(versions: readonly CustomVersion[]): Places {
+  const shared = new Map(
+    Object.entries(sharedPlaces).filter(([member]) => {
+      const of = (version: CustomVersion | undefined): unknown => version?.[member as keyof CustomVersion];
+      return versions.every((version) => isDeepStrictEqual(of(version), of(versions[0])));
+    }),
+  );
+  return {
+    sharesStatus: shared.has('schema') && versions.some(({ subresources }) => subresources?.status),
+    pathOf: (member, path, index) => {
+      if (!shared.has(member)) return `${path}.${member}`;
+      return index === 0 ? shared.get(member) : undefined;
+    },
+  };
+}
+
+const sharedPlaces: Partial<Readonly<Record<keyof CustomVersion, string>>> = {
+  schema: 'spec.validation',
+  subresources: 'spec.subresources',
+  additionalPrinterColumns: 'spec.additionalPrinterColumns',
+  selectableFields: 'spec.selectableFields',
+};
+
+function versionErrors(version: CustomVersion, path: string, index: number, { pathOf, sharesStatus }: Places): FieldError[] {
+  const { deprecated, deprecationWarning: warning, schema, subresources, additionalPrinterColumns } = version;
   const root = schema?.openAPIV3Schema;
+  const hasStatus = sharesStatus || subresources?.status !== undefined;
+  const of = (member: keyof CustomVersion, errorsAt: (at: string) => FieldError[]): FieldError[] => {
+    const at = pathOf(member, path, index);
+    return at === undefined ? [] : errorsAt(at);
+  };
   return [
-    ...(wrong.length > 0 ? [invalid(`${path}.name`, name, wrong.join(','))] : []),
+    ...labelErrors(`${path}.name`, version.name ?? ''),
     ...warningErrors(deprecated === true, warning).map((why) => invalid(`${path}.deprecationWarning`, warning, why)),
-    ...(root ? schemaErrors(root, `${path}.schema.openAPIV3Schema`, subresources?.status !== undefined) : []),
-    ...scaleErrors(subresources, `${path}.subresources`),
-    ...eachOf(additionalPrinterColumns, `${path}.additionalPrinterColumns`, columnErrors),
-    ...selectableErrors(version, `${path}.selectableFields`),
+    ...of('schema', (at) => (root ? schemaErrors(root, `${at}.openAPIV3Schema`, hasStatus) : [])),
+    ...of('subresources', (at) => scaleErrors(subresources, at)),
+    ...of('additionalPrinterColumns', (at) => eachOf(additionalPrinterColumns, at, columnErrors)),
+    ...of('selectableFields', (at) => selectableErrors(version, at)),
   ];
+}
+
+/** Of a name that is there: an empty one is wrong, too. */
+function labelErrors(path: string, value: string | undefined): FieldError[] {
+  const wrong = value === undefined ? [] : isDns1035Label(value);
+  return wrong.length > 0 ? [invalid(path, value, wrong.join(','))] : [];
 }
 
 function warningErrors(deprecated: boolean, warning: string | undefined): string[] {
@@ -205,26 +251,18 @@ function selectablePathErrors(jsonPath: string, at: string, root: JsonSchema | u
 }
 
 function nameErrors(names: CustomNames, path: string): FieldError[] {
-  const label = (at: string, value: string | undefined): FieldError[] => {
-    const wrong = value ? isDns1035Label(value) : [];
-    return wrong.length > 0 ? [invalid(at, value, wrong.join(','))] : [];
-  };
-  const kind = (at: string, value: string | undefined): FieldError[] =>
-    label(at, value?.toLowerCase()).map(({ detail }) => invalid(at, value, `may have mixed case, but should otherwise match: ${detail}`));
+  const label = (name: 'plural' | 'singular'): FieldError[] => labelErrors(`${path}.${name}`, names[name] || undefined);
+  const kind = (name: 'kind' | 'listKind'): FieldError[] =>
+    labelErrors(`${path}.${name}`, names[name]?.toLowerCase() || undefined).map(({ path: at, detail }) =>
+      invalid(at, names[name], `may have mixed case, but should otherwise match: ${detail}`),
+    );
   return [
-    ...label(`${path}.plural`, names.plural),
-    ...label(`${path}.singular`, names.singular),
-    ...kind(`${path}.kind`, names.kind),
-    ...kind(`${path}.listKind`, names.listKind),
-    ...eachOf(names.shortNames, `${path}.shortNames`, (name, at) =>
-      name === '' ? [invalid(at, name, isDns1035Label(name).join(','))] : label(at, name),
-    ),
+    ...[...label('plural'), ...label('singular'), ...kind('kind'), ...kind('listKind')],
+    ...eachOf(names.shortNames, `${path}.shortNames`, (name, at) => labelErrors(at, name)),
     ...(names.kind && names.kind === names.listKind
       ? [invalid(`${path}.listKind`, names.listKind, 'kind and listKind may not be the same')]
       : []),
-    ...eachOf(names.categories, `${path}.categories`, (name, at) =>
-      name === '' ? [invalid(at, name, isDns1035Label(name).join(','))] : label(at, name),
-    ),
+    ...eachOf(names.categories, `${path}.categories`, (name, at) => labelErrors(at, name)),
   ];
 }
 
@@ -233,8 +271,12 @@ function conversionErrors(conversion: CustomConversion | undefined): FieldError[
   const { strategy, webhook } = conversion;
   const path = 'spec.conversion';
   const wrong = optionalOneOf(strategy, `${path}.strategy`, ['None', 'Webhook']);
-  if (strategy !== 'Webhook')
-    return webhook ? [...wrong, forbidden(`${path}.webhookClientConfig`, 'should not be set when strategy is not set to Webhook')] : wrong;
+  if (strategy !== 'Webhook') {
+    const why = 'should not be set when strategy is not set to Webhook';
+    if (webhook?.clientConfig) wrong.push(forbidden(`${path}.webhookClientConfig`, why));
+    if (webhook?.conversionReviewVersions?.length) wrong.push(forbidden(`${path}.conversionReviewVersions`, why));
+    return wrong;
+  }
   const { clientConfig, conversionReviewVersions = [] } = webhook ?? {};
   const at = `${path}.webhookClientConfig`;
   if (!clientConfig) wrong.push(required(at, 'required when strategy is set to Webhook'));
@@ -248,7 +290,7 @@ function conversionErrors(conversion: CustomConversion | undefined): FieldError[
 
 function storedErrors(stored: readonly string[], versions: readonly CustomVersion[]): FieldError[] {
   const path = 'status.storedVersions';
-  if (stored.length === 0) return [invalid(path, stored, 'must have at least one stored version')];
+  if (stored.length === 0) return [invalid(path, null, 'must have at least one stored version')];
   const storage = versions.filter((version) => version.storage && !stored.includes(version.name ?? ''));
   return [
     ...storage.map(({ name }) => invalid(path, stored, `must have the storage version ${name}`)),

@@ -281,7 +281,7 @@ class SchemaWalk {
     const value: unknown = cloneJson(schema.default);
     const pruned = prune(value, schema, false);
     if (pruned.length > 0) {
-      this.add(invalid(at, schema.default, 'must be pruned'));
+      this.add(invalid(at, schema.default, 'must not have unknown fields'));
       return;
     }
     // Named from the default on, as upstream.

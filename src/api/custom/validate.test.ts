@@ -11,7 +11,12 @@ describe('valueErrors()', () => {
   const cases: readonly (readonly [schema: JsonSchema, value: unknown, ...errors: string[]])[] = [
     [of({ type: 'string' }), { a: 'x' }],
     [of({ type: 'string' }), { a: 1 }, 'a: Invalid value: "integer": a in body must be of type string: "integer"'],
-    [of({ type: 'integer' }), { a: 1.5 }, 'a: Invalid value: "number": a in body must be of type integer: "number"'],
+    [
+      of({ type: 'integer' }),
+      { a: 1.5 },
+      'a: Invalid value: "number": a in body must be of type integer: "number"',
+      '<nil>: Invalid value: "": Checked value must be of type integer (default format) in a',
+    ],
     [of({ type: 'number' }), { a: 1 }],
     [of({ type: 'object' }), { a: [] }, 'a: Invalid value: "array": a in body must be of type object: "array"'],
     [of({ type: 'string' }), { a: null }, 'a: Invalid value: "null": a in body must be of type string: "null"'],

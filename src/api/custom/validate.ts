@@ -272,8 +272,7 @@ function choicesOf(values: readonly unknown[]): Choices {
 /** Whether the number is one of the format's. */
 function isInRange(value: number, { type, format }: JsonSchema): boolean {
   if (type !== 'integer') return format !== 'float' || Number.isFinite(Math.fround(value));
-  // That it is no integer is told already.
-  if (!Number.isInteger(value)) return true;
+  if (!Number.isInteger(value)) return false;
   return format === 'int32' ? value === (value | 0) : Math.abs(value) <= 2 ** 63;
 }
 

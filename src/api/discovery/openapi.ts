@@ -12,27 +12,34 @@ export interface OpenApiIndex {
   readonly paths: Readonly<Record<string, { readonly serverRelativeURL: string }>>;
 }
 
+interface Hashed {
+  readonly rows: readonly OpenApiRow[];
+  readonly hash: string;
+}
+
 export class OpenApi {
   readonly #rows: readonly OpenApiRow[];
   readonly #version: string;
-  #hashes: ReadonlyMap<string, string> | undefined;
+  readonly #before: ReadonlyMap<string, Hashed>;
+  #hashes: ReadonlyMap<string, Hashed> | undefined;
 
-  /** `version` is what the server says of itself: `v1.35.0`. */
-  constructor(rows: readonly OpenApiRow[], version: string) {
+  /** `version` is what the server says of itself: `v1.35.0`. Of the documents of before those are known whose rows are the same. */
+  constructor(rows: readonly OpenApiRow[], version: string, before?: OpenApi) {
     this.#rows = rows;
     this.#version = version;
+    this.#before = before ? (before.#hashes ?? before.#before) : new Map();
   }
 
   /** The body of `GET /openapi/v3`. */
   index(): OpenApiIndex {
     const paths: Record<string, { serverRelativeURL: string }> = {};
-    for (const [path, hash] of this.#hash()) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
+    for (const [path, { hash }] of this.#hash()) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
     return { paths };
   }
 
   /** The hash of a document (`api/v1`, `apis/apps/v1`), which is also its ETag; undefined for one that is not there. */
   hashOf(path: string): string | undefined {
-    return this.#hash().get(path);
+    return this.#hash().get(path)?.hash;
   }
 
   /** The document's text; undefined for one that is not there. */
@@ -55,14 +62,16 @@ export class OpenApi {
     );
   }
 
-  #hash(): ReadonlyMap<string, string> {
-    this.#hashes ??= new Map(
-      this.#groupVersions().map(({ path, group, version }) => [
-        path,
-        createHash('sha256').update(this.#render(group, version)).digest('hex').toUpperCase(),
-      ]),
-    );
+  #hash(): ReadonlyMap<string, Hashed> {
+    this.#hashes ??= new Map(this.#groupVersions().map(({ path, group, version }) => [path, this.#hashOf(path, group, version)]));
     return this.#hashes;
+  }
+
+  #hashOf(path: string, group: string, version: string): Hashed {
+    const rows = rowsOf(this.#rows, group, version);
+    const known = this.#before.get(path);
+    if (known?.rows.length === rows.length && rows.every((row, i) => row === known.rows[i])) return known;
+    return { rows, hash: createHash('sha256').update(this.#render(group, version)).digest('hex').toUpperCase() };
   }
 
   #render(group: string, version: string): string {

@@ -8,7 +8,7 @@ import { decodeProtobuf, hasProtobuf } from '../../api/codec/protobuf.ts';
 import { checkFields, isUnknownField } from '../../api/codec/strict.ts';
 import { jsonOf, type ReadYaml, readYaml } from '../../api/codec/yaml.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
-import type { Schema } from '../../api/schema/schema.ts';
+import { isCustom, type Schema } from '../../api/schema/schema.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { badRequest, bodyExceeds, isStatusError, type StatusError, unsupportedMediaType } from '../status/status-error.ts';
 
@@ -70,6 +70,8 @@ function decodeObject({ body, mediaType, expected, validation }: ObjectJob): Dec
   checkKind(object, body, expected);
   const oddities = (unknown: readonly string[]): readonly string[] => {
     if (isPlain && unknown.length === 0) return [];
+    // Those of a custom resource are told of in the order of their names, after what is twice.
+    if (jsonTypes.includes(mediaType) && isCustom(expected.schema)) return [...duplicateKeys(body.toString('utf8')), ...unknown];
     if (jsonTypes.includes(mediaType)) return duplicateKeys(body.toString('utf8'), unknown);
     return [...(validation === 'Strict' && repeated.length > 0 ? [refusedKeys(repeated)] : repeated), ...unknown];
   };

@@ -72,7 +72,7 @@ export class Discovery {
   #beginAnew(): void {
     this.#generation = this.#registry.generation;
     this.#rows = this.#registry.rows;
-    this.#openApi = new OpenApi(this.#rows, this.#version);
+    this.#openApi = new OpenApi(this.#rows, this.#version, this.#openApi);
     this.#made.clear();
     this.#swaggers.clear();
   }
