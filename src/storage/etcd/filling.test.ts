@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Endpoints } from './endpoints.ts';
-import { Filling } from './filling.ts';
+import { Filling, refuseHalfFilled } from './filling.ts';
 import { KeySpace } from './key-space.ts';
 import type { Request } from './messages.ts';
 
@@ -9,6 +9,7 @@ const space = new KeySpace('/registry', '/registry');
 
 interface Scene {
   readonly filling: Filling;
+  readonly endpoints: Endpoints;
   readonly transactions: Request<'Txn'>[];
   owner(): Uint8Array | undefined;
 }
@@ -26,15 +27,17 @@ function sceneOf(marks: ('absent' | 'own' | 'of another')[], commits: (boolean |
       const responses = typeof commit === 'string' ? [{ responseRange: { kvs: [{ value, modRevision: 7 }] } }] : [];
       return { response: { header: { revision: 9 }, succeeded: commit === true, responses } };
     }
-    if ('countOnly' in request) return { response: { count } };
+    assert.equal(method, 'Range');
+    if ('countOnly' in request && request.countOnly) return { response: { count } };
     const mark = marks.shift();
     return { response: { kvs: mark === 'absent' ? [] : [{ value: mark === 'own' ? owner() : other }] } };
   };
-  return { filling: new Filling({ call } as unknown as Endpoints, space, 'etcd=http://a:2379'), transactions, owner };
+  const endpoints = { call } as unknown as Endpoints;
+  return { filling: new Filling(endpoints, space, 'etcd=http://a:2379'), endpoints, transactions, owner };
 }
 
 const isOwn = (owner: Uint8Array | undefined): object => ({ target: 3, key: '/registry.copying', value: owner });
-const taken = { code: 'STORE_IN_USE' };
+const taken = { code: 'STORE_IN_USE', message: /^Cannot fill store "etcd=http:\/\/a:2379" any further: / };
 
 describe('a copy into etcd', () => {
   test('takes a store only where there is neither a record nor a mark', async () => {
@@ -50,7 +53,7 @@ describe('a copy into etcd', () => {
   });
 
   test('removes what another try has left in the same step in which it takes its place', async () => {
-    const { filling, transactions, owner } = sceneOf(['of another'], [true]);
+    const { filling, transactions, owner } = sceneOf(['of another'], [true], 5);
     assert.equal(await filling.take(), true);
     const success = [
       { requestDeleteRange: { key: '/registry/', rangeEnd: '/registry0' } },
@@ -79,6 +82,7 @@ describe('a copy into etcd', () => {
       transactions.slice(1).map(({ compare }) => compare),
       Array(4).fill([isOwn(owner())]),
     );
+    assert.deepEqual(transactions[2]?.success, [{ requestPut: { key: '/registry.copying', value: owner() } }], 'which raises the revision');
     assert.deepEqual(transactions[3]?.success, [
       { requestDeleteRange: { key: '/registry/', rangeEnd: '/registry0' } },
       { requestDeleteRange: { key: '/registry.copying' } },
@@ -103,4 +107,10 @@ describe('a copy into etcd', () => {
       failure: [{ requestRange: { key: '/registry.fairlead' } }],
     });
   });
+});
+
+test('a store that bears the mark of a copy is refused', async () => {
+  const look = (mark: 'absent' | 'of another'): Promise<void> => refuseHalfFilled(sceneOf([mark], []).endpoints, space, 'etcd=it');
+  await look('absent');
+  await assert.rejects(look('of another'), { code: 'STORE_CORRUPT', message: /^Cannot open store "etcd=it": it was being filled/ });
 });

@@ -92,6 +92,20 @@ describe('a watcher', () => {
     assert.ok(large.isFull);
     await large.take();
     assert.ok(!large.isFull);
+    large.push([put('/registry/a', 3, (16 << 20) - 1)]);
+    assert.ok(!large.isFull, 'what was taken counts no more');
+    large.push([put('/registry/a', 4, 1)]);
+    assert.ok(large.isFull);
+  });
+
+  test('waits for its first event, whatever older ones come', async () => {
+    const watcher = watcherFrom(5);
+    assert.deepEqual(watcher.range, { key: '/registry.fairlead', rangeEnd: '/registry0' });
+    watcher.push([put('/registry/a', 4)]);
+    watcher.push([]);
+    assert.equal(watcher.next, 5);
+    watcher.push([put('/registry/a', 5)]);
+    assert.deepEqual(await taken(watcher), [['5 put /registry/a=x'], 5]);
   });
 
   test('gives what is there before it ends, and its problem after that', async () => {
