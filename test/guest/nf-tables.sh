@@ -9,7 +9,7 @@ config=${uml%/lib/uml/modules}/share/doc/user-mode-linux/config.gz
 release=$(ls "$uml")
 built=$cache/nf-tables
 modules=$built/lib/modules
-if [ -e "$built/ready" ]; then
+if [ -e "$built/ready" ] && [ -d "$modules/$release" ]; then
   echo "$modules"
   exit
 fi
