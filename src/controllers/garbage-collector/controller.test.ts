@@ -196,3 +196,23 @@ test('garbage collector looks at dependents when their owner goes, and at an own
   bed.client.forget(deployments, 'default/web');
   assert.deepEqual(await news(), ['uid-web-2']);
 });
+
+test('garbage collector looks again at what has an owner of a kind that is defined later', async () => {
+  await using bed = new TestBed();
+  const widgets: ResourceType = { group: 'example.com', version: 'v1', kind: 'Widget', resource: 'widgets', namespaced: true };
+  const owner: OwnerReference = { apiVersion: 'example.com/v1', kind: 'Widget', name: 'w', uid: 'uid-w' };
+  put(bed, pods, 'a', { ownerReferences: [owner] });
+  const { collector, news } = await start(bed);
+  await news();
+  await collector.reconcile('uid-a');
+  await bed.clock.advance(30_000);
+  assert.deepEqual([bed.client.writes.length, await news()], [0, []]);
+  bed.client.serves = [...discovered, { ...widgets, verbs }];
+  await bed.clock.advance(30_000);
+  assert.deepEqual(await news(), ['uid-a']);
+  await collector.reconcile('uid-a');
+  assert.deepEqual(
+    bed.client.writes.map(({ line }) => line),
+    ['delete pods default/a'],
+  );
+});

@@ -23,6 +23,8 @@ export class GarbageCollector extends KeyedController {
   readonly #watched = new Set<string>();
   /** By `group/Kind`. */
   readonly #types = new Map<string, DiscoveredResource>();
+  /** What has an owner of a kind that nobody knew: its definition may be younger than the last look. */
+  readonly #ofUnknown = new Set<string>();
   #enqueue: (uid: string) => void = () => {};
 
   setup(controller: Controller): void {
@@ -47,6 +49,7 @@ export class GarbageCollector extends KeyedController {
   /** Resolves when all that is watched has been listed. */
   async #watchNew(controller: Controller): Promise<void> {
     const synced: Promise<void>[] = [];
+    const kinds = this.#types.size;
     for (const type of await discover(this.client)) {
       const key = `${type.group}/${type.resource}`;
       this.#types.set(`${type.group}/${type.kind}`, type);
@@ -57,11 +60,20 @@ export class GarbageCollector extends KeyedController {
       controller.watches(informer, {
         add: (object) => this.#graph.put(type, object),
         update: (object, previous) => this.#graph.put(type, object, previous),
-        delete: (object) => this.#graph.drop(object),
+        delete: (object) => {
+          this.#ofUnknown.delete(object.metadata.uid ?? '');
+          return this.#graph.drop(object);
+        },
       });
       synced.push(informer.synced);
     }
     await Promise.all(synced);
+    if (this.#types.size > kinds) this.#lookAgain();
+  }
+
+  #lookAgain(): void {
+    for (const uid of this.#ofUnknown) this.#enqueue(uid);
+    this.#ofUnknown.clear();
   }
 
   async reconcile(uid: string): Promise<undefined> {
@@ -77,15 +89,16 @@ export class GarbageCollector extends KeyedController {
     const { uid = '', namespace, ownerReferences = [] } = node.object.metadata;
     const states = new Map<string, OwnerState>();
     for (const ref of ownerReferences) states.set(ref.uid, await this.#stateOf(ref, namespace));
+    if (ownerReferences.some((ref) => !this.#typeOf(ref))) this.#ofUnknown.add(uid);
     const verdict = judge(node.object, states, this.#graph.dependentsOf(uid).length > 0);
     if (verdict.kind === 'delete') await this.#delete(node, verdict.foreground);
     if (verdict.kind === 'unlink') await this.#unlink(node, new Set(verdict.gone.map((ref) => ref.uid)));
   }
 
   /** An owner that no informer knows is asked for: it may be newer than our news, or of a kind that is not watched. */
-  async #stateOf({ apiVersion, kind, name, uid }: OwnerReference, namespace: string | undefined): Promise<OwnerState> {
-    const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
-    const type = this.#types.get(`${group}/${kind}`);
+  async #stateOf(owner: OwnerReference, namespace: string | undefined): Promise<OwnerState> {
+    const { name, uid } = owner;
+    const type = this.#typeOf(owner);
     // Nothing is deleted on the word of a kind that nobody knows, or of an owner whose namespace cannot be told.
     if (!type || (type.namespaced && !namespace)) return 'there';
     // An owner is of the dependent's own namespace or of none; one elsewhere counts as absent.
@@ -93,8 +106,13 @@ export class GarbageCollector extends KeyedController {
     const known = this.#graph.get(uid)?.object;
     if (known && known.metadata.name === name && (known.metadata.namespace || undefined) === home)
       return isDeletingDependents(known) ? 'deleting-dependents' : 'there';
-    const owner = await this.client.get(type, name, home ? { namespace: home } : {}).catch(ignoreNotFound);
-    return owner?.metadata.uid === uid ? 'there' : 'gone';
+    const found = await this.client.get(type, name, home ? { namespace: home } : {}).catch(ignoreNotFound);
+    return found?.metadata.uid === uid ? 'there' : 'gone';
+  }
+
+  #typeOf({ apiVersion, kind }: OwnerReference): DiscoveredResource | undefined {
+    const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+    return this.#types.get(`${group}/${kind}`);
   }
 
   async #delete(node: GraphNode, foreground: boolean): Promise<void> {
