@@ -10,7 +10,7 @@ import { nameIsDnsSubdomain } from '../validation/names.ts';
 import { type CustomResourceDefinition, type CustomVersion, type ScalePaths, storageVersionOf } from './definition.ts';
 import { parseJsonPath, valuesAt } from './json-path.ts';
 import { printerColumns } from './printer-columns.ts';
-import { applyDefaults, hasDefaults, prune } from './structural.ts';
+import { applyDefaults, prune } from './structural.ts';
 import { valueErrors } from './validate.ts';
 
 type Loose = KubeObject & Json;
@@ -99,10 +99,6 @@ class Content {
   renew(object: Loose): void {
     prune(object, this.#root, true);
     applyDefaults(object, this.#root);
-  }
-
-  get hasDefaults(): boolean {
-    return hasDefaults(this.#root);
   }
 
   errors(object: Loose, old?: Loose): FieldError[] {

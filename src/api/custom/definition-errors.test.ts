@@ -154,6 +154,13 @@ describe('definitionErrors()', () => {
         );
     });
 
+  test('patterns that take too long to compile are refused', () => {
+    const definition = widgets();
+    const patterns = Array.from({ length: 1_000 }, (_, i) => [`p${i}`, { type: 'string', pattern: `(a|b|${i}){1,999}` }]);
+    ofSpec({ type: 'object', properties: Object.fromEntries(patterns) })(definition);
+    assert.match(textOf(definitionErrors(definition)[0] as never), /the patterns of the schema are too large together/);
+  });
+
   test('a group of Kubernetes needs an approval', () => {
     const definition: Loose = widgets();
     definition.spec.group = 'gateway.networking.k8s.io';

@@ -25,6 +25,17 @@ function compile(pattern: string): RE2JS | string {
   }
 }
 
+/**
+ * How large a pattern is when its repetitions are written out, roughly: what it takes to compile it, and to match one character where many ways
+ * must be tried at once.
+ */
+export function patternSize(pattern: string): number {
+  let most = 1;
+  // RE2 takes a thousand at most.
+  for (const [, count] of pattern.matchAll(/[{,](\d+)/g)) most = Math.max(most, Math.min(1000, Number(count)));
+  return pattern.length * most;
+}
+
 /** What is wrong with a pattern, in the words of Go. */
 export function patternProblem(pattern: string): string | undefined {
   const found = compiled(pattern);

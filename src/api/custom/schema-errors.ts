@@ -11,11 +11,13 @@ import type { JsonSchema } from '../schema/schema.ts';
 import { type FieldError, forbidden, invalid, notSupported, required } from '../validation/field-error.ts';
 import { collectionErrors } from './collection-errors.ts';
 import { definitionSchema } from './definition-schema.ts';
-import { patternProblem } from './pattern.ts';
+import { patternProblem, patternSize } from './pattern.ts';
 import { prune } from './structural.ts';
 import { valueErrors } from './validate.ts';
 
 const mostErrors = 100;
+/** Of all patterns of a schema together: to compile so much takes a second or two. */
+const mostPatternSize = 2_000_000;
 const schemaTypes = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
 const intOrString = [{ type: 'integer' }, { type: 'string' }];
 /** What may stand beside the properties of an object with a status subresource. */
@@ -68,6 +70,8 @@ function statusRootErrors(schema: JsonSchema, path: string): FieldError[] {
 class SchemaWalk {
   readonly errors: FieldError[] = [];
   isUnreadable = false;
+  readonly #patterns = new Set<string>();
+  #patternSize = 0;
 
   add(...errors: readonly FieldError[]): void {
     for (const error of errors) if (this.errors.length < mostErrors) this.errors.push(error);
@@ -153,8 +157,16 @@ class SchemaWalk {
     for (const [i, one] of allOf.entries()) this.#nested(one, `${path}.allOf[${i}]`, i === 0 && isPair(one.anyOf));
     for (const [i, one] of oneOf.entries()) this.#nested(one, `${path}.oneOf[${i}]`);
     if (not) this.#nested(not, `${path}.not`);
-    const problem = pattern ? patternProblem(pattern) : undefined;
+    const problem = pattern ? this.#patternProblem(pattern) : undefined;
     if (problem !== undefined) this.add(invalid(`${path}.pattern`, pattern, `must be a valid regular expression, but isn't: ${problem}`));
+  }
+
+  #patternProblem(pattern: string): string | undefined {
+    if (!this.#patterns.has(pattern)) {
+      this.#patterns.add(pattern);
+      this.#patternSize += patternSize(pattern);
+    }
+    return this.#patternSize > mostPatternSize ? 'the patterns of the schema are too large together' : patternProblem(pattern);
   }
 
   /** In what only narrows nothing may be said anew. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { JsonSchema } from '../schema/schema.ts';
-import { applyDefaults, hasDefaults, prune } from './structural.ts';
+import { applyDefaults, prune } from './structural.ts';
 
 const keep = { 'x-kubernetes-preserve-unknown-fields': true } as const;
 
@@ -110,12 +110,5 @@ describe('applyDefaults()', () => {
     const list = Array.from({ length: 20_000 }, () => ({}));
     assert.equal(applyDefaults({ list }, { properties: { list: { items: { properties: { a: { default: large } } } } } }), false);
     assert.ok(list.filter((one) => 'a' in one).length <= 3);
-  });
-
-  test('hasDefaults() finds them anywhere', () => {
-    const one = { default: 1 };
-    for (const schema of [one, { items: one }, { additionalProperties: one }, { properties: { a: { properties: { b: one } } } }])
-      assert.equal(hasDefaults(schema), true);
-    assert.equal(hasDefaults({ properties: { a: { items: { type: 'string' } } } }), false);
   });
 });

@@ -113,11 +113,3 @@ function sizeOf(value: unknown): number {
   sizes.set(value, size);
   return size;
 }
-
-/** Whether some value has a default. */
-export function hasDefaults(schema: JsonSchema | undefined): boolean {
-  if (!schema) return false;
-  if (schema.default !== undefined || hasDefaults(schema.items)) return true;
-  if (typeof schema.additionalProperties === 'object' && hasDefaults(schema.additionalProperties)) return true;
-  return Object.values(schema.properties ?? {}).some(hasDefaults);
-}

@@ -122,6 +122,8 @@ describe('valueErrors()', () => {
   test('ends, whatever the schema and the object are', () => {
     const text = 'a'.repeat(100_000);
     assert.equal(told({ a: text }, of({ type: 'string', pattern: '^(a+)+$' })).length, 0);
+    const hard = '^(a|b)*a(a|b){500}[b-z]$';
+    assert.match(told({ a: 'ab'.repeat(50_000) }, of({ type: 'string', pattern: hard }))[0] ?? '', /asks for too much to be checked/);
     const many = Array.from({ length: 20_000 }, (_, i) => i);
     const enumerated = { type: 'array', items: { enum: Array.from({ length: 20_000 }, (_, i) => ({ i })) } };
     assert.match(told({ a: many }, of(enumerated))[0] ?? '', /asks for too much to be checked/);

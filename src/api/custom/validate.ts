@@ -7,7 +7,7 @@ import { isObject, type Json } from '../codec/json-object.ts';
 import type { JsonSchema } from '../schema/schema.ts';
 import { duplicate, type FieldError, invalid, notSupported, required, tooLong, tooMany } from '../validation/field-error.ts';
 import { hasFormat, knowsFormat } from './format.ts';
-import { patternMatches } from './pattern.ts';
+import { patternMatches, patternSize } from './pattern.ts';
 import { propertyOf } from './structural.ts';
 
 /** More errors than this tell nothing more. */
@@ -184,8 +184,9 @@ class Validator {
     const length = minLength > 0 || maxLength < value.length ? [...value].length : 0;
     if (length > maxLength) return [tooLong(at, maxLength)];
     if (length < minLength) return [invalid(at, value, `${at} in body should be at least ${minLength} chars long`)];
-    this.steps += (value.length * pattern.length) / 100;
-    if (pattern === '' || this.steps > mostSteps || patternMatches(pattern, value)) return [];
+    if (pattern === '') return [];
+    this.steps += ((value.length + 1) * patternSize(pattern)) / 200;
+    if (this.steps > mostSteps || patternMatches(pattern, value)) return [];
     return [invalid(at, value, `${at} in body should match '${pattern}'`)];
   }
 
