@@ -17,7 +17,7 @@ const most = Number(process.env.FAIRLEAD_MUTANTS ?? 40);
 
 /** All fields, but what a new object must not have, or must have right to be looked at at all. */
 function sample(row: ResourceRow): object {
-  const { metadata, ...rest } = sampleOf(String(row.schema)) as { metadata?: Record<string, unknown> };
+  const { metadata, ...rest } = sampleOf(row.schema) as { metadata?: Record<string, unknown> };
   const { resourceVersion: _version, namespace: _namespace, generateName: _prefix, ...meta } = metadata ?? {};
   return { ...rest, apiVersion: apiVersionOf(row.type), kind: row.type.kind, metadata: { ...meta, name: 'sample' } };
 }

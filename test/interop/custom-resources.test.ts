@@ -91,7 +91,7 @@ describe('custom resources beside kube-apiserver', { skip }, () => {
       ['GET', `${path}/a/scale`],
       ['PATCH', `${path}/a/scale`, { spec: { replicas: 6 } }, merge],
       ['PATCH', `${path}/a/scale`, { spec: { replicas: 100 } }, merge],
-      ['PATCH', `${path}/a?fieldManager=x`, { ...object, spec: { size: 2 } }, { type: 'application/apply-patch+yaml' }],
+      ['PATCH', `${path}/a?fieldManager=x`, { ...object, spec: { size: 6 } }, { type: 'application/apply-patch+yaml' }],
       [
         'PATCH',
         `${path}/a?fieldManager=x`,

@@ -1,12 +1,12 @@
 /** An object of a type with every field that the tables know, each with a value of its form and no sense. */
 
 import type { Json } from '../../codec/json-object.ts';
-import { type ApiType, type Field, typeNamed } from '../schema.ts';
+import { type ApiType, type Field, type Schema, typeOf } from '../schema.ts';
 
-/** By table name or short name. A type within itself is left out the second time. */
-export function sampleOf(typeName: string): Json {
-  const type = typeNamed(typeName);
-  if (!type) throw new RangeError(`no type ${typeName}`);
+/** By table name or short name, or of types that come along. A type within itself is left out the second time. */
+export function sampleOf(schema: Schema): Json {
+  const type = typeOf(schema);
+  if (!type) throw new RangeError(`no type ${JSON.stringify(schema)}`);
   return messageOf(type, new Set());
 }
 
@@ -42,6 +42,9 @@ function oneOf({ kind, type, name }: Field, within: ReadonlySet<ApiType>): unkno
       return '2026-01-01T00:00:00.000000Z';
     case 'strings':
       return ['one'];
+    case 'double':
+      return 7.5;
+    case 'json':
     case 'fieldsV1':
     case 'raw':
       return { some: 'value' };
