@@ -8,7 +8,7 @@ import type { CustomSchema, JsonSchema } from '../schema/schema.ts';
 import { type FieldError, invalid } from '../validation/field-error.ts';
 import { nameIsDnsSubdomain } from '../validation/names.ts';
 import { type CustomResourceDefinition, type CustomVersion, type ScalePaths, storageVersionOf } from './definition.ts';
-import { parseJsonPath, valuesAt } from './json-path.ts';
+import { firstAt, parseJsonPath } from './json-path.ts';
 import { printerColumns } from './printer-columns.ts';
 import { applyDefaults, prune } from './structural.ts';
 import { valueErrors } from './validate.ts';
@@ -136,7 +136,7 @@ function goType(value: unknown): string {
 
 function at(object: unknown, path: string): unknown {
   const steps = parseJsonPath(path);
-  return steps ? valuesAt(object, steps)[0] : undefined;
+  return steps && firstAt(object, steps);
 }
 
 /**
@@ -211,7 +211,7 @@ function setAt(object: Json, path: string, value: unknown): void {
   const names = (parseJsonPath(path) ?? []).map((step) => (step.kind === 'field' ? step.name : ''));
   let inner = object;
   for (const name of names.slice(0, -1)) {
-    const below = inner[name];
+    const below = Object.hasOwn(inner, name) ? inner[name] : undefined;
     if (isObject(below)) inner = below;
     else inner = inner[name] = {} as Json;
   }

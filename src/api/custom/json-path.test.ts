@@ -47,10 +47,17 @@ describe('a path', () => {
     ['.constructor'],
   ] as const)
     test(`${text} names ${values.length} values`, () =>
-      assert.deepEqual(valuesAt(object, parseJsonPath(text) ?? assert.fail('no path')), values));
+      assert.deepEqual([...valuesAt(object, parseJsonPath(text) ?? assert.fail('no path'))], values));
 
   for (const text of ['.a[', '.a[b]', '.a[?(@.b==)]', '.a[::0]', '.a]b[0]c'])
     test(`${text} is none`, () => assert.equal(parseJsonPath(text), text === '.a]b[0]c' ? parseJsonPath(text) : undefined));
+});
+
+test('a path that multiplies values ends', () => {
+  let deep: unknown = 'x';
+  for (let i = 0; i < 60; i++) deep = { a: deep, b: 1 };
+  const path = parseJsonPath('..*'.repeat(20)) ?? assert.fail('no path');
+  assert.ok([...valuesAt(deep, path)].length < 20_000);
 });
 
 test('cells have the type of their column, and text columns show anything', () => {

@@ -115,29 +115,58 @@ function unquoted(text: string): string | undefined {
   return text.slice(1, -1).replace(/\\(.)/g, '$1');
 }
 
+/** So many values are looked at for one path, then no more: each further `..` of a hostile one multiplies them. */
+const mostLooks = 20_000;
+
 /** The values at a path; none where something on the way is missing. */
-export function valuesAt(object: unknown, path: JsonPath): unknown[] {
-  let values: unknown[] = [object];
-  for (const step of path) values = values.flatMap((value) => next(value, step));
-  return values;
+export function valuesAt(object: unknown, path: JsonPath): Iterable<unknown> {
+  return new Walk().values(object, path, 0);
 }
 
-function next(value: unknown, step: Step): unknown[] {
-  switch (step.kind) {
-    case 'field':
-      return isObject(value) && Object.hasOwn(value, step.name) ? [value[step.name]] : [];
-    case 'all':
-      return entriesOf(value);
-    case 'index': {
-      const found = Array.isArray(value) ? value.at(step.at) : undefined;
-      return found === undefined ? [] : [found];
+/** Undefined where there is none. */
+export function firstAt(object: unknown, path: JsonPath): unknown {
+  for (const value of valuesAt(object, path)) return value;
+  return undefined;
+}
+
+class Walk {
+  #left = mostLooks;
+
+  *values(value: unknown, path: JsonPath, at: number): Generator<unknown> {
+    if (this.#left-- <= 0) return;
+    const step = path[at];
+    if (!step) {
+      yield value;
+      return;
     }
-    case 'slice':
-      return Array.isArray(value) ? value.slice(step.from, step.to).filter((_, i) => i % Math.abs(step.by) === 0) : [];
-    case 'filter':
-      return Array.isArray(value) ? value.filter((item) => passes(item, step)) : [];
-    case 'everywhere':
-      return [value, ...entriesOf(value).flatMap((one) => next(one, step))];
+    if (step.kind !== 'everywhere') {
+      for (const one of this.#next(value, step)) yield* this.values(one, path, at + 1);
+      return;
+    }
+    yield* this.values(value, path, at + 1);
+    for (const one of entriesOf(value)) yield* this.values(one, path, at);
+  }
+
+  #next(value: unknown, step: Exclude<Step, { kind: 'everywhere' }>): readonly unknown[] {
+    switch (step.kind) {
+      case 'field':
+        return isObject(value) && Object.hasOwn(value, step.name) ? [value[step.name]] : [];
+      case 'all':
+        return entriesOf(value);
+      case 'index': {
+        const found = Array.isArray(value) ? value.at(step.at) : undefined;
+        return found === undefined ? [] : [found];
+      }
+      case 'slice':
+        return Array.isArray(value) ? value.slice(step.from, step.to).filter((_, i) => i % Math.abs(step.by) === 0) : [];
+      case 'filter':
+        return Array.isArray(value) ? value.filter((item) => this.#passes(item, step)) : [];
+    }
+  }
+
+  #passes(item: unknown, { left, operator, right }: Step & { kind: 'filter' }): boolean {
+    const [a, b] = [left, right].map((one) => ('path' in one ? this.values(item, one.path, 0).next().value : one.value));
+    return holds(a, operator, b);
   }
 }
 
@@ -146,8 +175,7 @@ function entriesOf(value: unknown): unknown[] {
   return isObject(value) ? Object.values(value) : [];
 }
 
-function passes(item: unknown, { left, operator, right }: Step & { kind: 'filter' }): boolean {
-  const [a, b] = [left, right].map((one) => ('path' in one ? valuesAt(item, one.path)[0] : one.value));
+function holds(a: unknown, operator: string, b: unknown): boolean {
   if (operator === 'exists') return a !== undefined;
   if (a === undefined || b === undefined || typeof a !== typeof b) return operator === '!=' && a !== undefined;
   switch (operator) {

@@ -4,7 +4,7 @@ import { ageOf } from '../columns/age.ts';
 import { type CellColumn, columnsOf } from '../columns/columns.ts';
 import type { Cell, Column, Columns } from '../registry/resource-row.ts';
 import type { PrinterColumn } from './definition.ts';
-import { parseJsonPath, valuesAt } from './json-path.ts';
+import { firstAt, parseJsonPath } from './json-path.ts';
 
 const ageColumn: PrinterColumn = {
   name: 'Age',
@@ -32,7 +32,7 @@ function cellColumn({
     format,
     description: description || `Custom resource definition column (in JSONPath format): ${jsonPath}`,
     priority,
-    cell: (object, now) => (path ? cellOf(valuesAt(object, path)[0], type, now) : null),
+    cell: (object, now) => (path ? cellOf(firstAt(object, path), type, now) : null),
   };
 }
 
