@@ -38,7 +38,8 @@ class Replica implements AsyncDisposable {
   static async start(etcd: TestEtcd, beside: TestServer | undefined, number: number): Promise<Replica> {
     const proxy = await FaultyProxy.start(Number(new URL(etcd.endpoints[0]!).port));
     const store = await openStore(`etcd=http://127.0.0.1:${proxy.port}`, { withoutHistory });
-    const server = await TestServer.start(store, { ...(beside && { beside }), advertiseAddress: `192.0.2.${number}` });
+    const options = { ...(beside && { beside }), advertiseAddress: `192.0.2.${number}` };
+    const server = await eventually('an API server', () => TestServer.start(store, options));
     const identity = await server.pki.client(`client-${number}`, 'system:masters');
     return new Replica(server, proxy, new Client({ server: server.url, ca: server.pki.ca, ...identity }));
   }
@@ -193,7 +194,10 @@ describe('three API servers whose etcd is set back', () => {
     await scene.agreed();
     second.cut();
     third.cut();
-    await Promise.all(Array.from({ length: 1_500 }, (_, i) => ahead.server.store.put(`/registry/of-others/${i}`, Buffer.from('x'))));
+    const { store } = ahead.server;
+    // A busy machine may leave a call without an answer in time.
+    const write = (key: string): Promise<unknown> => eventually(() => store.put(key, Buffer.from('x')));
+    for (let i = 0; i < 15; i++) await Promise.all(Array.from({ length: 100 }, (_, n) => write(`/registry/of-others/${i}-${n}`)));
     const known = await ahead.server.store.revision();
     ahead.cut();
     await goBack();

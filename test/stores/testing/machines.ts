@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { withoutHistory } from '../../../src/apiserver/cache/load.ts';
 import { TestServer } from '../../../src/apiserver/testing/test-server.ts';
 import { systemClock } from '../../../src/clock/clock.ts';
+import { eventually } from '../../../src/clock/testing/eventually.ts';
 import { freePorts } from '../../../src/ip/testing/free-port.ts';
 import { Balancer } from '../../../src/lab/balancer/balancer.ts';
 import { probeServer } from '../../../src/lab/balancer/probe.ts';
@@ -61,7 +62,9 @@ export class Machines implements AsyncDisposable {
     for (const machine of [0, 1, 2]) {
       const store = await openStore(this.engine.url(machine), { withoutHistory });
       const [beside] = this.#servers;
-      const server = await TestServer.start(store, { ...(beside && { beside }), advertiseAddress: `192.0.2.${machine + 1}` });
+      const options = { ...(beside && { beside }), advertiseAddress: `192.0.2.${machine + 1}` };
+      // All that a cluster begins with is written at once, which a busy machine may not do in time.
+      const server = await eventually('an API server', () => TestServer.start(store, options));
       this.#servers.push(server);
       this.#ways.push(await wayTo(server.server.address.port, addressOf(machine), port));
     }
