@@ -51,6 +51,11 @@ export function isOfService(chain: string): boolean {
   return prefixes.some((prefix) => chain.startsWith(prefix));
 }
 
+/** The chain that has the source ranges of a port of a Service, of which this is a chain; no chain's name for one of an endpoint. */
+export function firewallOf(chain: string): string {
+  return chain.replace(/^KUBE-(?:EXT|SVC|SVL)-/, 'KUBE-FW-');
+}
+
 const rank = (chain: string): number => prefixes.findIndex((prefix) => chain.startsWith(prefix));
 
 /** In an order in which they can be dropped one after the other. */

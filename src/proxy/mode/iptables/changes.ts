@@ -138,6 +138,10 @@ export function sameChain(held: readonly string[] | undefined, wanted: readonly 
   return held?.length === wanted.length && wanted.every((rule, i) => sameRule(held[i] ?? '', rule));
 }
 
+export function sameText(a: readonly string[] | undefined, b: readonly string[]): boolean {
+  return a?.length === b.length && b.every((rule, i) => a[i] === rule);
+}
+
 /** What of `all` is not in `others`, each counted as often as it is there. */
 function minus(all: readonly string[], others: readonly string[], name: (rule: string) => string): string[] {
   const counts = new Map<string, number>();

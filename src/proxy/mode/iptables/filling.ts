@@ -5,7 +5,7 @@
 import type { RuleEdit } from '../../../linux/iptables/section.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import type { Part } from './changes.ts';
-import { inParts } from './own-chains.ts';
+import { inParts, metAtOnce, type OwnChains } from './own-chains.ts';
 import type { ServiceRules } from './render-service.ts';
 
 /** So many chains that come at once are written in one go: some tenths of a second. */
@@ -54,8 +54,11 @@ export class Filling {
     this.meanwhile = meanwhile;
     this.#chains = new Map(meanwhile.chains);
     const held = (name: string): readonly string[] | undefined => meanwhile.chains.get(name);
-    const differing = [...chains].filter(([name, rules]) => held(name)?.join('\n') !== rules.join('\n'));
-    this.#parts = inParts([{ chains: new Map(differing), held, isSame: (a, b) => a === b }]);
+    const differing = new Map([...chains].filter(([name, rules]) => held(name)?.join('\n') !== rules.join('\n')));
+    const own: OwnChains = { chains: differing, wanted: chains, held, isSame: (a, b) => a === b };
+    // Those come with what leads to the others.
+    for (const name of new Set(metAtOnce(own))) differing.delete(name);
+    this.#parts = inParts([own]);
   }
 
   get isDone(): boolean {

@@ -14,7 +14,7 @@ import { frontendOf, MetTallies, PastCounts } from '../met-tallies.ts';
 import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { type Tally, talliesOf } from '../tallies.ts';
 import { isOfService } from './chain-names.ts';
-import { baseChanges, type Changes, isMuch, ledTo, type SharedChange, sameChain, sectionsOf, sharedChange } from './changes.ts';
+import { baseChanges, type Changes, isMuch, ledTo, type SharedChange, sameChain, sameText, sectionsOf, sharedChange } from './changes.ts';
 import { Filling, isFilledLater, isLarge, waiting } from './filling.ts';
 import { type IptablesOptions, type Layout, layoutOf, type SharedChain, sharedChains, splitName, tailOf } from './layout.ts';
 import { inParts, type OwnChains } from './own-chains.ts';
@@ -305,8 +305,9 @@ export class ServiceChains implements ModeRules {
   *#differing(plans: readonly PlacedPlan[], nat: Chains): Generator<OwnChains> {
     const led = ledTo(nat);
     for (const plan of plans) {
-      const differing = [...this.#render(plan).chains].filter(([name, rules]) => !sameChain(nat.get(name), rules));
-      yield { chains: new Map(differing), held: (name) => (led.has(name) ? nat.get(name) : undefined), isSame: sameRule };
+      const { chains: wanted } = this.#render(plan);
+      const differing = [...wanted].filter(([name, rules]) => !sameChain(nat.get(name), rules));
+      yield { chains: new Map(differing), wanted, held: (name) => (led.has(name) ? nat.get(name) : undefined), isSame: sameRule };
     }
   }
 
@@ -332,6 +333,7 @@ export class ServiceChains implements ModeRules {
       const { before, after } = change;
       filled.push({
         chains: new Map([...after.chains].filter(([name, rules]) => !sameText(before.chains.get(name), rules))),
+        wanted: after.chains,
         held: (name) => before.chains.get(name),
         isSame: isSameText,
       });
@@ -394,7 +396,3 @@ const largeServices = 1000;
 const nothing: ServiceRules = { chains: new Map(), shared: new Map() };
 
 const isSameText = (a: string, b: string): boolean => a === b;
-
-function sameText(a: readonly string[] | undefined, b: readonly string[]): boolean {
-  return a?.length === b.length && b.every((rule, i) => a[i] === rule);
-}
