@@ -36,6 +36,16 @@ describe('a watcher', () => {
     assert.equal(watcher.next, 8);
   });
 
+  test('never goes back: what it is told late of an older revision says nothing', async () => {
+    const watcher = watcherFrom(5);
+    watcher.reached(12);
+    watcher.reached(8);
+    assert.equal(watcher.next, 13);
+    assert.deepEqual(await taken(watcher), [[], 12]);
+    watcher.push([put('/registry/a', 9), put('/registry/a', 13)]);
+    assert.deepEqual(await taken(watcher), [['13 put /registry/a=x'], 13]);
+  });
+
   test('gives every event of one revision', async () => {
     const watcher = watcherFrom(5);
     watcher.push([put('/registry/a', 5), put('/registry/b', 5)]);
@@ -96,6 +106,9 @@ describe('a watcher', () => {
     assert.ok(!large.isFull, 'what was taken counts no more');
     large.push([put('/registry/a', 4, 1)]);
     assert.ok(large.isFull);
+    const replacing = watcherFrom(1);
+    replacing.push([{ ...put('/registry/a', 2, 8 << 20), prevKv: put('/registry/a', 1, 8 << 20).kv! }]);
+    assert.ok(replacing.isFull, 'what was there before counts, too');
   });
 
   test('waits for its first event, whatever older ones come', async () => {
