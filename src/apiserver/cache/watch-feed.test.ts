@@ -8,6 +8,7 @@ import { silentLog } from '../../observability/log.ts';
 import { MemoryStore } from '../../storage/memory/memory-store.ts';
 import type { Store, StoreEvent } from '../../storage/store.ts';
 import { waitForRevision } from '../resource/list.ts';
+import { isStatusError } from '../status/status-error.ts';
 import { encodeObject } from './cached-object.ts';
 import type { CacheEvent } from './event-log.ts';
 import { WatchFeed } from './watch-feed.ts';
@@ -115,6 +116,25 @@ describe('WatchFeed', () => {
     store.told?.(4);
     await fresh;
     assert.equal(feed.revision, 4);
+    await feed.close();
+    await store.close();
+  });
+
+  test('asks who waited half a minute in vain to come again', async () => {
+    const store = new MemoryStore();
+    const clock = new FakeClock();
+    const feed = new WatchFeed({ store, clock, log: silentLog });
+    feed.add('configmaps');
+    await feed.start();
+    store.revision = async () => 7;
+    const refused = assert.rejects(feed.fresh(), (err) => {
+      assert.ok(isStatusError(err, 'ServiceUnavailable'));
+      assert.equal(err.status.details?.retryAfterSeconds, 1);
+      return /it knows revision 0, the store has 7/.test(err.status.message ?? '');
+    });
+    await store.revision();
+    await clock.advance(30_000);
+    await refused;
     await feed.close();
     await store.close();
   });

@@ -124,6 +124,7 @@ export class WatchFeed {
     if (this.#problem) throw this.#problem;
     throw serviceUnavailable(
       `the server has not heard of every change yet: it knows revision ${this.#revision}, the store has ${revision}`,
+      1,
     );
   }
 
