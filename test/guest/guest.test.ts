@@ -20,7 +20,6 @@ const files: readonly (readonly [file: string, only?: string | undefined, withou
   ['test/guest/inside/live.guest.ts'],
   ['test/guest/inside/program.guest.ts', 'ipvs: nobody|goes from each mode'],
   ['test/guest/inside/hostile.guest.ts'],
-  ['test/guest/inside/hostile-sizes.guest.ts'],
 ];
 /** For hangs: a little less than the runner has for a file. */
 const limitMs = 1_700_000;
