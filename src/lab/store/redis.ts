@@ -1,6 +1,7 @@
 /**
  * A Redis and a sentinel on each control plane: the first one begins as the primary. A write is acknowledged when another server has it, too
- * (`wait-replicas=1`): of three, one may die without loss, since Sentinel then reaches both others and takes the one that has come farther.
+ * (`wait-replicas=1`). When one of three dies, Sentinel takes that of the others which has come farther, but by what each said up to five seconds before: on a
+ * busy machine, where one lags, it may take the wrong one, and acknowledged writes are lost.
  */
 import { joinHostPort } from '../../ip/ip.ts';
 import type { LabPlan, NodePlan } from '../plan.ts';
