@@ -53,6 +53,12 @@ describe('a path', () => {
     test(`${text} is none`, () => assert.equal(parseJsonPath(text), text === '.a]b[0]c' ? parseJsonPath(text) : undefined));
 });
 
+test('a path of very many filters within filters is none', () => {
+  const nested = (count: number): string => `.a${'[?(@.a'.repeat(count)}${')]'.repeat(count)}`;
+  assert.ok(parseJsonPath(nested(100)));
+  assert.equal(parseJsonPath(nested(100_000)), undefined);
+});
+
 test('a path that multiplies values ends', () => {
   let deep: unknown = 'x';
   for (let i = 0; i < 60; i++) deep = { a: deep, b: 1 };

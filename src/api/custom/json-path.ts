@@ -20,8 +20,12 @@ const filter = /^\?\((.*)\)$/s;
 const comparison = /^(.*?)(==|!=|<=|>=|<|>)(.*)$/s;
 const slice = /^(-?\d+)?:(-?\d+)?(?::(-?\d+))?$/;
 
-/** Undefined for a text that is no such path. */
+/** A filter may hold a path that has a filter, and so on: each is read once more for every one around it. */
+const longestPath = 4096;
+
+/** Undefined for a text that is no such path, or a longer one than anybody needs. */
 export function parseJsonPath(text: string): JsonPath | undefined {
+  if (text.length > longestPath) return undefined;
   const steps: Step[] = [];
   for (let at = 0; at < text.length; ) {
     const found = text[at] === '[' ? bracketAt(text, at) : dottedAt(text, at);

@@ -1,7 +1,13 @@
 /** Which names a definition gets: those that no other one of its group has, and whether all are its own then (upstream's naming controller). */
 import { isDeepStrictEqual } from 'node:util';
 import { timestamp } from '../../clock/timestamp.ts';
-import type { CustomNames, CustomResourceDefinition, DefinitionCondition, DefinitionStatus } from './definition.ts';
+import {
+  type CustomNames,
+  type CustomResourceDefinition,
+  type DefinitionCondition,
+  type DefinitionStatus,
+  hasCondition,
+} from './definition.ts';
 
 /** Names of one group that others have. */
 export interface TakenNames {
@@ -65,11 +71,11 @@ export function withCondition(
 }
 
 /** The status that a definition is to have; undefined when it has it. Once established, it stays so. */
-export function statusOf({ spec, status = {} }: CustomResourceDefinition, taken: TakenNames, now: number): DefinitionStatus | undefined {
+export function statusOf(definition: CustomResourceDefinition, taken: TakenNames, now: number): DefinitionStatus | undefined {
+  const { spec, status = {} } = definition;
   const { accepted, condition } = naming(spec?.names ?? {}, status.acceptedNames ?? {}, taken);
-  const wasEstablished = status.conditions?.find(({ type }) => type === 'Established')?.status === 'True';
   let next = withCondition({ ...status, acceptedNames: accepted }, condition, now);
-  if (!wasEstablished)
+  if (!hasCondition(definition, 'Established'))
     next = withCondition(
       next,
       condition.status === 'True'

@@ -17,6 +17,7 @@ import {
 } from '../netlink/ipvs.ts';
 import type { NetlinkMessage, NetlinkRequest } from '../netlink/message.ts';
 import { isErrno, type NetlinkError } from '../netlink/netlink-error.ts';
+import { streamSize } from '../netlink/netlink-socket.ts';
 import { inNetns } from '../netns.ts';
 import {
   type HeldRealServer,
@@ -33,8 +34,6 @@ import { parseProcTable } from './proc-table.ts';
 
 const doing = 'change virtual servers';
 const listing = 'list virtual servers';
-/** One buffer of messages. Messages of a million changes would take more memory than a proxy has. */
-const streamSize = 1024;
 
 /** Of the network namespace in which it was made. */
 export class KernelIpvs implements Ipvs {
@@ -60,6 +59,7 @@ export class KernelIpvs implements Ipvs {
 
   async apply(ops: readonly IpvsOp[]): Promise<(NetlinkError | undefined)[]> {
     const errors: (NetlinkError | undefined)[] = [];
+    // Messages of a million changes at once would take more memory than a proxy has.
     for (let at = 0; at < ops.length; at += streamSize) {
       const requests = await Promise.all(ops.slice(at, at + streamSize).map((op) => this.#command(changeIpvs(op))));
       this.messagesSent += requests.length;

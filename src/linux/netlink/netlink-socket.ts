@@ -66,7 +66,7 @@ const dumpAttempts = 20;
 /** Requests in one buffer: their answers all come before one of them is read. */
 const batchSize = 64;
 /** Requests in one buffer of a stream. */
-const streamSize = 1024;
+export const streamSize = 1024;
 const defaultRoom = 8 << 20;
 /**
  * What is shorter keeps the kernel busy for less time than another thread takes to wake up: some dozens of changed elements. A batch that takes away a whole table
