@@ -52,6 +52,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       await keeping.leave();
       stop.abort();
       parts.kubelets.close();
+      parts.serviceClient.close();
       await app.close();
       await keeping.ended;
       await parts.close();

@@ -41,6 +41,7 @@ import { Deleter } from './resource/deleter.ts';
 import { ObjectStore } from './resource/object-store.ts';
 import { ResourceHandlers } from './resource/resource-handlers.ts';
 import { Writer } from './resource/writer.ts';
+import { ServiceClient } from './service-client/service-client.ts';
 
 /** What is stored, and what of it is served. */
 interface Caches {
@@ -69,6 +70,8 @@ export interface Parts extends Caches, Auth {
   readonly custom: CustomResources;
   readonly resources: ResourceHandlers;
   readonly kubelets: KubeletClient;
+  /** To what runs in the cluster. */
+  readonly serviceClient: ServiceClient;
   /** Aborts when the server closes. */
   readonly stop: AbortSignal;
 }
@@ -98,7 +101,8 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
     mayCreate: ({ user, info, query }) => auth.access.check({ ...attributesOf(user, info, query), verb: 'create' }),
   });
   const kubelets = new KubeletClient(options.kubeletClient, lookup);
-  return { options, ...caches, ...auth, admission, serviceAllocation, writer, deleter, custom, resources, kubelets, stop };
+  const serviceClient = new ServiceClient(lookup);
+  return { options, ...caches, ...auth, admission, serviceAllocation, writer, deleter, custom, resources, kubelets, serviceClient, stop };
 }
 
 async function readTokenKeys(files: readonly string[]): Promise<TokenKeys> {

@@ -16,6 +16,7 @@ export const errorCodes = {
   PORT_TAKEN: 'another program listens on the address',
   PROXY_UNREACHABLE: 'the service proxy of this node did not answer',
   RANGE_OVERLAPS: 'an address range overlaps one that is in use',
+  SERVICE_UNREACHABLE: 'a Service that the API server calls was not found, or did not answer',
   SNAPSHOT_DAMAGED: 'a snapshot is not as it was written',
   STATE_IN_USE: 'another process uses the same state directory',
   STORE_CLOSED: 'the store was closed',
