@@ -110,6 +110,14 @@ export const validatingAdmissionPolicies: ResourceType<k.ValidatingAdmissionPoli
   'admissionregistration.k8s.io/v1',
   'ValidatingAdmissionPolicy',
 );
+export const mutatingWebhookConfigurations: ResourceType<k.MutatingWebhookConfiguration> = clusterType(
+  'admissionregistration.k8s.io/v1',
+  'MutatingWebhookConfiguration',
+);
+export const validatingWebhookConfigurations: ResourceType<k.ValidatingWebhookConfiguration> = clusterType(
+  'admissionregistration.k8s.io/v1',
+  'ValidatingWebhookConfiguration',
+);
 export const serviceCidrs: ResourceType<k.ServiceCIDR> = clusterType('networking.k8s.io/v1', 'ServiceCIDR');
 export const ipAddresses: ResourceType<k.IPAddress> = clusterType('networking.k8s.io/v1', 'IPAddress');
 export const selfSubjectReviews: ResourceType<k.SelfSubjectReview> = clusterType('authentication.k8s.io/v1', 'SelfSubjectReview');

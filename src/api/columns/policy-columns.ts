@@ -1,18 +1,30 @@
-/** Tables of rbac, policy, scheduling and node. */
+/** Tables of admission, rbac, policy, scheduling and node. */
 import type { Columns } from '../registry/resource-row.ts';
 import type {
   ClusterRoleBinding,
+  MutatingWebhookConfiguration,
   PodDisruptionBudget,
   PriorityClass,
   RoleBinding,
   RuntimeClass,
   ValidatingAdmissionPolicy,
+  ValidatingWebhookConfiguration,
 } from '../schema/types.ts';
 import { age, column, columnsOf, wide } from './columns.ts';
 
 export const admissionPolicyColumns: Columns<ValidatingAdmissionPolicy> = columnsOf<ValidatingAdmissionPolicy>([
   column('Validations', ({ spec }) => spec?.validations?.length ?? 0, { type: 'integer' }),
   column('ParamKind', ({ spec }) => (spec?.paramKind ? `${spec.paramKind.apiVersion}/${spec.paramKind.kind}` : '<unset>')),
+  age(),
+]);
+
+export const webhookConfigurationColumns: Columns<MutatingWebhookConfiguration | ValidatingWebhookConfiguration> = columnsOf<
+  MutatingWebhookConfiguration | ValidatingWebhookConfiguration
+>([
+  column('Webhooks', ({ webhooks }) => webhooks?.length ?? 0, {
+    type: 'integer',
+    description: 'Webhooks indicates the number of webhooks registered in this configuration',
+  }),
   age(),
 ]);
 

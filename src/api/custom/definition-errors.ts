@@ -15,6 +15,7 @@ import {
 } from '../validation/field-error.ts';
 import { isDns1035Label, isDns1123Subdomain } from '../validation/names.ts';
 import { immutable } from '../validation/object-meta.ts';
+import { webhookClientErrors } from '../validation/webhook-client.ts';
 import {
   type CustomConversion,
   type CustomNames,
@@ -280,8 +281,7 @@ function conversionErrors(conversion: CustomConversion | undefined): FieldError[
   const { clientConfig, conversionReviewVersions = [] } = webhook ?? {};
   const at = `${path}.webhookClientConfig`;
   if (!clientConfig) wrong.push(required(at, 'required when strategy is set to Webhook'));
-  else if ((clientConfig.url === undefined) === (clientConfig.service === undefined))
-    wrong.push(required(at, 'exactly one of url or service is required'));
+  else wrong.push(...webhookClientErrors(clientConfig, at));
   if (conversionReviewVersions.length === 0) wrong.push(required(`${path}.conversionReviewVersions`));
   else if (!conversionReviewVersions.some((one) => one === 'v1' || one === 'v1beta1'))
     wrong.push(invalid(`${path}.conversionReviewVersions`, conversionReviewVersions, 'must include at least one of v1, v1beta1'));

@@ -1,6 +1,7 @@
 /** A CustomResourceDefinition as apiextensions.k8s.io/v1 has it. */
 import type { KubeObject, ResourceType } from '../resource-types.ts';
 import type { JsonSchema } from '../schema/schema.ts';
+import type { WebhookClientConfig } from '../schema/types.ts';
 
 export interface CustomNames {
   plural?: string;
@@ -40,7 +41,7 @@ export interface CustomVersion {
 
 export interface CustomConversion {
   strategy?: string;
-  webhook?: { clientConfig?: { url?: string; service?: { port?: number } }; conversionReviewVersions?: string[] };
+  webhook?: { clientConfig?: WebhookClientConfig; conversionReviewVersions?: string[] };
 }
 
 export interface DefinitionSpec {

@@ -1,6 +1,7 @@
 /** The resources that an API server serves: rows that are built in, from the files of `rows/`, and rows that are added while it runs. */
 import { apiVersionOf, type ResourceType } from '../resource-types.ts';
 import type { ResourceRow } from './resource-row.ts';
+import { admissionRows } from './rows/admission.ts';
 import { apiextensionsRows } from './rows/apiextensions.ts';
 import { appsRows } from './rows/apps.ts';
 import { autoscalingRows } from './rows/autoscaling.ts';
@@ -27,6 +28,7 @@ export const rows: readonly ResourceRow[] = [
   ...batchRows,
   ...coordinationRows,
   ...networkingRows,
+  ...admissionRows,
   ...smallGroupRows,
   ...deviceRows,
   ...rbacRows,

@@ -1,14 +1,9 @@
-/** Groups with a resource or two: admission, certificates, node, policy, scheduling, storage. */
+/** Groups with a resource or two: certificates, node, policy, scheduling, storage. */
 
 import { timestamp } from '../../../clock/timestamp.ts';
 import { takeOver } from '../../codec/json-clone.ts';
 import { certificateColumns } from '../../columns/certificate-columns.ts';
-import {
-  admissionPolicyColumns,
-  disruptionBudgetColumns,
-  priorityClassColumns,
-  runtimeClassColumns,
-} from '../../columns/policy-columns.ts';
+import { disruptionBudgetColumns, priorityClassColumns, runtimeClassColumns } from '../../columns/policy-columns.ts';
 import {
   csiDriverColumns,
   csiNodeColumns,
@@ -26,7 +21,6 @@ import {
   priorityClasses,
   runtimeClasses,
   storageClasses,
-  validatingAdmissionPolicies,
   volumeAttachments,
   volumeAttributesClasses,
 } from '../../resource-types.ts';
@@ -53,13 +47,6 @@ import { defineRow, part } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
 export const smallGroupRows: readonly ResourceRow[] = [
-  // kube-controller-manager fails without a list of them. It stays empty: nothing here enforces a policy, so none can be made.
-  defineRow({
-    type: validatingAdmissionPolicies,
-    verbs: ['get', 'list', 'watch'],
-    columns: admissionPolicyColumns,
-    generationOf: undefined,
-  }),
   defineRow({
     type: certificateSigningRequests,
     shortNames: ['csr'],

@@ -1,0 +1,143 @@
+/** admissionregistration.k8s.io/v1: configurations of webhooks. */
+import type { MatchCondition, MutatingWebhook, RuleWithOperations } from '../schema/types.ts';
+import {
+  between,
+  duplicate,
+  eachOf,
+  type FieldError,
+  invalid,
+  invalids,
+  notSupported,
+  optionalOneOf,
+  repeats,
+  required,
+  tooMany,
+} from './field-error.ts';
+import { selectorErrors } from './formats.ts';
+import { isDns1035Label, isDns1123Subdomain, isQualifiedName } from './names.ts';
+import { webhookClientErrors } from './webhook-client.ts';
+
+/** Both kinds of them: a validating one has no `reinvocationPolicy`. */
+export interface WebhookConfiguration {
+  readonly webhooks?: MutatingWebhook[] | undefined;
+}
+
+export function webhookConfigurationErrors({ webhooks }: WebhookConfiguration): FieldError[] {
+  const isRepeated = repeats<string>();
+  return eachOf(webhooks, 'webhooks', (hook, path) => [
+    ...webhookErrors(hook, path),
+    ...reviewVersionErrors(hook.admissionReviewVersions ?? [], `${path}.admissionReviewVersions`),
+    ...(hook.name && isRepeated(hook.name) ? [duplicate(`${path}.name`, hook.name)] : []),
+  ]);
+}
+
+function webhookErrors(hook: MutatingWebhook, path: string): FieldError[] {
+  const { timeoutSeconds = 10, sideEffects } = hook;
+  const effects = ['None', 'NoneOnDryRun'];
+  return [
+    ...nameErrors(hook.name, `${path}.name`),
+    ...eachOf(hook.rules, `${path}.rules`, ruleErrors),
+    ...optionalOneOf(hook.failurePolicy, `${path}.failurePolicy`, ['Fail', 'Ignore']),
+    ...optionalOneOf(hook.matchPolicy, `${path}.matchPolicy`, ['Equivalent', 'Exact']),
+    ...(sideEffects === undefined
+      ? [required(`${path}.sideEffects`, `must specify one of ${effects.join(', ')}`)]
+      : optionalOneOf(sideEffects, `${path}.sideEffects`, effects)),
+    ...(between(timeoutSeconds, '', 1, 30).length > 0
+      ? [invalid(`${path}.timeoutSeconds`, timeoutSeconds, 'the timeout value must be between 1 and 30 seconds')]
+      : []),
+    ...selectorErrors(hook.namespaceSelector, `${path}.namespaceSelector`),
+    ...selectorErrors(hook.objectSelector, `${path}.objectSelector`),
+    ...optionalOneOf(hook.reinvocationPolicy, `${path}.reinvocationPolicy`, ['IfNeeded', 'Never']),
+    ...webhookClientErrors(hook.clientConfig ?? {}, `${path}.clientConfig`),
+    ...conditionErrors(hook.matchConditions ?? [], `${path}.matchConditions`),
+  ];
+}
+
+function nameErrors(name: string | undefined, path: string): FieldError[] {
+  if (!name) return [required(path)];
+  const wrong = isDns1123Subdomain(name);
+  if (wrong.length > 0) return [invalid(path, name, wrong.join(','))];
+  return name.split('.').length < 3 ? [invalid(path, name, 'should be a domain with at least three segments separated by dots')] : [];
+}
+
+function ruleErrors(rule: RuleWithOperations, path: string): FieldError[] {
+  const { operations = [], apiGroups = [], apiVersions = [], resources = [] } = rule;
+  const supported = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
+  return [
+    ...listErrors(operations, `${path}.operations`, 'operations'),
+    ...eachOf(operations, `${path}.operations`, (one, at) => (supported.includes(one) ? [] : [notSupported(at, one, supported)])),
+    ...listErrors(apiGroups, `${path}.apiGroups`, 'API groups'),
+    ...listErrors(apiVersions, `${path}.apiVersions`, 'API versions'),
+    ...eachOf(apiVersions, `${path}.apiVersions`, (one, at) => (one === '' ? [required(at)] : [])),
+    ...resourceErrors(resources, `${path}.resources`),
+    ...optionalOneOf(rule.scope, `${path}.scope`, ['*', 'Cluster', 'Namespaced']),
+  ];
+}
+
+/** At least one; a star stands alone. */
+function listErrors(list: readonly string[], path: string, what: string): FieldError[] {
+  if (list.length === 0) return [required(path)];
+  return list.length > 1 && list.includes('*') ? [invalid(path, list, `if '*' is present, must not specify other ${what}`)] : [];
+}
+
+/** `pods`, `pods/status`, `pods/*`, `*`, a subresource of all resources. What a star covers is not named again. */
+function resourceErrors(resources: readonly string[], path: string): FieldError[] {
+  if (resources.length === 0) return [required(path)];
+  const wholeOf = new Set<string>();
+  const everywhere = new Set<string>();
+  // As upstream: the last one without a subresource counts.
+  let namesResource = false;
+  const each = eachOf(resources, path, (text, at) => {
+    if (text === '') return [required(at)];
+    const cut = text.indexOf('/');
+    if (cut < 0) {
+      namesResource = text !== '*';
+      return [];
+    }
+    const [resource, sub] = [text.slice(0, cut), text.slice(cut + 1)];
+    const wrong = [
+      ...(wholeOf.has(resource) ? [`if '${resource}/*' is present, must not specify ${text}`] : []),
+      ...(everywhere.has(sub) ? [`if '*/${sub}' is present, must not specify ${text}`] : []),
+    ];
+    if (sub === '*') wholeOf.add(resource);
+    if (resource === '*') everywhere.add(sub);
+    return invalids(at, text, wrong);
+  });
+  return [
+    ...each,
+    ...(resources.length > 1 && resources.includes('*/*')
+      ? [invalid(path, resources, "if '*/*' is present, must not specify other resources")]
+      : []),
+    ...(namesResource && resources.includes('*')
+      ? [invalid(path, resources, "if '*' is present, must not specify other resources without subresources")]
+      : []),
+  ];
+}
+
+function reviewVersionErrors(versions: readonly string[], path: string): FieldError[] {
+  if (versions.length === 0) return [required(path, 'must specify one of v1, v1beta1')];
+  const isRepeated = repeats<string>();
+  return [
+    ...eachOf(versions, path, (version, at) =>
+      isRepeated(version) ? [invalid(at, version, 'duplicate version')] : invalids(at, version, isDns1035Label(version)),
+    ),
+    ...(versions.some((one) => one === 'v1' || one === 'v1beta1')
+      ? []
+      : [invalid(path, versions, 'must include at least one of v1, v1beta1')]),
+  ];
+}
+
+const mostConditions = 64;
+
+/** Not whether the expressions are CEL: nothing here reads it. */
+function conditionErrors(conditions: readonly MatchCondition[], path: string): FieldError[] {
+  const isRepeated = repeats<string>();
+  return [
+    ...(conditions.length > mostConditions ? [tooMany(path, conditions.length, mostConditions)] : []),
+    ...eachOf(conditions, path, ({ name, expression }, at) => [
+      ...(expression?.trim() ? [] : [required(`${at}.expression`)]),
+      ...(name ? invalids(`${at}.name`, name, isQualifiedName(name)) : [required(`${at}.name`)]),
+      ...(name && isRepeated(name) ? [duplicate(`${at}.name`, name)] : []),
+    ]),
+  ];
+}
