@@ -67,6 +67,21 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
     assert.equal(told.length, 1);
   });
 
+  test('is closed at the answer to a request while another waits to be sent', async () => {
+    await using net = new Namespaces();
+    await net.add('n');
+    // In the turn of a timer the first of two is sent at once, and the second when the socket is looked at: the answer to the first is there by then.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    const socket = Rtnetlink.openIn(net.path('n'));
+    const first = socket.link('lo').finally(() => socket.close());
+    const second = assert.rejects(socket.link('lo'), (err) => isErrno(err, 'ESHUTDOWN'));
+    assert.equal((await first)?.name, 'lo');
+    await second;
+    // What is left of it is closed in a turn of its own.
+    await new Promise((resolve) => setImmediate(resolve));
+    await assert.rejects(socket.link('lo'), (err) => isErrno(err, 'ESHUTDOWN'));
+  });
+
   test('fails a request whose answer the kernel had no room for, and goes on with the next', async () => {
     await using net = new Namespaces();
     await net.add('n');

@@ -74,6 +74,7 @@ export class LoopWire implements Wire {
   readonly port: number;
   readonly #socket: RawNetlinkSocket;
   readonly #fd: number;
+  #isClosed = false;
 
   constructor(options: WireOptions) {
     const { socket, fd, port } = openByPackage(options.protocol);
@@ -81,8 +82,12 @@ export class LoopWire implements Wire {
     this.#fd = fd;
     this.port = port;
     configure(fd, options.room);
-    socket.on('message', (bytes, { groups }) => options.onDatagram(bytes, groups !== 0));
-    socket.on('error', () => options.onBroken());
+    socket.on('message', (bytes, { groups }) => {
+      if (!this.#isClosed) options.onDatagram(bytes, groups !== 0);
+    });
+    socket.on('error', () => {
+      if (!this.#isClosed) options.onBroken();
+    });
   }
 
   send({ bytes }: Sending, doing: string): Promise<void> {
@@ -108,7 +113,10 @@ export class LoopWire implements Wire {
   }
 
   close(): void {
-    this.#socket.close();
+    this.#isClosed = true;
+    // In a turn of its own: where an answer comes while a request waits to be sent, the package goes on with the socket after whoever was told has closed it, and
+    // the process ends with SIGSEGV.
+    setImmediate(() => this.#socket.close());
   }
 }
 
