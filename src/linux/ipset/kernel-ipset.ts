@@ -1,8 +1,8 @@
 /** The sets of the kernel, over netlink. */
 import { KnownError } from '../../errors/known-error.ts';
-import { askProtocol, changeIpset, ipsetErrno, listSet, listSetNames, parseProtocol, parseSet, parseSetName } from '../netlink/ipset.ts';
+import { askProtocol, changeIpsets, ipsetErrno, listSet, listSetNames, parseProtocol, parseSet, parseSetName } from '../netlink/ipset.ts';
 import { isErrno, NetlinkError } from '../netlink/netlink-error.ts';
-import { NETLINK_NETFILTER, NetlinkSocket } from '../netlink/netlink-socket.ts';
+import { NETLINK_NETFILTER, NetlinkSocket, streamSize } from '../netlink/netlink-socket.ts';
 import type { HeldIpset, Ipset, IpsetOp } from './ipset.ts';
 
 /** Of the network namespace in which it was made. */
@@ -24,14 +24,17 @@ export class KernelIpset implements Ipset {
   }
 
   async apply(ops: readonly IpsetOp[]): Promise<(NetlinkError | undefined)[]> {
-    if (ops.length === 0) return [];
-    this.messagesSent += ops.length;
-    const errors = await this.#socket.stream(ops.map(changeIpset), 'change sets');
-    return errors.map((error, i) => {
-      // Linux before 6.6 refuses it.
-      if (!error || (error.errno === 'ENOENT' && ops[i]?.op === 'destroy')) return undefined;
-      return new NetlinkError(ipsetErrno(error.errno), 'change sets');
-    });
+    const errors: (NetlinkError | undefined)[] = [];
+    // All messages of tens of thousands of entries at once are mostly work for the garbage collector.
+    for (let at = 0; at < ops.length; at += streamSize) {
+      const some = ops.slice(at, at + streamSize);
+      this.messagesSent += some.length;
+      // Linux before 6.6 refuses to destroy what is not there.
+      for (const [i, error] of (await this.#socket.stream(changeIpsets(some), 'change sets')).entries())
+        if (!error || (error.errno === 'ENOENT' && some[i]?.op === 'destroy')) errors.push(undefined);
+        else errors.push(new NetlinkError(ipsetErrno(error.errno), 'change sets'));
+    }
+    return errors;
   }
 
   async names(): Promise<string[]> {

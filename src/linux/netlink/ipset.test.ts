@@ -1,11 +1,18 @@
 /** What is asked of ipset, byte by byte. That the kernel understands it, and how it answers, is in ../ipset/kernel-ipset.test.ts. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { IpsetOp } from '../ipset/ipset.ts';
 import type { Attr } from './attribute.ts';
-import { askProtocol, changeIpset, ipsetErrno, listSet, listSetNames } from './ipset.ts';
+import { askProtocol, changeIpsets, ipsetErrno, listSet, listSetNames } from './ipset.ts';
 import type { NetlinkRequest } from './message.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+function changeIpset(op: IpsetOp): NetlinkRequest {
+  const [request] = changeIpsets([op]);
+  assert.ok(request);
+  return request;
+}
 
 /** Types in which the byte order is said end with `b`. */
 function showAttr([type, value]: Attr): string {
@@ -72,6 +79,27 @@ const cases: readonly [what: string, request: NetlinkRequest, shown: string][] =
 ];
 
 describe('ipset requests', () => {
+  test('are the same for many at once, which share parts, as for each alone', () => {
+    const types = ['hash:ip,port', 'hash:ip,port,ip', 'hash:ip,port,net'] as const;
+    const ops = ['S', 'T'].flatMap((name) =>
+      types.flatMap((type) =>
+        ['10.96.0.1,tcp:80', '10.96.0.1,udp:80', '10.96.0.2,tcp:80', '10.96.0.1,tcp:81'].flatMap((place) =>
+          (type === 'hash:ip,port'
+            ? ['']
+            : type === 'hash:ip,port,ip'
+              ? [',10.0.0.1', ',10.0.0.2']
+              : [',10.0.0.1', ',10.0.0.0/8', ',10.0.0.0/9']
+          ).flatMap((second) =>
+            (['add', 'del'] as const).map((op): IpsetOp => ({ op, set: { name, type, family: 4 }, entry: `${place}${second}` })),
+          ),
+        ),
+      ),
+    );
+    const shown = changeIpsets(ops).map(show);
+    assert.deepEqual(shown, ops.map(changeIpset).map(show));
+    assert.equal(new Set(shown).size, ops.length);
+  });
+
   for (const [what, request, shown] of cases) test(what, () => assert.equal(show(request), shown));
 
   test('have no entry of a protocol that is none', () => {

@@ -43,12 +43,16 @@ export function ipsetErrno(errno: string): string {
   return ownErrors[errno] ?? errno;
 }
 
+/** `struct nfgenmsg`. */
+const bodies: Readonly<Record<Family, Uint8Array>> = { 4: bodyOf(4), 6: bodyOf(6) };
+const protocolAttr: Attr = [ATTR.protocol, u8(IPSET_PROTOCOL)];
+
+function bodyOf(family: Family): Uint8Array {
+  return Uint8Array.of(addressFamilies[family], 0, 0, 0);
+}
+
 function request(command: number, attrs: readonly Attr[], family: Family = 4): NetlinkRequest {
-  return {
-    type: NFNL_SUBSYS_IPSET | command,
-    body: Uint8Array.of(addressFamilies[family], 0, 0, 0),
-    attrs: [[ATTR.protocol, u8(IPSET_PROTOCOL)], ...attrs],
-  };
+  return { type: NFNL_SUBSYS_IPSET | command, body: bodies[family], attrs: [protocolAttr, ...attrs] };
 }
 
 export const askProtocol: NetlinkRequest = request(IPSET_CMD.protocol, []);
@@ -97,36 +101,59 @@ function portAttrs(text: string): Attr[] {
   ];
 }
 
-/** An entry's text as attributes. Throws RangeError when it is none of the type. */
-function entryAttrs(type: IpsetType, entry: string): Attr[] {
-  if (type === 'bitmap:port') return [[DATA.port | NET_BYTEORDER, u16be(Number(entry))]];
-  const [first = '', port = '', second = ''] = entry.split(',');
-  const attrs = [address(DATA.ip, first)];
-  if (type === 'hash:ip') return attrs;
-  attrs.push(...portAttrs(port));
-  if (type === 'hash:ip,port') return attrs;
-  const [ip2 = '', prefix] = second.split('/');
-  attrs.push(address(DATA.ip2, ip2));
-  if (type === 'hash:ip,port,net') attrs.push([DATA.prefix2, u8(Number(prefix ?? (familyOf(ip2) === 4 ? 32 : 128)))]);
-  return attrs;
+/** Attributes of what tens of thousands of entries have in common, such as the address and port of source ranges, each made once. */
+class Attributes {
+  readonly #names = new Map<string, Attr>();
+  readonly #places = new Map<string, readonly Attr[]>();
+  readonly #prefixes = new Map<number, Attr>();
+
+  ofSet(name: string): Attr {
+    return once(this.#names, name, () => [ATTR.name, text(name)]);
+  }
+
+  /** An entry's text as attributes. Throws RangeError when it is none of the type. */
+  ofEntry(type: IpsetType, entry: string): readonly Attr[] {
+    if (type === 'bitmap:port') return [[DATA.port | NET_BYTEORDER, u16be(Number(entry))]];
+    if (type === 'hash:ip') return [address(DATA.ip, entry)];
+    const hasSecond = type !== 'hash:ip,port';
+    const end = hasSecond ? entry.lastIndexOf(',') : entry.length;
+    const place = once(this.#places, entry.slice(0, end), (words) => {
+      const [ip = '', port = ''] = words.split(',');
+      return [address(DATA.ip, ip), ...portAttrs(port)];
+    });
+    return hasSecond ? [...place, ...this.#second(type, entry.slice(end + 1))] : place;
+  }
+
+  #second(type: IpsetType, words: string): readonly Attr[] {
+    const [ip = '', prefix] = words.split('/');
+    if (type !== 'hash:ip,port,net') return [address(DATA.ip2, ip)];
+    const length = Number(prefix ?? (familyOf(ip) === 4 ? 32 : 128));
+    return [address(DATA.ip2, ip), once(this.#prefixes, length, () => [DATA.prefix2, u8(length)])];
+  }
 }
 
-function change(command: number, { name, type, family }: IpsetDeclaration, entry: string): NetlinkRequest {
-  return request(
-    command,
-    [
-      [ATTR.name, text(name)],
-      [ATTR.data, entryAttrs(type, entry)],
-    ],
-    family,
-  );
+function once<K, V>(made: Map<K, V>, key: K, make: (key: K) => V): V {
+  const known = made.get(key);
+  if (known !== undefined) return known;
+  const value = make(key);
+  made.set(key, value);
+  return value;
+}
+
+function change(command: number, { name, type, family }: IpsetDeclaration, entry: string, attributes: Attributes): NetlinkRequest {
+  return request(command, [attributes.ofSet(name), [ATTR.data, attributes.ofEntry(type, entry)]], family);
 }
 
 /**
- * The message of a change. Without NLM_F_EXCL, what is there already or is not there any more is fine (flag_exist() in Linux). Refusals: ENOENT for
+ * The messages of changes. Without NLM_F_EXCL, what is there already or is not there any more is fine (flag_exist() in Linux). Refusals: ENOENT for
  * no such set, IPSET_ERR_BUSY for one that rules name, EEXIST for one that is another.
  */
-export function changeIpset(op: IpsetOp): NetlinkRequest {
+export function changeIpsets(ops: readonly IpsetOp[]): NetlinkRequest[] {
+  const attributes = new Attributes();
+  return ops.map((op) => changeOf(op, attributes));
+}
+
+function changeOf(op: IpsetOp, attributes: Attributes): NetlinkRequest {
   switch (op.op) {
     case 'create':
       return create(op.set);
@@ -140,9 +167,9 @@ export function changeIpset(op: IpsetOp): NetlinkRequest {
         [ATTR.name2, text(op.other)],
       ]);
     case 'add':
-      return change(IPSET_CMD.add, op.set, op.entry);
+      return change(IPSET_CMD.add, op.set, op.entry, attributes);
     case 'del':
-      return change(IPSET_CMD.del, op.set, op.entry);
+      return change(IPSET_CMD.del, op.set, op.entry, attributes);
   }
 }
 

@@ -37,10 +37,15 @@ export interface NetlinkMessage {
 
 export function encodeMessage(request: NetlinkRequest, seq: number, flags: number): Buffer {
   const out = new MessageWriter(256);
+  writeMessage(out, request, seq, flags);
+  return out.bytes();
+}
+
+/** Behind what was written before. */
+export function writeMessage(out: MessageWriter, request: NetlinkRequest, seq: number, flags: number): void {
   const at = out.beginMessage(request.type, flags | (request.flags ?? 0), seq, request.body);
   for (const attr of request.attrs ?? []) out.attr(attr);
   out.endMessage(at);
-  return out.bytes();
 }
 
 export function decodeMessages(data: Buffer): NetlinkMessage[] {

@@ -4,6 +4,7 @@
  *
  * The socket belongs to the network namespace in which it was opened and stays there: `inNetns` of `../netns.ts` opens one elsewhere.
  */
+import { MessageWriter } from './attribute.ts';
 import type { NetlinkMessage, NetlinkRequest } from './message.ts';
 import {
   decodeMessages,
@@ -15,6 +16,7 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
   readRefusal,
+  writeMessage,
 } from './message.ts';
 import { errnoName, NetlinkError } from './netlink-error.ts';
 import { AsideWire, LoopWire, type Sending, type Wire, type WireOptions } from './wire.ts';
@@ -67,6 +69,8 @@ const dumpAttempts = 20;
 const batchSize = 64;
 /** Requests in one buffer of a stream. */
 export const streamSize = 1024;
+/** Bytes that most of these need. */
+const roomOfRequest = 128;
 const defaultRoom = 8 << 20;
 /**
  * What is shorter keeps the kernel busy for less time than another thread takes to wake up: some dozens of changed elements. A batch that takes away a whole table
@@ -126,20 +130,33 @@ export class NetlinkSocket implements Disposable {
   }
 
   async #streamed(requests: readonly NetlinkRequest[], doing: string): Promise<(NetlinkError | undefined)[]> {
-    const last = requests.length - 1;
-    const prepared = requests.map((request, i) => this.#prepare(request, NLM_F_REQUEST | (i === last ? NLM_F_ACK : 0), doing));
-    const ending = prepared[last];
-    if (!ending) return [];
-    const isAnswered = (): boolean => !this.#waiting.has(ending.seq);
+    if (this.#seq > wrapSeqAt) this.#seq = 1;
+    const first = this.#seq;
+    const last = first + requests.length - 1;
+    this.#seq = last + 1;
+    const errors: (NetlinkError | undefined)[] = requests.map(() => undefined);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // One buffer and one promise for all: there may be tens of thousands of them.
+    const out = new MessageWriter(requests.length * roomOfRequest);
+    for (const [i, request] of requests.entries()) {
+      const seq = first + i;
+      writeMessage(out, request, seq, NLM_F_REQUEST | (seq === last ? NLM_F_ACK : 0));
+      const done = (error: NetlinkError | undefined): void => {
+        errors[i] = error;
+        if (seq === last) resolve();
+      };
+      this.#waiting.set(seq, { doing, take: () => {}, interrupted: false, done });
+    }
+    const isAnswered = (): boolean => !this.#waiting.has(last);
     this.#transmit(
-      { bytes: Buffer.concat(prepared.map((p) => p.bytes)), isDump: false, isAnswered },
-      prepared.map((p) => p.seq),
+      { bytes: out.bytes(), isDump: false, isAnswered },
+      requests.map((_, i) => first + i),
       doing,
     );
-    await ending.answer;
+    await promise;
     // The kernel works in order: whoever has not been refused by now was agreed to.
-    for (const { seq } of prepared) this.#finish(seq, undefined);
-    return (await Promise.all(prepared.map((p) => p.answer))).map(({ error }) => error);
+    for (let seq = first; seq <= last; seq++) this.#waiting.delete(seq);
+    return errors;
   }
 
   /** Sends requests as `batch` does and throws the first refusal. */
