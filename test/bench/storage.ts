@@ -12,7 +12,7 @@ import { p50, p99, type Row, table } from './table.ts';
 
 const usage = `usage: npm run bench -- storage [OPTIONS]
 
-  --store STORE[,STORE…]              sqlite, etcd, redis; default: all of them
+  --store STORE[,STORE…]              sqlite, etcd, redis, redis-replicas; default: the first three
   --peer etcd[=PATH]                  measures plain etcd, too
   --peer kube-apiserver=PATH,ETCD     measures plain etcd and kube-apiserver, too, all over the program ETCD
   --records N                         that there are; default: 10000
@@ -54,6 +54,7 @@ function readChoice(args: readonly string[]): Choice {
     sqlite: ['SQLite', () => StoreSubject.sqlite()],
     etcd: ['etcd', () => StoreSubject.etcd(etcd)],
     redis: ['Redis', () => StoreSubject.redis()],
+    'redis-replicas': ['Redis with two replicas', () => StoreSubject.redisWithReplicas()],
   };
   const chosen = values.store.split(',').map((name) => {
     const store = stores[name];

@@ -32,7 +32,7 @@ describe('readRedisUrl()', () => {
         maxLogEvents: 32_768,
         maxLogBytes: 64 << 20,
       },
-      ...{ answerMs: 10_000, confirmMs: 5_000, patienceMs: 5_000, pauseMs: 50, lookMs: 10_000 },
+      ...{ answerMs: 10_000, confirmMs: 10_000, patienceMs: 5_000, pauseMs: 50, lookMs: 10_000 },
     });
   });
 

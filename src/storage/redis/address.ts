@@ -22,7 +22,7 @@ export interface RedisSettings {
   readonly maxLogBytes: number;
   /** How long Redis may take for an answer, in milliseconds. Then nobody knows what became of a write. */
   readonly answerMs: number;
-  /** How long replicas may take to confirm. */
+  /** How long replicas may take to confirm: longer than the primary takes to drop one that is gone (its `repl-timeout`). */
   readonly confirmMs: number;
   /** How long calls wait for a connection that broke, before they fail at once. */
   readonly patienceMs: number;
@@ -74,7 +74,7 @@ export function readRedisUrl(url: StoreUrl): RedisSettings {
     maxLogEvents: given['max-log-events'] ?? 32_768,
     maxLogBytes: given['max-log-bytes'] ?? 64 << 20,
     answerMs: 10_000,
-    confirmMs: 5_000,
+    confirmMs: 10_000,
     patienceMs: isSentinel ? patienceWithSentinelsMs : patienceMs,
     pauseMs: 50,
     lookMs: 10_000,

@@ -65,7 +65,7 @@ export async function fillRedis(settings: RedisSettings, image: StoreImage, revi
     await writeRecords(store, image, id);
     const at = String(revision);
     await store.finish({ revision: at, compacted: at, forgotten: at, last: id });
-    await session.confirm(session.writes);
+    await session.confirm();
     return { revision, keepsRevisions: true };
   } catch (err) {
     throw isKnownError(err) ? err : failed('fill', settings.shown, err);

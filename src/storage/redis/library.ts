@@ -274,6 +274,7 @@ end
 
 -- Whether the write with this revision and id is part of what is here.
 local function holds(keys, revision, id)
+  if revision == 0 then return true end
   local now = redis.call('HMGET', keys[META], 'revision', 'last')
   if tonumber(now[1]) <= revision then return tonumber(now[1]) == revision and now[2] == id end
   for _, stream in ipairs({LOG, RECENT}) do

@@ -90,7 +90,7 @@ export class Link {
     const at = await findPrimary(settings.sentinels);
     const left = new AbortController();
     this.#place = { at, left };
-    return Session.open(settings, { at, signal: left.signal });
+    return Session.open(settings, { at, signal: left.signal, isReplaced: () => this.#sentinels?.isReplacing(at) ?? false });
   }
 
   /** The old primary may live on and keep its connections, or have vanished and keep those who connect to it waiting. */

@@ -82,7 +82,7 @@ export function correct(records: readonly StoredRecord[], events: readonly Store
 /** One call of the function `range`. */
 export async function readSlice(session: Session, start: string, end: string, limit: number, bytes: number): Promise<Slice> {
   const reply = await session.read('range', [start, end, String(limit), String(bytes)]);
-  await session.confirm(session.reads);
+  await session.confirm();
   const [revision, id, count, ...flat] = reply as [number, Buffer, number, ...Buffer[]];
   const records: StoredRecord[] = [];
   for (let i = 0; i + 1 < flat.length; i += 2) records.push(decodeRecord(flat[i]!.toString(), flat[i + 1]!));

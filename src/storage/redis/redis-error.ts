@@ -26,7 +26,7 @@ const answers: Readonly<Record<string, readonly [code: 'STORE_FULL' | 'STORE_IO'
   NOPERM: [
     'BAD_CONFIG',
     'Allow its user what the store does: "ACL SETUSER NAME ~{fairlead}* &{fairlead}* +@read +@write +@connection +fcall +fcall_ro ' +
-      '+function|load +info +config|get +time +memory|usage +wait +publish"',
+      '+function|load +info +config|get +time +memory|usage +wait +role +publish"',
   ],
 };
 

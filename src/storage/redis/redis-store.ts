@@ -57,7 +57,7 @@ export async function openRedisStore(settings: RedisSettings, options: StoreSett
     async greet(session) {
       const state = await greeter.greet(session, newest.write);
       // Confirmed by replicas is only what this server was told of; what it has not seen may still be lost.
-      if (!newest.write) await session.confirm(session.writes);
+      if (!newest.write) await session.confirm();
       if (!newest.write || state.compacted > newest.write.revision) newest.note(state);
       feed ??= new Feed({
         revision: state.revision,
@@ -125,6 +125,7 @@ class RedisStore implements Store {
     return this.#read(async (session) => {
       const revision = await session.reads.hget(keys.meta, 'revision');
       if (revision === null) await session.mustHoldStore();
+      await session.confirm();
       return Number(revision);
     });
   }
@@ -133,7 +134,7 @@ class RedisStore implements Store {
     const bytes = await this.#read(async (session) => {
       const found = await session.reads.getBuffer(keys.record(key));
       if (found === null) await session.mustHoldStore();
-      await session.confirm(session.reads);
+      await session.confirm();
       return found;
     });
     return bytes === null ? undefined : decodeRecord(key, bytes);

@@ -5,6 +5,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
+import { Replacements, replacementEvents } from './replacements.ts';
 
 export interface Address {
   readonly host: string;
@@ -90,8 +91,10 @@ export function switchOf(name: string, message: string): Address | undefined {
 /** Listens to all of them until it is closed. Says once when one is away, and once when it is back. */
 export class SentinelWatch {
   readonly #clients: readonly Redis[];
+  readonly #replacements: Replacements;
 
   constructor({ name, each }: SentinelSettings, log: Log, onSwitch: (primary: Address) => void) {
+    this.#replacements = new Replacements(name, () => performance.now());
     this.#clients = each.map((sentinel) => {
       const at = { sentinel: shown(sentinel) };
       const client = new Redis({
@@ -112,14 +115,22 @@ export class SentinelWatch {
         if (isAway) log.info('a sentinel of Redis is back', at);
         isAway = false;
       });
-      client.on('message', (_, message: string) => {
-        const primary = switchOf(name, message);
-        if (primary) onSwitch(primary);
+      client.on('message', (event: string, message: string) => {
+        const primary = event === switched ? switchOf(name, message) : undefined;
+        if (primary) {
+          this.#replacements.end(at.sentinel);
+          onSwitch(primary);
+        } else this.#replacements.hear(at.sentinel, event, message);
       });
       // Once more with each new connection; it fails only when the watch is closed.
-      client.subscribe(switched).catch(() => {});
+      client.subscribe(switched, ...replacementEvents).catch(() => {});
       return client;
     });
+  }
+
+  /** Whether one of them is about to replace this primary: the replicas that it still has may be those of the next one already. */
+  isReplacing(primary: Address): boolean {
+    return this.#replacements.has(shown(primary));
   }
 
   close(): void {

@@ -2,39 +2,22 @@
  * The connections to one Redis process, from the moment that it was found fit until the first of them breaks. Nothing is sent twice and
  * nothing outlives a break: a session ends once, and `link.ts` begins the next one.
  */
-import { type ChainableCommander, Redis, type RedisOptions } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import type { RedisSettings } from './address.ts';
+import { type Argument, GroupCommit } from './group-commit.ts';
 import { type FunctionName, functionKeys, functionName, keys, libraryText } from './library.ts';
-import { answerCode, isMissingFunction, Unconfirmed } from './redis-error.ts';
+import { answerCode, isMissingFunction } from './redis-error.ts';
 import { type Address, findPrimary } from './sentinels.ts';
-
-/** What a command may be given. */
-type Argument = string | Buffer | number;
 
 /** How long a call blocks that waits for events. */
 export const blockMs = 3_000;
-/** Writes that are sent at once, with one WAIT behind them. */
-const batchWrites = 64;
-
-interface Call {
-  readonly name: FunctionName;
-  readonly args: readonly Argument[];
-  resolve(reply: unknown): void;
-  reject(err: unknown): void;
-}
 
 interface SessionOptions {
   readonly signal?: AbortSignal;
   /** The primary, when somebody knows it already. */
   readonly at?: Address | undefined;
-}
-
-type Result = readonly [err: Error | null, reply: unknown];
-
-/** What is wrong with the answer to WAIT, if anything is. */
-function shortfall([err, confirmed]: Result, wanted: number): Error | undefined {
-  if (err) return err;
-  return Number(confirmed) < wanted ? new Unconfirmed(`${String(confirmed)} of ${wanted} replicas confirmed it`) : undefined;
+  /** Whether another one is about to take its place. */
+  readonly isReplaced?: () => boolean;
 }
 
 export class Session {
@@ -44,10 +27,10 @@ export class Session {
   readonly #reads: Redis;
   readonly #tail: Redis;
   readonly #ended = Promise.withResolvers<unknown>();
+  readonly #commits: GroupCommit;
   #over = false;
-  #outbox: Call[] = [];
 
-  private constructor(settings: RedisSettings, primary: Address | undefined) {
+  private constructor(settings: RedisSettings, primary: Address | undefined, isReplaced: () => boolean) {
     this.#settings = settings;
     const { answerMs } = settings;
     const client = (options: RedisOptions): Redis => {
@@ -73,13 +56,14 @@ export class Session {
       return redis;
     };
     this.#writes = client({ commandTimeout: answerMs });
+    this.#commits = new GroupCommit(this.#writes, { ...settings, isReplaced });
     this.#reads = client({ commandTimeout: answerMs, enableAutoPipelining: true, autoPipeliningIgnoredCommands: ['FCALL_RO'] });
     this.#tail = client({ socketTimeout: blockMs + answerMs });
   }
 
   /** Connects, and sees that all connections have reached the same process. The signal ends it, also later. */
-  static async open(settings: RedisSettings, { signal, at }: SessionOptions = {}): Promise<Session> {
-    const session = new Session(settings, at ?? (settings.sentinels && (await findPrimary(settings.sentinels))));
+  static async open(settings: RedisSettings, { signal, at, isReplaced = () => false }: SessionOptions = {}): Promise<Session> {
+    const session = new Session(settings, at ?? (settings.sentinels && (await findPrimary(settings.sentinels))), isReplaced);
     signal?.addEventListener('abort', () => session.end(signal.reason));
     try {
       signal?.throwIfAborted();
@@ -131,21 +115,19 @@ export class Session {
     }
   }
 
-  /** Calls a function that writes. Calls of one turn of the event loop go out together, in their order. */
+  /** Calls a function that writes. Calls of one turn of the event loop go out together, in their order. Throws `Unconfirmed`. */
   write(name: FunctionName, args: readonly Argument[]): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      if (this.#outbox.push({ name, args, resolve, reject }) === 1) queueMicrotask(() => this.#flush());
-    });
+    return this.#call(this.#writes, () => this.#commits.send(['FCALL', functionName(name), ...functionKeys, ...args]));
   }
 
   /** Calls a function that reads. */
   read(name: FunctionName, args: readonly Argument[]): Promise<unknown> {
-    return this.#call(this.#reads, 'FCALL_RO', name, args);
+    return this.#call(this.#reads, () => this.#reads.callBuffer('FCALL_RO', functionName(name), ...functionKeys, ...args));
   }
 
   /** The first call of a session, which waits for no replica. */
   open(args: readonly Argument[]): Promise<unknown> {
-    return this.#call(this.#writes, 'FCALL', 'open', args);
+    return this.#call(this.#writes, () => this.#writes.callBuffer('FCALL', functionName('open'), ...functionKeys, ...args));
   }
 
   /** Throws, and ends the session, when nothing of the store is there: a key that is not there says nothing then. */
@@ -156,65 +138,26 @@ export class Session {
     throw gone;
   }
 
-  /** Returns when enough replicas have what the answers before were made of. Throws `Unconfirmed`. */
-  async confirm(client: Redis): Promise<void> {
-    const { waitReplicas } = this.#settings;
-    if (waitReplicas === 0) return;
-    const pipeline = client.pipeline();
-    this.#fence(pipeline);
-    const problem = shortfall((await pipeline.exec())!.at(-1)!, waitReplicas);
-    if (problem) throw problem;
+  /** Returns when the replicas have what the answers before were made of, and this is still the primary. Throws `Unconfirmed`. */
+  async confirm(): Promise<void> {
+    if (this.#settings.waitReplicas > 0) await this.#commits.send();
   }
 
-  /** WAIT waits for what its own connection has written. A message is the smallest write: replicas get it, the disk does not. */
-  #fence(pipeline: ChainableCommander): void {
-    pipeline.publish(keys.fence, '').wait(this.#settings.waitReplicas, this.#settings.confirmMs);
+  /** Returns when the replicas have every write up to a revision. Throws `Unconfirmed`. */
+  async reach(revision: number): Promise<void> {
+    if (this.#settings.waitReplicas > 0) await this.#commits.reach(revision);
   }
 
-  async #call(client: Redis, command: string, name: FunctionName, args: readonly Argument[]): Promise<unknown> {
-    const call = (): Promise<unknown> => client.callBuffer(command, functionName(name), ...functionKeys, ...args);
+  async #call(client: Redis, call: () => Promise<unknown>): Promise<unknown> {
     try {
       return await call();
     } catch (err) {
       if (answerCode(err) === 'GONE') this.end(err);
       if (!isMissingFunction(err)) throw err;
+      // It has not run.
       await this.#load(client);
       return call();
     }
-  }
-
-  #flush(): void {
-    const calls = this.#outbox;
-    this.#outbox = [];
-    for (let i = 0; i < calls.length; i += batchWrites) void this.#send(calls.slice(i, i + batchWrites));
-  }
-
-  async #send(calls: readonly Call[]): Promise<void> {
-    const { waitReplicas } = this.#settings;
-    const pipeline = this.#writes.pipeline();
-    for (const { name, args } of calls) pipeline.callBuffer('FCALL', functionName(name), ...functionKeys, ...args);
-    if (waitReplicas > 0) this.#fence(pipeline);
-    try {
-      const results = (await pipeline.exec()) ?? [];
-      const unconfirmed = waitReplicas > 0 ? shortfall(results.at(-1)!, waitReplicas) : undefined;
-      for (const [i, call] of calls.entries()) this.#settle(call, results[i]!, unconfirmed);
-    } catch (err) {
-      for (const call of calls) call.reject(err);
-    }
-  }
-
-  #settle(call: Call, [err, reply]: Result, unconfirmed: Error | undefined): void {
-    if (answerCode(err) === 'GONE') this.end(err);
-    if (isMissingFunction(err)) this.#again(call);
-    else if (err ?? unconfirmed) call.reject(err ?? unconfirmed);
-    else call.resolve(reply);
-  }
-
-  /** A function that is missing has not run: the call is sent once more when it is there. */
-  #again(call: Call): void {
-    this.#load(this.#writes)
-      .then(() => this.write(call.name, call.args))
-      .then(call.resolve, call.reject);
   }
 
   async #load(client: Redis): Promise<void> {

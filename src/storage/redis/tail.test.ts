@@ -18,13 +18,14 @@ function entry(revision: number, key = `/${revision}`): readonly [Buffer, readon
 /** What a tail does that begins behind revision 10 and gets these answers; the words of its calls beside them. */
 async function follow(
   ...answers: readonly { readonly log?: Entries; readonly recent?: Entries }[]
-): Promise<{ told: string[]; asked: string[] }> {
+): Promise<{ told: string[]; asked: string[]; reached: number[] }> {
   const told: string[] = [];
   const asked: string[] = [];
+  const reached: number[] = [];
   const left = [...answers];
   const session = {
     isOver: false,
-    confirm: async () => {},
+    reach: async (revision: number) => void reached.push(revision),
     tail: {
       async callBuffer(...words: readonly string[]): Promise<unknown> {
         asked.push(`${words.includes('BLOCK') ? 'blocks' : 'looks'} ${words.slice(-2).join(' ')}`);
@@ -41,14 +42,16 @@ async function follow(
     miss: (revision) => told.push(`missed ${revision}`),
   });
   await tail.run(session as unknown as Session);
-  return { told, asked };
+  return { told, asked, reached };
 }
 
 describe('Tail', () => {
   test('puts both streams into the order of their revisions', async () => {
-    const { told, asked } = await follow({ log: [entry(11), entry(13)], recent: [entry(12), entry(14)] }, { log: [entry(15)] });
+    const { told, asked, reached } = await follow({ log: [entry(11), entry(13)], recent: [entry(12), entry(14)] }, { log: [entry(15)] });
     assert.deepEqual(told, ['11/11 12/12 13/13 14/14 to 14', '15/15 to 15']);
     assert.deepEqual(asked, ['blocks 10-0 10-0', 'blocks 13-0 14-0', 'blocks 15-0 14-0']);
+    // Nobody is told before replicas have it.
+    assert.deepEqual(reached, [14, 15]);
   });
 
   test('asks for the other stream when a call that blocked was answered by one', async () => {

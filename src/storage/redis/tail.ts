@@ -37,15 +37,12 @@ export class Tail {
     const last: Record<string, number> = { [keys.log]: this.#position, [keys.recent]: this.#position };
     let block: number | undefined = blockMs;
     while (!session.isOver) {
-      const streams = await read(session, last, block);
-      if (streams) await confirmed(session);
+      const entries = await read(session, last, block);
+      await confirmed(session, Math.max(0, ...entries.map(({ entry }) => entry.revision)));
       if (session.isOver) return;
-      for (const [name, entries] of streams ?? []) {
-        for (const entry of entries) {
-          const decoded = decodeEntry(entry);
-          last[name.toString()] = decoded.revision;
-          order.add(decoded);
-        }
+      for (const { stream, entry } of entries) {
+        last[stream] = entry.revision;
+        order.add(entry);
       }
       // A call that blocked is answered by one stream alone: what is missing is in the other one, or nowhere.
       const whole: boolean = block === undefined;
@@ -78,10 +75,10 @@ export class Tail {
 }
 
 /** Nobody hears of a write that could still be lost. */
-async function confirmed(session: Session): Promise<void> {
+async function confirmed(session: Session, revision: number): Promise<void> {
   while (!session.isOver) {
     try {
-      await session.confirm(session.tail);
+      await session.reach(revision);
       return;
     } catch (err) {
       if (!(err instanceof Unconfirmed)) throw err;
@@ -89,11 +86,17 @@ async function confirmed(session: Session): Promise<void> {
   }
 }
 
-async function read(session: Session, last: Readonly<Record<string, number>>, block: number | undefined): Promise<Streams> {
+async function read(
+  session: Session,
+  last: Readonly<Record<string, number>>,
+  block: number | undefined,
+): Promise<{ readonly stream: string; readonly entry: Entry }[]> {
   const names = Object.keys(last);
   const ids = Object.values(last).map((revision) => `${revision}-0`);
   const blocking = block === undefined ? [] : ['BLOCK', String(block)];
-  return (await session.tail.callBuffer('XREAD', 'COUNT', String(readEntries), ...blocking, 'STREAMS', ...names, ...ids)) as Streams;
+  const words = ['COUNT', String(readEntries), ...blocking, 'STREAMS', ...names, ...ids];
+  const streams = (await session.tail.callBuffer('XREAD', ...words)) as Streams;
+  return (streams ?? []).flatMap(([name, entries]) => entries.map((entry) => ({ stream: name.toString(), entry: decodeEntry(entry) })));
 }
 
 /** Entries by revision, given out without gaps. */

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from '../../../src/clock/testing/eventually.ts';
 import { openStore } from '../../../src/storage/open.ts';
 import { prefixEnd, type Store } from '../../../src/storage/store.ts';
 import { TestEtcd } from '../../../src/storage/testing/etcd.ts';
@@ -14,6 +15,12 @@ const prefix = '/registry/configmaps/bench/';
 interface Engine extends AsyncDisposable {
   readonly url: string;
   readonly pids: readonly number[];
+}
+
+async function startReplica(primary: TestRedis): Promise<TestRedis> {
+  const replica = await TestRedis.start({ replicaof: `127.0.0.1 ${primary.port}` });
+  await eventually('a replica', async () => String(await replica.command('INFO', 'replication')).includes('master_link_status:up'));
+  return replica;
 }
 
 export class StoreSubject implements Subject {
@@ -39,6 +46,19 @@ export class StoreSubject implements Subject {
   static async redis(): Promise<Subject> {
     const redis = await TestRedis.start();
     return StoreSubject.#open({ url: redis.url, pids: redis.pids, [Symbol.asyncDispose]: () => redis[Symbol.asyncDispose]() });
+  }
+
+  /** With two replicas, which must have each write, too. */
+  static async redisWithReplicas(): Promise<Subject> {
+    const primary = await TestRedis.start();
+    const replicas = [await startReplica(primary), await startReplica(primary)];
+    const servers = [primary, ...replicas];
+    const end = async (): Promise<void> => void (await Promise.all(servers.map((one) => one[Symbol.asyncDispose]())));
+    return StoreSubject.#open({
+      url: `${primary.url}?wait-replicas=1`,
+      pids: servers.flatMap(({ pids }) => pids),
+      [Symbol.asyncDispose]: end,
+    });
   }
 
   static async #open(engine: Engine): Promise<Subject> {
