@@ -24,7 +24,7 @@ async function redisOfThree(): Promise<Engine> {
   for (const replica of servers.slice(1))
     await eventually('a replica', async () => (await info(replica, 'replication')).includes('master_link_status:up'));
   const sentinels: TestRedis[] = [];
-  for (const _ of servers) sentinels.push(await TestRedis.startSentinel(primary, 1, downAfterMs));
+  for (const _ of servers) sentinels.push(await TestRedis.startSentinel(primary, 2, downAfterMs));
   for (const sentinel of sentinels)
     await eventually('the sentinels to know each other', async () => /slaves=2,sentinels=3/.test(await info(sentinel, 'sentinel')));
   return {

@@ -1,7 +1,6 @@
 /**
- * A Redis and a sentinel on each control plane: the first one begins as the primary. A write is acknowledged when another server has it, too
- * (`wait-replicas=1`). When one of three dies, Sentinel takes that of the others which has come farther, but by what each said up to five seconds before: on a
- * busy machine, where one lags, it may take the wrong one, and acknowledged writes are lost.
+ * A Redis and a sentinel on each control plane: the first one begins as the primary. A write is acknowledged when every server that is attached to the primary
+ * has it, and one other at least (`wait-replicas=1`): when one of three dies, it does not matter which of the others Sentinel takes.
  */
 import { joinHostPort } from '../../ip/ip.ts';
 import type { LabPlan, NodePlan } from '../plan.ts';
@@ -42,25 +41,34 @@ function serverConf({ controlPlane }: LabPlan, node: NodePlan): string {
     save: '""',
     'maxmemory-policy': 'noeviction',
     'repl-diskless-sync-delay': 0,
-    // A primary that was cut off is found out, and its replica freed, sooner than after a minute.
-    'repl-timeout': 10,
+    // Writes are held back for a replica that was cut off until it is dropped, after 5 to 7 seconds; after 10 they would fail.
+    'repl-timeout': 5,
     'repl-ping-replica-period': 1,
     ...(node === controlPlane ? {} : { replicaof: `${controlPlane.address} ${port}` }),
   });
 }
 
-/**
- * One sentinel that misses the primary is enough to ask for a fail-over; a majority must vote for it all the same. One that was paused does not
- * agree for half a minute that anything is down (TILT), but votes: with a quorum of two of three nobody would be replaced meanwhile.
- */
-function sentinelConf({ controlPlane }: LabPlan, node: NodePlan): string {
+/** A majority must miss the primary: one that was cut off, and is back, would else replace it at once by the replica beside it, which lags. */
+function sentinelConf({ controlPlane, controlPlanes }: LabPlan, node: NodePlan): string {
+  const quorum = (controlPlanes.length >> 1) + 1;
   return text({
     ...reached(node, sentinelPort),
-    'sentinel monitor': `${primary} ${controlPlane.address} ${port} 1`,
+    'sentinel monitor': `${primary} ${controlPlane.address} ${port} ${quorum}`,
     'sentinel down-after-milliseconds': `${primary} 3000`,
     // When two ask for votes at once and neither wins, they try again after twice as long.
     'sentinel failover-timeout': `${primary} 3000`,
   });
+}
+
+/**
+ * A sentinel that was paused says for half a minute that nobody is down (TILT), and would keep a majority from replacing a primary that vanishes then. It needs a
+ * few seconds to hear of everybody again. What the servers are, each asks every second instead of every ten: where a choice is made, it is of newer words.
+ * Only a sentinel that runs can be told so.
+ */
+function sentinelCommand(): string {
+  const { ca, cert, key } = memberFiles('redis');
+  const tell = `redis-cli --tls --cacert ${ca} --cert ${cert} --key ${key} -p ${sentinelPort} sentinel debug tilt-period 5000 info-period 1000`;
+  return `(until ${tell} | grep -q OK; do sleep 1; done) & exec redis-server ${dir}/sentinel.conf --sentinel`;
 }
 
 export const redis: LabStore = {
@@ -77,6 +85,6 @@ export const redis: LabStore = {
   files: (plan, node) => ({ 'redis/redis.conf': serverConf(plan, node), 'redis/sentinel.conf': sentinelConf(plan, node) }),
   services: () => ({
     redis: ['redis-server', `${dir}/redis.conf`],
-    sentinel: ['redis-server', `${dir}/sentinel.conf`, '--sentinel'],
+    sentinel: ['sh', '-c', sentinelCommand()],
   }),
 };

@@ -53,16 +53,16 @@ describe('a lab with Redis', () => {
     assert.equal(
       files[1]?.['redis/redis.conf'],
       `${reached(6379)}appendonly yes\nappendfsync always\nsave ""\nmaxmemory-policy noeviction\nrepl-diskless-sync-delay 0\n` +
-        'repl-timeout 10\nrepl-ping-replica-period 1\nreplicaof 192.168.120.10 6379\n',
+        'repl-timeout 5\nrepl-ping-replica-period 1\nreplicaof 192.168.120.10 6379\n',
     );
     const primaries = files.map((file) => /^replicaof (.*)$/m.exec(file['redis/redis.conf'] ?? '')?.[1]);
     assert.deepEqual(primaries, [undefined, '192.168.120.10 6379', '192.168.120.10 6379']);
   });
 
-  test('has sentinels, of which one may ask the others for a fail-over', () => {
+  test('has sentinels, of which a majority must miss the primary', () => {
     assert.equal(
       files[1]?.['redis/sentinel.conf'],
-      `${reached(26379)}sentinel monitor mymaster 192.168.120.10 6379 1\nsentinel down-after-milliseconds mymaster 3000\n` +
+      `${reached(26379)}sentinel monitor mymaster 192.168.120.10 6379 2\nsentinel down-after-milliseconds mymaster 3000\n` +
         'sentinel failover-timeout mymaster 3000\n',
     );
   });
@@ -70,7 +70,13 @@ describe('a lab with Redis', () => {
   test('runs both by their files', () => {
     assert.deepEqual(storeOf(plan).services(plan, plan.controlPlane), {
       redis: ['redis-server', '/var/lib/fairlead/server/redis/redis.conf'],
-      sentinel: ['redis-server', '/var/lib/fairlead/server/redis/sentinel.conf', '--sentinel'],
+      sentinel: [
+        'sh',
+        '-c',
+        '(until redis-cli --tls --cacert /etc/kubernetes/pki/redis/ca.crt --cert /etc/fairlead/redis.crt --key /etc/fairlead/redis.key -p 26379 ' +
+          'sentinel debug tilt-period 5000 info-period 1000 | grep -q OK; do sleep 1; done) & ' +
+          'exec redis-server /var/lib/fairlead/server/redis/sentinel.conf --sentinel',
+      ],
     });
   });
 
