@@ -82,6 +82,34 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
     await assert.rejects(socket.link('lo'), (err) => isErrno(err, 'ESHUTDOWN'));
   });
 
+  test('leaves to the process what a listener throws, and tells the next notice all the same', async () => {
+    await using net = new Namespaces();
+    await net.add('n');
+    using listener = Rtnetlink.openIn(net.path('n'));
+    using other = Rtnetlink.openIn(net.path('n'));
+    const index = (await other.link('lo'))?.index ?? 0;
+    let told = 0;
+    listener.subscribe([RTNLGRP.address4], () => {
+      told++;
+      throw new Error(`at notice ${told}`);
+    });
+    const others = process.rawListeners('uncaughtException') as ((err: Error) => void)[];
+    process.removeAllListeners('uncaughtException');
+    const thrown: string[] = [];
+    process.on('uncaughtException', ({ message }) => thrown.push(message));
+    try {
+      await other.must(
+        ['10.9.9.1', '10.9.9.2'].map((ip) => addAddress({ index, ip, prefix: 32 })),
+        'add addresses',
+      );
+      await eventually('both are told', () => thrown.length === 2);
+    } finally {
+      process.removeAllListeners('uncaughtException');
+      for (const one of others) process.on('uncaughtException', one);
+    }
+    assert.deepEqual(thrown, ['at notice 1', 'at notice 2']);
+  });
+
   test('fails a request whose answer the kernel had no room for, and goes on with the next', async () => {
     await using net = new Namespaces();
     await net.add('n');

@@ -82,11 +82,14 @@ export class LoopWire implements Wire {
     this.#fd = fd;
     this.port = port;
     configure(fd, options.room);
-    socket.on('message', (bytes, { groups }) => {
-      if (!this.#isClosed) options.onDatagram(bytes, groups !== 0);
-    });
-    socket.on('error', () => {
-      if (!this.#isClosed) options.onBroken();
+    socket.on('message', (bytes, { groups }) => this.#outside(() => options.onDatagram(bytes, groups !== 0)));
+    socket.on('error', () => this.#outside(() => options.onBroken()));
+  }
+
+  /** Not within a callback of the package: an exception there would end the process by SIGABRT, without a word of where it was. */
+  #outside(tell: () => void): void {
+    setImmediate(() => {
+      if (!this.#isClosed) tell();
     });
   }
 
