@@ -85,7 +85,10 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
   const { registry, feed, lookup, objects, metrics } = caches;
   const auth = authOf(options, keys, lookup, metrics);
   const tell = eventTeller({ clock, log, registry, writer: () => writer });
-  const admission = admissionChain({ ...auth, lookup, clock, unserved: { foreign: options.foreign ?? [], tell } }, options.admission);
+  const admission = admissionChain(
+    { ...auth, lookup, objects, clock, unserved: { foreign: options.foreign ?? [], tell } },
+    options.admission,
+  );
   const { store, serviceCidrs } = options;
   const addressClaims = new AddressClaims({ store, objects, lookup, clock });
   const claims = { addresses: addressClaims, ports: new PortClaims(store) };

@@ -23,6 +23,7 @@ import { NodeLifecycleController } from './node-lifecycle/controller.ts';
 import { TaintEvictionController } from './node-lifecycle/taint-eviction.ts';
 import { PodGarbageCollector } from './pod-gc/controller.ts';
 import { ReplicaSetController, ReplicationControllerController } from './replicaset/controller.ts';
+import { ResourceQuotaController } from './resourcequota/controller.ts';
 import { RootCaController } from './root-ca/controller.ts';
 import { ServiceCidrController } from './service-cidr/controller.ts';
 import { ServiceAccountController } from './serviceaccount/controller.ts';
@@ -63,6 +64,7 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'pod-garbage-collector-controller': keyed(PodGarbageCollector),
   'service-cidr-controller': keyed(ServiceCidrController),
   'garbage-collector-controller': keyed(GarbageCollector),
+  'resourcequota-controller': keyed(ResourceQuotaController),
   'certificatesigningrequest-signing-controller': async (context) => {
     if (context.signing) await keyed(CsrSigningController)(context);
     else context.log.info('Skipping CSR signer controller because no csr cert/key was specified');

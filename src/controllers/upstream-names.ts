@@ -22,6 +22,7 @@ const olderNames: Readonly<Record<string, string>> = {
   'pvc-protection': 'persistentvolumeclaim-protection-controller',
   replicaset: 'replicaset-controller',
   replicationcontroller: 'replicationcontroller-controller',
+  resourcequota: 'resourcequota-controller',
   'root-ca-cert-publisher': 'root-ca-certificate-publisher-controller',
   serviceaccount: 'serviceaccount-controller',
   statefulset: 'statefulset-controller',
@@ -31,7 +32,7 @@ const olderNames: Readonly<Record<string, string>> = {
 
 const onlyUpstream: ReadonlySet<string> = new Set([
   ...['attachdetach', 'clusterrole-aggregation', 'ephemeral-volume', 'horizontalpodautoscaling', 'persistentvolume-binder'],
-  ...['persistentvolume-expander', 'resourcequota', 'route', 'service', 'cloud-node-lifecycle', 'ttl', 'storage-version-gc'],
+  ...['persistentvolume-expander', 'route', 'service', 'cloud-node-lifecycle', 'ttl', 'storage-version-gc'],
   ...['clusterrole-aggregation-controller', 'device-taint-eviction-controller', 'ephemeral-volume-controller', 'taint-eviction-controller'],
   ...[
     'horizontal-pod-autoscaler-controller',
@@ -39,7 +40,7 @@ const onlyUpstream: ReadonlySet<string> = new Set([
     'kube-apiserver-serving-clustertrustbundle-publisher-controller',
   ],
   ...['persistentvolume-attach-detach-controller', 'persistentvolume-binder-controller', 'persistentvolume-expander-controller'],
-  ...['resourceclaim-controller', 'resourcequota-controller', 'selinux-warning-controller', 'serviceaccount-token-controller'],
+  ...['resourceclaim-controller', 'selinux-warning-controller', 'serviceaccount-token-controller'],
   ...[
     'storage-version-migrator-controller',
     'storageversion-garbage-collector-controller',

@@ -55,7 +55,7 @@ describe('admissionChain()', () => {
   const deps = { unserved: { foreign: [], tell: () => {} } } as unknown as AdmissionDeps;
   const refused: [string, { enabled?: string[]; disabled?: string[] }, RegExp][] = [
     ['a name that nothing has', { enabled: ['DenyServiceExternalIP'] }, /"DenyServiceExternalIP": there is none of that name/],
-    ['to enable what nothing would do', { enabled: ['LimitRanger'] }, /"LimitRanger": this server has no such plugin/],
+    ['to enable what nothing would do', { enabled: ['EventRateLimit'] }, /"EventRateLimit": this server has no such plugin/],
     ['to disable what is always on', { disabled: ['CertificateApproval'] }, /"CertificateApproval": it is no plugin here/],
     ['both at once', { enabled: ['Priority'], disabled: ['Priority'] }, /enable and disable the admission plugin "Priority" at once/],
   ];
@@ -70,10 +70,10 @@ describe('admissionChain()', () => {
   const upstream = `AlwaysPullImages absent CertificateApproval always CertificateSigning always
     CertificateSubjectRestriction always ClusterTrustBundleAttest absent DefaultIngressClass absent DefaultStorageClass absent
     DefaultTolerationSeconds on DenyServiceExternalIPs off EventRateLimit absent ExtendedResourceToleration absent ImagePolicyWebhook absent
-    LimitPodHardAntiAffinityTopology absent LimitRanger absent MutatingAdmissionPolicy absent MutatingAdmissionWebhook absent
+    LimitPodHardAntiAffinityTopology absent LimitRanger on MutatingAdmissionPolicy absent MutatingAdmissionWebhook absent
     NamespaceAutoProvision absent NamespaceExists absent NamespaceLifecycle on NodeRestriction on
     OwnerReferencesPermissionEnforcement absent PersistentVolumeClaimResize absent PodNodeSelector absent PodSecurity absent
-    PodTolerationRestriction absent PodTopologyLabels absent Priority on ResourceQuota absent RuntimeClass on ServiceAccount on
+    PodTolerationRestriction absent PodTopologyLabels absent Priority on ResourceQuota on RuntimeClass on ServiceAccount on
     StorageObjectInUseProtection on TaintNodesByCondition on ValidatingAdmissionPolicy absent ValidatingAdmissionWebhook absent`.matchAll(
     /(\w+) (absent|always|on|off)/g,
   );
@@ -92,12 +92,12 @@ describe('admissionChain()', () => {
 
   test('names in its refusal what there is', () => {
     assert.throws(() => admissionChain(deps, { enabled: ['No'], disabled: [] }), {
-      hint: 'There are NamespaceLifecycle, TaintNodesByCondition, ServiceAccount, Priority, StorageObjectInUseProtection, RuntimeClass, DefaultTolerationSeconds, NodeRestriction, DenyServiceExternalIPs',
+      hint: 'There are NamespaceLifecycle, LimitRanger, TaintNodesByCondition, ServiceAccount, Priority, StorageObjectInUseProtection, RuntimeClass, DefaultTolerationSeconds, NodeRestriction, DenyServiceExternalIPs, ResourceQuota',
     });
   });
 
   test('runs what is on, and not what is disabled', async () => {
-    const lookup = { find: async () => undefined } as unknown as AdmissionDeps['lookup'];
+    const lookup = { find: async () => undefined, list: () => [] } as unknown as AdmissionDeps['lookup'];
     const row = registry.rowOf('', 'v1', 'pods')!;
     const request: AdmissionRequest = {
       ...{ operation: 'CREATE' as const, row, subresource: '', namespace: 'no', name: 'a', dryRun: false, warnings: [] },

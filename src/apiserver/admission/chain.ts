@@ -1,9 +1,11 @@
 /** Which plugins a write passes, in their order. A new plugin is a file in this folder and a line here. */
+import { limitRanges, resourceQuotas } from '../../api/resource-types.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { AuthObjects } from '../auth/auth-objects.ts';
 import type { Authorizer } from '../auth/authorizer.ts';
 import type { Lookup } from '../cache/lookup.ts';
+import type { ObjectStore } from '../resource/object-store.ts';
 import { AdmissionChain, type AdmissionPlugin } from './admission.ts';
 import { certificateRequests } from './certificate-requests.ts';
 import { customResourceAdmission } from './custom-resources.ts';
@@ -11,6 +13,7 @@ import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { denyServiceExternalIps } from './deny-service-external-ips.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { whereThereIs } from './on-demand.ts';
 import { priorityAdmission } from './priority.ts';
 import { privilegeEscalation } from './privilege-escalation.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
@@ -21,6 +24,7 @@ import { type UnservedDeps, warnOfUnserved } from './unserved.ts';
 
 export interface AdmissionDeps {
   readonly lookup: Lookup;
+  readonly objects: ObjectStore;
   readonly authorizer: Authorizer;
   readonly authObjects: AuthObjects;
   readonly clock: Clock;
@@ -42,6 +46,10 @@ interface Line {
 /** In the order of upstream's, by its names. */
 const lines: Readonly<Record<string, Line>> = {
   NamespaceLifecycle: { make: ({ lookup }) => namespaceLifecycle(lookup), when: 'unless disabled' },
+  LimitRanger: {
+    make: ({ lookup }) => whereThereIs(limitRanges, lookup, async () => (await import('./limit-ranger.ts')).limitRanger(lookup)),
+    when: 'unless disabled',
+  },
   TaintNodesByCondition: { make: () => taintNewNode, when: 'unless disabled' },
   ServiceAccount: { make: ({ lookup, clock }) => serviceAccountAdmission(lookup, clock), when: 'unless disabled' },
   Priority: { make: ({ lookup }) => priorityAdmission(lookup), when: 'unless disabled' },
@@ -54,6 +62,11 @@ const lines: Readonly<Record<string, Line>> = {
   WarnOfUnserved: { make: ({ lookup, unserved }) => warnOfUnserved({ lookup, ...unserved }), when: 'always' },
   CustomResources: { make: ({ lookup }) => customResourceAdmission(lookup), when: 'always' },
   CertificateRequests: { make: ({ authorizer }) => certificateRequests(authorizer), when: 'always' },
+  // The last: what another refuses is not charged.
+  ResourceQuota: {
+    make: (deps) => whereThereIs(resourceQuotas, deps.lookup, async () => (await import('./resource-quota.ts')).resourceQuota(deps)),
+    when: 'unless disabled',
+  },
 };
 
 /** What CertificateRequests does, under the three names that upstream has for it. */
@@ -69,7 +82,6 @@ const absent = [
   'ExtendedResourceToleration',
   'ImagePolicyWebhook',
   'LimitPodHardAntiAffinityTopology',
-  'LimitRanger',
   'MutatingAdmissionPolicy',
   'MutatingAdmissionWebhook',
   'NamespaceAutoProvision',
@@ -80,7 +92,6 @@ const absent = [
   'PodSecurity',
   'PodTolerationRestriction',
   'PodTopologyLabels',
-  'ResourceQuota',
   'ValidatingAdmissionPolicy',
   'ValidatingAdmissionWebhook',
 ];

@@ -138,18 +138,6 @@ export const unserved: readonly Unserved[] = [
     message: 'no part of this cluster scales by metrics: the number of replicas stays as it is',
   },
   {
-    resources: ['resourcequotas'],
-    doer: 'apiserver',
-    part: whole,
-    message: 'this API server enforces no ResourceQuotas: nothing is counted or refused',
-  },
-  {
-    resources: ['limitranges'],
-    doer: 'apiserver',
-    part: whole,
-    message: 'this API server applies no LimitRanges: pods get neither its defaults nor its bounds',
-  },
-  {
     resources: ['namespaces'],
     doer: 'apiserver',
     part: podSecurity,

@@ -44,8 +44,6 @@ const cases: Readonly<Record<string, Case>> = {
     { spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'd' }, maxReplicas: 2 } },
     /replicas stays as it is/,
   ),
-  ResourceQuota: one(inDefault('resourcequotas'), { spec: { hard: { pods: '1' } } }, /nothing is counted/),
-  LimitRange: one(inDefault('limitranges'), { spec: { limits: [{ type: 'Container', default: { cpu: '1' } }] } }, /applies no LimitRanges/),
   'Pod Security labels': one(
     '/api/v1/namespaces',
     { metadata: { name: 'one', labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } } },
@@ -219,9 +217,9 @@ describe('an object that nobody acts on', () => {
     const object = { metadata: { name: 'dry' }, spec: { podSelector: {} } };
     const made = await s.call('POST', '/apis/networking.k8s.io/v1/namespaces/default/networkpolicies?dryRun=All', object);
     assert.equal(warningsOf(made.headers.warning).length, 1);
-    await s.call('POST', inDefault('limitranges'), { metadata: { name: 'dry' }, spec: { limits: [] } });
+    await s.call('POST', inDefault('persistentvolumeclaims'), { metadata: { name: 'dry' }, spec: claimSpec });
     // Told in the order of the writes: the Event of the second is there, so the first has none.
-    await told('LimitRange', 'dry', 1);
+    await told('PersistentVolumeClaim', 'dry', 1);
     assert.deepEqual(await told('NetworkPolicy', 'dry', 0), []);
   });
 
@@ -291,7 +289,7 @@ describe('beside a controller manager and a scheduler of others', () => {
         const made = await s.call('POST', path, object);
         assert.deepEqual([made.status, warningsOf(made.headers.warning)], [201, []], name);
       }
-      const { path, object } = cases.ResourceQuota!;
+      const { path, object } = cases['Pod Security labels']!;
       assert.equal(warningsOf((await s.call('POST', path, object)).headers.warning).length, 1);
     } finally {
       await s.stop();

@@ -70,10 +70,11 @@ export function replicaStatus(
   const waits = active.map((pod) => availableIn(pod, spec?.minReadySeconds ?? 0, now)).filter((ms) => ms !== undefined);
   const later = waits.filter((ms) => ms > 0);
   const labels = Object.entries(spec?.template?.metadata?.labels ?? {});
-  const failed = failure && { type: 'ReplicaFailure', status: 'True', ...failure };
-  const conditions = failed
-    ? withCondition(previous?.conditions, failed, now)
-    : (previous?.conditions ?? []).filter(({ type }) => type !== 'ReplicaFailure');
+  // The first failure stays, as upstream: each names another pod, and a status that changes brings the key back at once.
+  const before = previous?.conditions ?? [];
+  const known = before.some(({ type }) => type === 'ReplicaFailure');
+  const failed = failure && !known ? withCondition(before, { type: 'ReplicaFailure', status: 'True', ...failure }, now) : before;
+  const conditions = failure ? failed : before.filter(({ type }) => type !== 'ReplicaFailure');
   const status: ReplicaSetStatus = {
     replicas: active.length,
     fullyLabeledReplicas: active.filter((p) => labels.every(([k, v]) => p.metadata.labels?.[k] === v)).length,
