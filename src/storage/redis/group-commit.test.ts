@@ -26,46 +26,55 @@ const replica = ['slave', 'host', 6379, 'connected', 12];
 /** A Redis that answers one batch after the other when it is told to; notes what it was sent. */
 class FakeRedis {
   readonly sent: string[] = [];
-  readonly #waiting: ((results: readonly Result[]) => void)[] = [];
-  #calls: string[] = [];
+  readonly #waiting: { readonly calls: readonly string[]; readonly answered: PromiseWithResolvers<readonly Result[]> }[] = [];
 
   pipeline(): unknown {
-    const words: string[] = [];
+    const calls: string[] = [];
+    const fence: string[] = [];
+    const note = (word: string): unknown => {
+      fence.push(word);
+      return pipeline;
+    };
     const pipeline = {
-      callBuffer: (command: string) => void words.push(command),
+      callBuffer: (command: string) => void calls.push(command),
       publish: () => pipeline,
       hget: () => pipeline,
       role: () => pipeline,
-      wait: (count: number) => {
-        words.push(`wait ${count}`);
-        return pipeline;
-      },
+      wait: (count: number) => note(`wait ${count}`),
       exec: () => {
-        this.sent.push(words.join(' '));
-        this.#calls = words.filter((word) => !word.startsWith('wait'));
-        return new Promise((resolve) => void this.#waiting.push(resolve));
+        this.sent.push([...calls, ...fence].join(' '));
+        const answered = Promise.withResolvers<readonly Result[]>();
+        this.#waiting.push({ calls, answered });
+        return answered.promise;
       },
     };
     return pipeline;
   }
 
-  /** Answers each command with itself, and the fence with this. */
-  async answer(results: readonly Result[]): Promise<void> {
+  /** Answers each command with itself, or as it is said, and the fence with this. */
+  async answer(results: readonly Result[], but: Readonly<Record<string, Error>> = {}): Promise<void> {
     await nextTurn();
-    this.#waiting.shift()?.([...this.#calls.map((word): Result => [null, word]), ...results]);
+    const { calls = [], answered } = this.#waiting.shift() ?? {};
+    answered?.resolve([...calls.map((word): Result => (but[word] ? [but[word], null] : [null, word])), ...results]);
+    await nextTurn();
+  }
+
+  async break(): Promise<void> {
+    await nextTurn();
+    this.#waiting.shift()?.answered.reject(new Error('it broke'));
     await nextTurn();
   }
 }
 
 /** Over a Redis and with one replica at least; what has been told to callers is noted by their command. */
-function begin({ confirmMs = 60_000, isReplaced = (): boolean => false } = {}): {
+function begin({ waitReplicas = 1, confirmMs = 60_000, isReplaced = (): boolean => false } = {}): {
   redis: FakeRedis;
   told: string[];
   send(command?: string): void;
   reach(revision: number): void;
 } {
   const redis = new FakeRedis();
-  const commits = new GroupCommit(redis as unknown as Redis, { waitReplicas: 1, confirmMs, isReplaced });
+  const commits = new GroupCommit(redis as unknown as Redis, { waitReplicas, confirmMs, isReplaced });
   const told: string[] = [];
   const send = (command?: string): void =>
     void commits.send(command === undefined ? undefined : [command]).then(
@@ -89,6 +98,44 @@ describe('GroupCommit', () => {
     await redis.answer(fence(10));
     assert.deepEqual(told, ['c: c', 'undefined: undefined']);
     assert.deepEqual(redis.sent, ['a b wait 1', 'c wait 1']);
+  });
+
+  test('waits for nobody where no replica must have it', async () => {
+    const { redis, told, send } = begin({ waitReplicas: 0 });
+    send('a');
+    await nextTurn();
+    send('b');
+    await nextTurn();
+    assert.deepEqual(redis.sent, ['a', 'b']);
+    await redis.answer([]);
+    await redis.answer([], { b: error('OOM') });
+    assert.deepEqual(told, ['a: a', 'b: OOM']);
+  });
+
+  test('tells at once what Redis refuses', async () => {
+    const { redis, told, send } = begin();
+    send('a');
+    send('b');
+    await redis.answer(fence(10, 9), { a: error('OOM') });
+    assert.deepEqual(told.splice(0), ['a: OOM']);
+    await redis.answer(fence(10));
+    await redis.answer(fence(10));
+    assert.deepEqual(told, ['b: b']);
+  });
+
+  test('tells everybody when the connection breaks, and goes on', async () => {
+    const { redis, told, send } = begin();
+    send('a');
+    await redis.answer(fence(10, 9));
+    send('b');
+    await redis.answer(fence(10, 9));
+    await redis.break();
+    assert.deepEqual(told.splice(0).toSorted(), ['a: it broke', 'b: it broke']);
+    send('c');
+    await redis.break();
+    send('d');
+    await redis.answer(fence(10));
+    assert.deepEqual(told, ['c: it broke', 'd: d']);
   });
 
   test('asks nobody for a revision that the replicas have, or are asked for', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Replacements } from './replacements.ts';
+import { Replacements, replacementEvents } from './replacements.ts';
 
 const about = 'master mymaster 10.0.0.1 6379';
 const primary = '10.0.0.1:6379';
@@ -24,6 +24,10 @@ describe('Replacements', () => {
 
   for (const message of ['master other 10.0.0.1 6379', 'slave mymaster 10.0.0.1 6379', 'master mymaster 10.0.0.2 6379', 'master mymaster'])
     test(`does not have it after "${message}"`, () => assert.equal(after(0, ['a', '+elected-leader', message]), false));
+
+  test('listens to what begins and ends one', () => {
+    assert.deepEqual(replacementEvents, ['+elected-leader', '-failover-abort-no-good-slave', '-failover-abort-slave-timeout']);
+  });
 
   for (const event of ['-failover-abort-no-good-slave', '-failover-abort-slave-timeout'])
     test(`has it no more after ${event} of that sentinel`, () => {
