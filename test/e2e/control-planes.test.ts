@@ -174,7 +174,7 @@ describe(`three control planes over ${store} and IPv${family}`, {
     assert.equal(serverOf(victim), server, 'it lost its Leases, and not its process');
   });
 
-  // A sentinel that was paused agrees for half a minute that nobody is down (TILT).
+  // A sentinel that was paused says for a while that nobody is down (TILT): for half a minute if it was not told otherwise.
   test(
     'one that is cut off right after another one was paused is replaced as soon',
     { skip: store === 'etcd' && 'its members have no such time' },
