@@ -122,8 +122,8 @@ export class SentinelWatch {
           onSwitch(primary);
         } else this.#replacements.hear(at.sentinel, event, message);
       });
-      // Once more with each new connection; it fails only when the watch is closed.
-      client.subscribe(switched, ...replacementEvents).catch(() => {});
+      // Once more with each new connection. It fails when the watch is closed; a user who may hear of some alone hears of those.
+      for (const events of [[switched], replacementEvents]) client.subscribe(...events).catch(() => {});
       return client;
     });
   }
