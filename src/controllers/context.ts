@@ -30,10 +30,23 @@ export interface ControllerContext {
   readonly podRanges?: readonly PodRange[];
   /** Absent: nobody here signs certificates. */
   readonly signing?: Signing;
+  /** What is not given is as upstream has it by default. */
+  readonly autoscalerTimes?: Partial<AutoscalerTimes>;
   /** Where controllers put what they count, by its name; one that is started again puts it there anew. Absent: nobody asks. */
   readonly gauges?: Map<string, GaugeSource>;
   /** The client of one ServiceAccount, for a controller that acts as its own; absent: all act as `client`, who reads for all. */
   readonly clientOf?: (account: string) => Client;
+}
+
+/** How autoscalers go about it, in milliseconds where it is a time. */
+export interface AutoscalerTimes {
+  readonly syncPeriodMs: number;
+  /** How long a fall waits where the object does not say. */
+  readonly downWindowMs: number;
+  /** A share of the target. */
+  readonly tolerance: number;
+  readonly cpuBeginningMs: number;
+  readonly readinessBeginningMs: number;
 }
 
 /** What requests for certificates are signed with. */

@@ -15,6 +15,7 @@ import { EndpointsController } from './endpoints/controller.ts';
 import { EndpointSliceController } from './endpointslice/controller.ts';
 import { EndpointSliceMirroringController } from './endpointslice-mirroring/controller.ts';
 import { GarbageCollector } from './garbage-collector/controller.ts';
+import { HorizontalPodAutoscalerController } from './horizontal-pod-autoscaler/controller.ts';
 import { JobController } from './job/controller.ts';
 import { OrphanPodController } from './job/orphan-controller.ts';
 import { NamespaceController } from './namespace/controller.ts';
@@ -53,6 +54,7 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'statefulset-controller': keyed(StatefulSetController),
   'job-controller': keyed(JobController, OrphanPodController),
   'cronjob-controller': keyed(CronJobController),
+  'horizontal-pod-autoscaler-controller': keyed(HorizontalPodAutoscalerController),
   'disruption-controller': keyed(DisruptionController, StaleTargetController),
   'ttl-after-finished-controller': keyed(TtlAfterFinishedController),
   'persistentvolumeclaim-protection-controller': keyed(ClaimProtectionController),

@@ -13,6 +13,7 @@ const olderNames: Readonly<Record<string, string>> = {
   endpointslice: 'endpointslice-controller',
   endpointslicemirroring: 'endpointslice-mirroring-controller',
   garbagecollector: 'garbage-collector-controller',
+  horizontalpodautoscaling: 'horizontal-pod-autoscaler-controller',
   job: 'job-controller',
   namespace: 'namespace-controller',
   nodeipam: 'node-ipam-controller',
@@ -31,14 +32,10 @@ const olderNames: Readonly<Record<string, string>> = {
 };
 
 const onlyUpstream: ReadonlySet<string> = new Set([
-  ...['attachdetach', 'clusterrole-aggregation', 'ephemeral-volume', 'horizontalpodautoscaling', 'persistentvolume-binder'],
+  ...['attachdetach', 'clusterrole-aggregation', 'ephemeral-volume', 'persistentvolume-binder'],
   ...['persistentvolume-expander', 'route', 'service', 'cloud-node-lifecycle', 'ttl', 'storage-version-gc'],
   ...['clusterrole-aggregation-controller', 'device-taint-eviction-controller', 'ephemeral-volume-controller', 'taint-eviction-controller'],
-  ...[
-    'horizontal-pod-autoscaler-controller',
-    'legacy-serviceaccount-token-cleaner-controller',
-    'kube-apiserver-serving-clustertrustbundle-publisher-controller',
-  ],
+  ...['legacy-serviceaccount-token-cleaner-controller', 'kube-apiserver-serving-clustertrustbundle-publisher-controller'],
   ...['persistentvolume-attach-detach-controller', 'persistentvolume-binder-controller', 'persistentvolume-expander-controller'],
   ...['resourceclaim-controller', 'selinux-warning-controller', 'serviceaccount-token-controller'],
   ...[
@@ -69,6 +66,7 @@ const accounts: Readonly<Record<string, string>> = {
   'endpoints-controller': 'endpoint-controller',
   'endpointslice-mirroring-controller': 'endpointslicemirroring-controller',
   'garbage-collector-controller': 'generic-garbage-collector',
+  'horizontal-pod-autoscaler-controller': 'horizontal-pod-autoscaler',
   'kubelet-serving-approving-controller': 'kubelet-serving-approver',
   'node-ipam-controller': 'node-controller',
   'node-lifecycle-controller': 'node-controller',

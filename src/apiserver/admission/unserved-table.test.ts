@@ -93,7 +93,6 @@ describe('what is told of other objects', () => {
     ['networkpolicies.networking.k8s.io', 'node', {}, /enforces no NetworkPolicies/],
     ['ingresses.networking.k8s.io', 'node', {}, /no IngressClass of this cluster is for it/],
     ['services', 'node', { spec: { type: 'LoadBalancer' } }, /no load-balancer provider/],
-    ['horizontalpodautoscalers.autoscaling', 'controller-manager', {}, /scales by metrics/],
     ['namespaces', 'apiserver', { metadata: { labels } }, /enforces no Pod Security Standards/],
     ['persistentvolumeclaims', 'controller-manager', {}, /pods that use it stay Pending/],
     [

@@ -132,12 +132,6 @@ export const unserved: readonly Unserved[] = [
     message: 'no load-balancer provider has shown itself: the external address stays <pending>; ClusterIP and node ports work',
   },
   {
-    resources: ['horizontalpodautoscalers.autoscaling'],
-    doer: 'controller-manager',
-    part: whole,
-    message: 'no part of this cluster scales by metrics: the number of replicas stays as it is',
-  },
-  {
     resources: ['namespaces'],
     doer: 'apiserver',
     part: podSecurity,

@@ -39,11 +39,6 @@ const cases: Readonly<Record<string, Case>> = {
     { spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } },
     /stays <pending>/,
   ),
-  HorizontalPodAutoscaler: one(
-    '/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers',
-    { spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'd' }, maxReplicas: 2 } },
-    /replicas stays as it is/,
-  ),
   'Pod Security labels': one(
     '/api/v1/namespaces',
     { metadata: { name: 'one', labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } } },
@@ -284,7 +279,7 @@ describe('beside a controller manager and a scheduler of others', () => {
   test('nobody is warned of what these may do, but of what the API server does not', async () => {
     const s = await TestServer.start(undefined, { foreign: ['controller-manager', 'scheduler'] });
     try {
-      for (const name of ['HorizontalPodAutoscaler', 'PersistentVolume', 'topology spread of a Deployment']) {
+      for (const name of ['PersistentVolume', 'topology spread of a Deployment']) {
         const { path, object } = cases[name]!;
         const made = await s.call('POST', path, object);
         assert.deepEqual([made.status, warningsOf(made.headers.warning)], [201, []], name);

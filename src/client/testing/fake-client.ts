@@ -74,6 +74,8 @@ export class FakeClient extends Client {
   readonly eventObjects: Event[] = [];
   /** What discovery tells of. */
   serves: readonly DiscoveredResource[] = [];
+  /** What is answered to a request by its path alone, such as `GET /apis/metrics.k8s.io/v1beta1/namespaces/default/pods`. */
+  readonly answers: Map<string, object> = new Map();
   readonly #clock: Clock;
   readonly #stored = new Map<string, Stored>();
   readonly #refusals: Refusal[] = [];
@@ -258,8 +260,12 @@ export class FakeClient extends Client {
   }
 
   /** The documents of discovery. Whatever else is asked for by its path alone is empty: no request ever leaves the process. */
-  override async raw(method: string, path: string): Promise<string> {
-    this.#heard(`${method} ${path}`);
+  override async raw(method: string, path: string, { body }: { readonly body?: string | undefined } = {}): Promise<string> {
+    const line = `${method} ${path}`;
+    if (body === undefined) this.#heard(line);
+    else this.#write(line, JSON.parse(body));
+    const answer = this.answers.get(line);
+    if (answer) return JSON.stringify(answer);
     const groups = new Set(this.serves.filter(({ group }) => group !== '').map(apiVersionOf));
     if (path === '/apis') return JSON.stringify({ groups: [...groups].map((groupVersion) => ({ versions: [{ groupVersion }] })) });
     const served = this.serves.filter((type) => path === `${type.group ? '/apis' : '/api'}/${apiVersionOf(type)}`);

@@ -5,6 +5,7 @@ import { KnownError } from '../../errors/known-error.ts';
 import { type Cidr, type Family, mustCidr } from '../../ip/ip.ts';
 import type { GaugeSource } from '../../observability/gauge.ts';
 import { choose, type FlagReader } from '../flag-reader.ts';
+import { autoscalerFlags, autoscalerTimesOf } from './autoscaler-flags.ts';
 import { clusterCidr, kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part } from './part.ts';
 import { readSigning, signingFlags } from './signing-authority.ts';
@@ -51,6 +52,7 @@ export const controllerManager: Part = definePart({
     },
     'allocate-node-cidrs': { ...switchFlag('give each Node a part of --cluster-cidr', true), among: false },
     ...signingFlags,
+    ...autoscalerFlags,
     ...controllerManagerFlags,
   },
   async config(read, setting) {
@@ -68,6 +70,7 @@ export const controllerManager: Part = definePart({
       ...(ranges.length > 0
         ? { podRanges: ranges.map((range) => ({ clusterCidr: range.text, maskSize: maskSizeOf(range, read, ranges.length) })) }
         : {}),
+      autoscalerTimes: autoscalerTimesOf(read),
     };
     const signing = await readSigning(read);
     const client = await partClient('controller-manager', read, setting);

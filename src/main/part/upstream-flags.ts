@@ -94,8 +94,7 @@ export const controllerManagerFlags: PartFlags = {
     "it has upstream's default",
   ),
   ...without(
-    `horizontal-pod-autoscaler-cpu-initialization-period horizontal-pod-autoscaler-downscale-stabilization horizontal-pod-autoscaler-initial-readiness-delay
-    horizontal-pod-autoscaler-sync-period horizontal-pod-autoscaler-tolerance volume-host-cidr-denylist flex-volume-plugin-dir
+    `volume-host-cidr-denylist flex-volume-plugin-dir
     pv-recycler-increment-timeout-nfs pv-recycler-minimum-timeout-hostpath pv-recycler-minimum-timeout-nfs pv-recycler-pod-template-filepath-hostpath
     pv-recycler-pod-template-filepath-nfs pv-recycler-timeout-increment-hostpath`,
     notThere,
