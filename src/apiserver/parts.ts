@@ -42,6 +42,7 @@ import { ObjectStore } from './resource/object-store.ts';
 import { ResourceHandlers } from './resource/resource-handlers.ts';
 import { Writer } from './resource/writer.ts';
 import { ServiceClient } from './service-client/service-client.ts';
+import { WebhookCaller } from './webhook/webhook-caller.ts';
 
 /** What is stored, and what of it is served. */
 interface Caches {
@@ -85,10 +86,10 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
   const { registry, feed, lookup, objects, metrics } = caches;
   const auth = authOf(options, keys, lookup, metrics);
   const tell = eventTeller({ clock, log, registry, writer: () => writer });
-  const admission = admissionChain(
-    { ...auth, lookup, objects, clock, unserved: { foreign: options.foreign ?? [], tell } },
-    options.admission,
-  );
+  const serviceClient = new ServiceClient(lookup);
+  const webhooks = new WebhookCaller(serviceClient);
+  const unserved = { foreign: options.foreign ?? [], tell };
+  const admission = admissionChain({ ...auth, lookup, objects, registry, webhooks, clock, log, unserved }, options.admission);
   const { store, serviceCidrs } = options;
   const addressClaims = new AddressClaims({ store, objects, lookup, clock });
   const claims = { addresses: addressClaims, ports: new PortClaims(store) };
@@ -104,7 +105,6 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
     mayCreate: ({ user, info, query }) => auth.access.check({ ...attributesOf(user, info, query), verb: 'create' }),
   });
   const kubelets = new KubeletClient(options.kubeletClient, lookup);
-  const serviceClient = new ServiceClient(lookup);
   return { options, ...caches, ...auth, admission, serviceAllocation, writer, deleter, custom, resources, kubelets, serviceClient, stop };
 }
 

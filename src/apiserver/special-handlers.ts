@@ -15,15 +15,15 @@ export function specialHandlers(parts: Parts): ReadonlyMap<string, Handler> {
   const { options, authenticator, authorizer, resources, writer, deleter, objects, kubelets, lookup, feed, admission, tokenIssuer } = parts;
   const { clock } = options;
   const now = (): number => clock.now();
-  const proxied = proxyHandler(resources, kubelets);
-  const bindPod: Handler = (ctx) => bind(objects, clock, ctx);
+  const proxied = proxyHandler({ resources, kubelets, admission });
+  const bindPod: Handler = (ctx, row) => bind({ objects, admission, clock }, ctx, row);
   const tokens = tokenHandler({ lookup, issuer: tokenIssuer, admission, fresh: () => feed.fresh(), now });
   return new Map<string, Handler>([
     ...reviewHandlers({ authenticator, authorizer, now }),
     ['*/scale', scaleHandler(resources, writer, clock)],
     [specialKey('', 'pods', 'binding'), bindPod],
     [specialKey('', 'bindings'), bindPod],
-    [specialKey('', 'pods', 'eviction'), evictionHandler({ resources, deleter, objects, lookup, clock })],
+    [specialKey('', 'pods', 'eviction'), evictionHandler({ resources, deleter, objects, lookup, admission, clock })],
     [specialKey('', 'pods', 'log'), logHandler(resources, kubelets)],
     ...['exec', 'attach', 'portforward'].map((name): [string, Handler] => [specialKey('', 'pods', name), notUpgraded]),
     ...['pods', 'services', 'nodes'].map((name): [string, Handler] => [specialKey('', name, 'proxy'), proxied]),

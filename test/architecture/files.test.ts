@@ -35,6 +35,7 @@ test('a doc comment counts at the top and at the main export, not elsewhere', ()
 /** Main files that bear the name of their folder with more around it. */
 const longerNames: Readonly<Record<string, string>> = {
   'api/apply': 'apply-configuration.ts',
+  'apiserver/admission/webhook': 'webhook-dispatch.ts',
   'apiserver/cache': 'resource-cache.ts',
   'apiserver/flow': 'flow-control.ts',
   'apiserver/http': 'https-listener.ts',
@@ -42,6 +43,7 @@ const longerNames: Readonly<Record<string, string>> = {
   'apiserver/review': 'reviews.ts',
   'apiserver/server-path': 'server-paths.ts',
   'apiserver/status': 'status-error.ts',
+  'apiserver/webhook': 'webhook-caller.ts',
   'client/certificate': 'certificate-manager.ts',
   'dns/metrics': 'dns-metrics.ts',
   'dns/publish': 'publisher.ts',

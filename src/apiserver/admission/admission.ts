@@ -14,7 +14,6 @@ export interface AdmissionRequest {
   /** '' for the object itself. */
   readonly subresource: string;
   readonly namespace: string;
-  /** '' for a creation by generateName, and for the deletion of a collection. */
   readonly name: string;
   readonly user: UserInfo;
   readonly dryRun: boolean;
@@ -23,6 +22,21 @@ export interface AdmissionRequest {
   /** What is stored; absent for CREATE. */
   readonly old: KubeObject | undefined;
   readonly warnings: string[];
+  /** The path names no object: a creation by generateName, of which `name` is the one that was made, or the deletion of a collection. */
+  readonly isUnnamed?: boolean | undefined;
+  /** The server writes for itself, or as part of a request that was admitted already: nobody outside is asked. */
+  readonly ownWrite?: boolean | undefined;
+  /** What the client said of the write, as meta.k8s.io/v1 has it. */
+  readonly options?: (() => object) | undefined;
+  /** How the subresource shows the object, where it has a form of its own. */
+  readonly form?: AdmissionForm | undefined;
+}
+
+/** A subresource that is a view of the object: a Scale. */
+export interface AdmissionForm {
+  show(object: KubeObject): KubeObject;
+  /** Puts what somebody made of the view into the object, **in place**. */
+  take(object: KubeObject, shown: KubeObject): void;
 }
 
 /** A write of the object itself, or of one of its subresources. */
@@ -35,9 +49,12 @@ export function refused({ row, name }: AdmissionRequest, why: string, causes?: S
   return forbidden(row.type, name || undefined, why, causes);
 }
 
+export const callAgain: unique symbol = Symbol('call again');
+
 /** Refuses by throwing a StatusError. */
 export interface AdmissionPlugin {
-  mutate?(request: AdmissionRequest): void | Promise<void>;
+  /** Gives `callAgain` when all plugins are to look once more at what they have made; `isAgain` is true then. */
+  mutate?(request: AdmissionRequest, isAgain: boolean): void | Promise<void> | Promise<typeof callAgain | undefined>;
   validate?(request: AdmissionRequest): void | Promise<void>;
   /** The write is done, and was no dry run. Must not throw. */
   admitted?(request: AdmissionRequest): void;
@@ -57,11 +74,24 @@ export class AdmissionChain {
   }
 
   async mutate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) await plugin.mutate?.(request);
+    if ((await this.#mutate(request, false)) === callAgain) await this.#mutate(request, true);
+  }
+
+  async #mutate(request: AdmissionRequest, isAgain: boolean): Promise<typeof callAgain | undefined> {
+    let result: typeof callAgain | undefined;
+    for (const plugin of this.#plugins) {
+      const waiting = plugin.mutate?.(request, isAgain);
+      // Most have nothing to wait for.
+      if (waiting && (await waiting) === callAgain) result = callAgain;
+    }
+    return result;
   }
 
   async validate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) await plugin.validate?.(request);
+    for (const plugin of this.#plugins) {
+      const waiting = plugin.validate?.(request);
+      if (waiting) await waiting;
+    }
   }
 
   admitted(request: AdmissionRequest): void {

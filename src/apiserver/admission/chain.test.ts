@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Registry } from '../../api/registry/registry.ts';
 import { TestServer } from '../testing/test-server.ts';
-import { AdmissionChain, type AdmissionPlugin, type AdmissionRequest } from './admission.ts';
+import { AdmissionChain, type AdmissionPlugin, type AdmissionRequest, callAgain } from './admission.ts';
 import { type AdmissionDeps, admissionChain } from './chain.ts';
 import { denyServiceExternalIps } from './deny-service-external-ips.ts';
 
@@ -70,11 +70,11 @@ describe('admissionChain()', () => {
   const upstream = `AlwaysPullImages absent CertificateApproval always CertificateSigning always
     CertificateSubjectRestriction always ClusterTrustBundleAttest absent DefaultIngressClass absent DefaultStorageClass absent
     DefaultTolerationSeconds on DenyServiceExternalIPs off EventRateLimit absent ExtendedResourceToleration absent ImagePolicyWebhook absent
-    LimitPodHardAntiAffinityTopology absent LimitRanger on MutatingAdmissionPolicy absent MutatingAdmissionWebhook absent
+    LimitPodHardAntiAffinityTopology absent LimitRanger on MutatingAdmissionPolicy absent MutatingAdmissionWebhook on
     NamespaceAutoProvision absent NamespaceExists absent NamespaceLifecycle on NodeRestriction on
     OwnerReferencesPermissionEnforcement absent PersistentVolumeClaimResize absent PodNodeSelector absent PodSecurity absent
     PodTolerationRestriction absent PodTopologyLabels absent Priority on ResourceQuota on RuntimeClass on ServiceAccount on
-    StorageObjectInUseProtection on TaintNodesByCondition on ValidatingAdmissionPolicy absent ValidatingAdmissionWebhook absent`.matchAll(
+    StorageObjectInUseProtection on TaintNodesByCondition on ValidatingAdmissionPolicy absent ValidatingAdmissionWebhook on`.matchAll(
     /(\w+) (absent|always|on|off)/g,
   );
   for (const [, name, kind] of upstream)
@@ -92,12 +92,12 @@ describe('admissionChain()', () => {
 
   test('names in its refusal what there is', () => {
     assert.throws(() => admissionChain(deps, { enabled: ['No'], disabled: [] }), {
-      hint: 'There are NamespaceLifecycle, LimitRanger, TaintNodesByCondition, ServiceAccount, Priority, StorageObjectInUseProtection, RuntimeClass, DefaultTolerationSeconds, NodeRestriction, DenyServiceExternalIPs, ResourceQuota',
+      hint: 'There are NamespaceLifecycle, LimitRanger, TaintNodesByCondition, ServiceAccount, Priority, StorageObjectInUseProtection, RuntimeClass, DefaultTolerationSeconds, NodeRestriction, DenyServiceExternalIPs, MutatingAdmissionWebhook, ValidatingAdmissionWebhook, ResourceQuota',
     });
   });
 
   test('runs what is on, and not what is disabled', async () => {
-    const lookup = { find: async () => undefined, list: () => [] } as unknown as AdmissionDeps['lookup'];
+    const lookup = { find: async () => undefined, list: () => [], follow: () => {} } as unknown as AdmissionDeps['lookup'];
     const row = registry.rowOf('', 'v1', 'pods')!;
     const request: AdmissionRequest = {
       ...{ operation: 'CREATE' as const, row, subresource: '', namespace: 'no', name: 'a', dryRun: false, warnings: [] },
@@ -124,5 +124,18 @@ describe('AdmissionChain', () => {
     assert.deepEqual(told.splice(0), ['mutate a', 'mutate b', 'validate a', 'validate b']);
     chain.admitted(request(false));
     assert.deepEqual(told.splice(0), ['admitted a', 'admitted b']);
+  });
+
+  test('lets all change it once more where one asks for that, and no further', async () => {
+    const rounds: boolean[] = [];
+    const again: AdmissionPlugin = {
+      mutate: (_, isAgain) => {
+        rounds.push(isAgain);
+        return Promise.resolve(callAgain);
+      },
+    };
+    await new AdmissionChain([plugin('a'), again, plugin('b')]).mutate(request(false));
+    assert.deepEqual(rounds, [false, true]);
+    assert.deepEqual(told.splice(0), ['mutate a', 'mutate b', 'mutate a', 'mutate b']);
   });
 });

@@ -4,7 +4,6 @@ import type { Clock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { AuthObjects } from '../auth/auth-objects.ts';
 import type { Authorizer } from '../auth/authorizer.ts';
-import type { Lookup } from '../cache/lookup.ts';
 import type { ObjectStore } from '../resource/object-store.ts';
 import { AdmissionChain, type AdmissionPlugin } from './admission.ts';
 import { certificateRequests } from './certificate-requests.ts';
@@ -21,9 +20,11 @@ import { serviceAccountAdmission } from './service-account.ts';
 import { storageInUse } from './storage-in-use.ts';
 import { taintNewNode } from './taint-new-node.ts';
 import { type UnservedDeps, warnOfUnserved } from './unserved.ts';
+import { mutatingWebhooks } from './webhook/mutating-webhooks.ts';
+import { validatingWebhooks } from './webhook/validating-webhooks.ts';
+import type { WebhookDeps } from './webhook/webhook-dispatch.ts';
 
-export interface AdmissionDeps {
-  readonly lookup: Lookup;
+export interface AdmissionDeps extends WebhookDeps {
   readonly objects: ObjectStore;
   readonly authorizer: Authorizer;
   readonly authObjects: AuthObjects;
@@ -58,10 +59,13 @@ const lines: Readonly<Record<string, Line>> = {
   DefaultTolerationSeconds: { make: () => defaultTolerationSeconds, when: 'unless disabled' },
   NodeRestriction: { make: ({ authObjects }) => nodeRestriction(authObjects), when: 'unless disabled' },
   DenyServiceExternalIPs: { make: () => denyServiceExternalIps, when: 'if enabled' },
+  MutatingAdmissionWebhook: { make: mutatingWebhooks, when: 'unless disabled' },
   PrivilegeEscalation: { make: ({ authorizer }) => privilegeEscalation(authorizer), when: 'always' },
   WarnOfUnserved: { make: ({ lookup, unserved }) => warnOfUnserved({ lookup, ...unserved }), when: 'always' },
   CustomResources: { make: ({ lookup }) => customResourceAdmission(lookup), when: 'always' },
   CertificateRequests: { make: ({ authorizer }) => certificateRequests(authorizer), when: 'always' },
+  // Others are asked about what would be written otherwise, and nothing else.
+  ValidatingAdmissionWebhook: { make: validatingWebhooks, when: 'unless disabled' },
   // The last: what another refuses is not charged.
   ResourceQuota: {
     make: (deps) => whereThereIs(resourceQuotas, deps.lookup, async () => (await import('./resource-quota.ts')).resourceQuota(deps)),
@@ -83,7 +87,6 @@ const absent = [
   'ImagePolicyWebhook',
   'LimitPodHardAntiAffinityTopology',
   'MutatingAdmissionPolicy',
-  'MutatingAdmissionWebhook',
   'NamespaceAutoProvision',
   'NamespaceExists',
   'OwnerReferencesPermissionEnforcement',
@@ -93,7 +96,6 @@ const absent = [
   'PodTolerationRestriction',
   'PodTopologyLabels',
   'ValidatingAdmissionPolicy',
-  'ValidatingAdmissionWebhook',
 ];
 
 /** Throws USAGE for a name that nothing has, and for what cannot be had. */

@@ -22,7 +22,7 @@ function admitted(resource: string, object: object, limits: readonly object[], g
     ...{ warnings: [], user: person('jane'), object: object as KubeObject, old: undefined },
     ...given,
   };
-  void plugin.mutate?.(request);
+  void plugin.mutate?.(request, false);
   void plugin.validate?.(request);
   return request.object as Pod;
 }

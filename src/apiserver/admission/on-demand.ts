@@ -5,10 +5,16 @@ import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
 
 export function whereThereIs(type: ResourceType, lookup: Pick<Lookup, 'list'>, load: () => Promise<AdmissionPlugin>): AdmissionPlugin {
   let plugin: Promise<AdmissionPlugin> | undefined;
-  const run = (stage: 'mutate' | 'validate', request: AdmissionRequest): Promise<void> | undefined => {
-    if (request.namespace === '' || lookup.list(type, request.namespace).length === 0) return undefined;
+  const wanted = ({ namespace }: AdmissionRequest): Promise<AdmissionPlugin> | undefined => {
+    if (namespace === '' || lookup.list(type, namespace).length === 0) return undefined;
     plugin ??= load();
-    return plugin.then((loaded) => loaded[stage]?.(request));
+    return plugin;
   };
-  return { mutate: (request) => run('mutate', request), validate: (request) => run('validate', request) };
+  return {
+    mutate: (request, isAgain) =>
+      wanted(request)?.then<void>(async (loaded) => {
+        await loaded.mutate?.(request, isAgain);
+      }),
+    validate: (request) => wanted(request)?.then((loaded) => loaded.validate?.(request)),
+  };
 }

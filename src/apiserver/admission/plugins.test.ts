@@ -45,7 +45,7 @@ function lookupOf(...objects: object[]): Lookup {
 }
 
 async function admit(plugin: AdmissionPlugin, of: AdmissionRequest): Promise<KubeObject | undefined> {
-  await plugin.mutate?.(of);
+  await plugin.mutate?.(of, false);
   await plugin.validate?.(of);
   return of.object;
 }

@@ -14,9 +14,9 @@ import { isStatusError } from '../status/status-error.ts';
 
 const serverUser: UserInfo = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
 
-/** Of what the server writes by itself. */
+/** Of what the server writes by itself. No webhook is asked: it may wait for this server to begin. */
 export function ownWrite(): WriteContext {
-  return { user: serverUser, dryRun: false, warnings: [] };
+  return { user: serverUser, dryRun: false, warnings: [], ownWrite: true };
 }
 
 /** Of what goes on for as long as the server runs. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import { Registry } from '../../api/registry/registry.ts';
+import { AdmissionChain } from '../admission/admission.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { requestInfo } from '../http/request-info.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
@@ -27,7 +28,7 @@ test('proxyHandler() asks nothing for a client that has gone while the target wa
   const info = requestInfo('GET', url, new URLSearchParams());
   const req = { url, method: 'GET', headers: {}, rawHeaders: [], headersDistinct: {}, socket: {} };
   const ctx = { req, res, info, query: new URLSearchParams(), body: Buffer.alloc(0), user: { name: 'a', groups: [] } };
-  const handle = proxyHandler({} as ResourceHandlers, kubelets);
+  const handle = proxyHandler({ resources: {} as ResourceHandlers, kubelets, admission: new AdmissionChain([]) });
   await assert.rejects(async () => handle(ctx as unknown as RequestContext, registry.rowOf('', 'v1', 'nodes')!), /stopped/);
   assert.equal(aborted, true);
 });

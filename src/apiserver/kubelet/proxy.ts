@@ -2,10 +2,12 @@
 import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
+import type { AdmissionChain } from '../admission/admission.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import type { RequestInfo } from '../http/request-info.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import type { Handler } from '../router.ts';
+import { admitConnect } from './connect-options.ts';
 import { dialError, type KubeletClient } from './kubelet-client.ts';
 import { type ProxyPlace, rewriteHtml, rewriteUrl } from './proxy-rewrite.ts';
 import { type ProxyTarget, proxyTarget } from './proxy-target.ts';
@@ -27,11 +29,18 @@ const hopHeaders = new Set([
   'accept-encoding',
 ]);
 
-export function proxyHandler(resources: ResourceHandlers, kubelets: KubeletClient): Handler {
+interface ProxyDeps {
+  readonly resources: ResourceHandlers;
+  readonly kubelets: KubeletClient;
+  readonly admission: AdmissionChain;
+}
+
+export function proxyHandler({ resources, kubelets, admission }: ProxyDeps): Handler {
   return async (ctx, row) => {
     const { info, req, res } = ctx;
     const stop = new AbortController();
     res.once('close', () => stop.abort());
+    await admitConnect(admission, { ...ctx, row });
     const found = await proxyTarget(resources, kubelets, row, info, req.url ?? '');
     const location = withSlash(ctx);
     if (location !== undefined) {

@@ -4,14 +4,15 @@
  */
 import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Pod } from '../../api/schema/types.ts';
+import type { Pod, PodExecOptions, PodPortForwardOptions } from '../../api/schema/types.ts';
 import { onAbort } from '../../clock/aborted.ts';
 import type { Log } from '../../observability/log.ts';
-import type { AdmissionChain, AdmissionRequest } from '../admission/admission.ts';
+import type { AdmissionChain } from '../admission/admission.ts';
 import { type Admitted, attributesOf, type RequestAuth } from '../http/access.ts';
 import { statusErrorOf } from '../http/reply.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import { badRequest, noSuchPath } from '../status/status-error.ts';
+import { admitConnect, portQuery, streamQuery } from './connect-options.ts';
 import { dialError, type KubeletClient, type Target } from './kubelet-client.ts';
 import type { LogRequest } from './log.ts';
 import { serveLogSocket } from './log-socket.ts';
@@ -107,46 +108,21 @@ async function destination(deps: UpgradeDeps, { info, query, user }: Admitted, u
   const row = info.isResource ? deps.resources.registry.rowOf(info.group, info.version, info.resource) : undefined;
   if (!row) throw noSuchPath();
   const { namespace, name, subresource } = info;
-  if (subresource === 'proxy') return proxyTarget(deps.resources, deps.kubelets, row, info, url);
+  if (subresource === 'proxy') {
+    await admitConnect(deps.admission, { row, info, query, user });
+    return proxyTarget(deps.resources, deps.kubelets, row, info, url);
+  }
   if (info.resource !== 'pods' || !['exec', 'attach', 'portforward'].includes(subresource))
     throw badRequest('this path cannot be upgraded');
   // A WebSocket begins with a GET, and to run a command is no reading (KEP-4006, 1.35).
   if (info.verb !== 'create') deps.access.check({ ...attributesOf(user, info, query), verb: 'create' });
   const pod = (await deps.resources.read(row, namespace, name)) as Pod;
-  const request: AdmissionRequest = {
-    ...{ operation: 'CONNECT', row, subresource, namespace, name, user },
-    ...{ dryRun: false, object: undefined, old: undefined, warnings: [] },
-  };
-  await deps.admission.admit(request);
+  const options: PodExecOptions & PodPortForwardOptions = (await admitConnect(deps.admission, { row, info, query, user })) as object;
   const target = await deps.kubelets.target(nodeOf(pod));
   const at = `${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
-  if (subresource === 'portforward') return { target, path: `/portForward/${at}${portQuery(query)}` };
-  const container = containerOf(pod, query.get('container'));
-  return { target, path: `/${subresource}/${at}/${encodeURIComponent(container)}?${streamQuery(query)}` };
-}
-
-/** WebSocket clients name the ports in the query. */
-function portQuery(query: URLSearchParams): string {
-  const ports = query.getAll('ports');
-  return ports.length === 0 ? '' : `?${new URLSearchParams(ports.map((p): [string, string] => ['port', p]))}`;
-}
-
-/** The kubelet has other names for the streams than the API. */
-function streamQuery(query: URLSearchParams): URLSearchParams {
-  const out = new URLSearchParams();
-  for (const command of query.getAll('command')) out.append('command', command);
-  const names: readonly (readonly [string, string])[] = [
-    ['stdin', 'input'],
-    ['stdout', 'output'],
-    ['stderr', 'error'],
-    ['tty', 'tty'],
-  ];
-  for (const [from, to] of names) if (isTrue(query.get(from))) out.set(to, '1');
-  return out;
-}
-
-function isTrue(value: string | null): boolean {
-  return value === 'true' || value === '1';
+  if (subresource === 'portforward') return { target, path: `/portForward/${at}${portQuery(options)}` };
+  const container = containerOf(pod, options.container ?? null);
+  return { target, path: `/${subresource}/${at}/${encodeURIComponent(container)}?${streamQuery(options)}` };
 }
 
 /**

@@ -33,7 +33,7 @@ export class Deleter {
     return again((lost) => {
       const deleteOne = async (old: KubeObject): Promise<Change> => {
         const what = { row, subresource: '', namespace, name, object: undefined, old };
-        await admission.admit({ operation: 'DELETE', ...what, ...context });
+        await admission.admit({ operation: 'DELETE', ...what, ...context, options: () => options });
         const change = deletion(row, old as LooseObject, options, clock);
         if (change.kind !== 'delete') return change;
         return { kind: 'delete', alongside: await allocations.release(row, old, { dryRun: context.dryRun, lost }) };
@@ -47,7 +47,7 @@ export class Deleter {
     const lane = async (): Promise<void> => {
       for (let next = left.shift(); next; next = left.shift()) {
         const { name, namespace = '' } = next.object.metadata;
-        await this.delete(row, namespace, name, options, context).catch((err: unknown) => {
+        await this.delete(row, namespace, name, options, { ...context, isUnnamed: true }).catch((err: unknown) => {
           // Somebody else was faster: that is what was wanted.
           if (!isStatusError(err, 'NotFound')) throw err;
         });

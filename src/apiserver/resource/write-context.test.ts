@@ -17,7 +17,8 @@ describe('writeContextOf()', () => {
   ] as const)
     test(`of ${JSON.stringify(query)} is ${dryRun ? 'a dry run' : 'no dry run'} of ${manager}`, () => {
       const ctx = request(query);
-      assert.deepEqual(writeContextOf(ctx), { user: ctx.user, warnings: ctx.warnings, dryRun, term: undefined, manager });
+      const { options: _options, ...context } = writeContextOf(ctx);
+      assert.deepEqual(context, { user: ctx.user, warnings: ctx.warnings, dryRun, term: undefined, manager });
       assert.equal(writeContextOf(ctx).warnings, ctx.warnings);
     });
 

@@ -19,13 +19,28 @@ export interface WriteContext extends WriteMode {
   readonly warnings: string[];
   /** In whose name fields change; undefined where the object comes with its managers written. */
   readonly manager?: string | undefined;
+  /** See AdmissionRequest. */
+  readonly ownWrite?: boolean | undefined;
+  readonly isUnnamed?: boolean | undefined;
+  readonly options?: (() => object) | undefined;
 }
 
 /** `dryRun` has the values of a body that has its own. Throws 400, 422. */
 export function writeContextOf(ctx: RequestContext, dryRun: readonly string[] = ctx.query.getAll('dryRun')): WriteContext {
   const wrong = dryRun.find((value) => value !== 'All' && value !== '');
   if (wrong !== undefined) throw invalidOptions(optionsKind(ctx), notSupported('dryRun', dryRun, ['All']));
-  return { user: ctx.user, warnings: ctx.warnings, dryRun: dryRun.includes('All'), term: termAsked(ctx), manager: managerOf(ctx) };
+  const options = (): object => optionsOf(ctx, dryRun);
+  return { user: ctx.user, warnings: ctx.warnings, dryRun: dryRun.includes('All'), term: termAsked(ctx), manager: managerOf(ctx), options };
+}
+
+/** Those of the query. */
+function optionsOf({ query }: RequestContext, dryRun: readonly string[]): object {
+  const [fieldManager, fieldValidation] = [query.get('fieldManager'), query.get('fieldValidation')];
+  return {
+    ...(dryRun.length > 0 ? { dryRun } : {}),
+    ...(fieldManager ? { fieldManager } : {}),
+    ...(fieldValidation ? { fieldValidation } : {}),
+  };
 }
 
 /** A condition that the client sets on itself: it gives no right, and so needs none. */

@@ -13,7 +13,7 @@ import type { FieldError } from '../../api/validation/field-error.ts';
 import { statusOfErrors } from '../../api/validation/status.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
-import type { AdmissionChain, AdmissionRequest } from '../admission/admission.ts';
+import type { AdmissionChain, AdmissionForm, AdmissionRequest } from '../admission/admission.ts';
 import { type Allocations, again, giveBackAfter, nothingTaken, type Taken } from '../allocation/allocation.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import {
@@ -44,6 +44,8 @@ interface UpdateTarget {
   readonly patched?: boolean;
   /** What admission calls it; the part's name unless said. */
   readonly subresource?: string;
+  /** As what admission shows it to others. */
+  readonly form?: AdmissionForm;
 }
 
 interface WriterDeps {
@@ -70,7 +72,7 @@ export class Writer {
       const copy = cloneJson(object);
       copy.metadata.name = generateName(prefix, (below) => randomInt(below));
       try {
-        return await this.#createNamed(row, copy, context);
+        return await this.#createNamed(row, copy, { ...context, isUnnamed: true });
       } catch (err) {
         if (!isStatusError(err, 'AlreadyExists')) throw err;
         if (attempt === generateNameAttempts) throw generateNameTaken(row.type, copy.metadata.name);
@@ -132,7 +134,7 @@ export class Writer {
     context: WriteContext,
     lost: number,
   ): Promise<Changed> {
-    const { row, namespace, name, part } = target;
+    const { row, namespace, name, part, form } = target;
     const subresource = target.subresource ?? part?.name ?? '';
     const { allocations, objects } = this.#d;
     // Of the last try, which is the one that is stored.
@@ -152,7 +154,8 @@ export class Writer {
           checkIdentity(row, next, old, target);
           row.applyDefaults(next);
           this.#record(row, old, next, part, context);
-          const request: AdmissionRequest = { operation: 'UPDATE', row, subresource, namespace, name, object: next, old, ...context };
+          const what = { row, subresource, namespace, name, object: next, old, form };
+          const request: AdmissionRequest = { operation: 'UPDATE', ...what, ...context };
           await this.#d.admission.mutate(request);
           if (!part) allocations.prepare(row, next, old);
           refuse(row, name, beforeUpdate(row, next, old, part));

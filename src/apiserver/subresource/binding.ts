@@ -1,18 +1,27 @@
 /** `pods/binding`: how a scheduler gives a pod its node. Also `bindings`, its older path. */
+
+import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { pods } from '../../api/resource-types.ts';
 import type { Binding, Pod } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
+import type { AdmissionChain } from '../admission/admission.ts';
 import { decodeObject } from '../http/body.ts';
 import { sendObject } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import type { ObjectStore } from '../resource/object-store.ts';
 import { writeContextOf } from '../resource/write-context.ts';
-import { checkName } from '../resource/writer.ts';
+import { checkName, placeIn } from '../resource/writer.ts';
 import { conflict, methodNotAllowed, StatusError, success } from '../status/status-error.ts';
 
+interface BindingDeps {
+  readonly objects: ObjectStore;
+  readonly admission: AdmissionChain;
+  readonly clock: Clock;
+}
+
 /** Not a plain update: a pod's nodeName is closed to those. */
-export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestContext): Promise<void> {
+export async function bind({ objects, admission, clock }: BindingDeps, ctx: RequestContext, asked: ResourceRow): Promise<void> {
   // Authorization has looked at the verb: who may only update or delete here must not bind.
   if (ctx.info.verb !== 'create') throw methodNotAllowed();
   const row = objects.registry.rowFor(pods);
@@ -28,6 +37,19 @@ export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestConte
       causes: [{ reason: 'FieldValueRequired', message: 'Required value', field: 'target.name' }],
     });
   }
+  const context = writeContextOf(ctx);
+  binding.metadata.name ||= name;
+  placeIn(row, namespace, binding);
+  await admission.admit({
+    operation: 'CREATE',
+    row: asked,
+    subresource: ctx.info.subresource,
+    namespace,
+    name,
+    object: binding,
+    old: undefined,
+    ...context,
+  });
   const refuse = (why: string): StatusError => conflict({ group: '', resource: 'pods/binding' }, name, why);
   await objects.change(
     row,
@@ -50,7 +72,7 @@ export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestConte
       pod.status = { ...status, conditions: [...others, scheduled] };
       return { kind: 'put', object: pod };
     },
-    writeContextOf(ctx),
+    context,
   );
   sendObject(ctx, 201, success());
 }

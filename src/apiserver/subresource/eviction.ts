@@ -4,6 +4,7 @@ import { podDisruptionBudgets } from '../../api/resource-types.ts';
 import type { DeleteOptions, Eviction, Pod, PodDisruptionBudget } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
+import type { AdmissionChain } from '../admission/admission.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { decodeObject } from '../http/body.ts';
 import { sendObject } from '../http/reply.ts';
@@ -14,6 +15,7 @@ import type { Deleter } from '../resource/deleter.ts';
 import type { ObjectStore } from '../resource/object-store.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import { type WriteContext, writeContextOf } from '../resource/write-context.ts';
+import { placeIn } from '../resource/writer.ts';
 import type { Handler } from '../router.ts';
 import { badRequest, isStatusError, methodNotAllowed, success } from '../status/status-error.ts';
 import { spend, stillProcessed, termsOf } from './disruption-budget.ts';
@@ -23,6 +25,7 @@ interface EvictionDeps {
   readonly deleter: Deleter;
   readonly objects: ObjectStore;
   readonly lookup: Lookup;
+  readonly admission: AdmissionChain;
   readonly clock: Clock;
 }
 
@@ -32,8 +35,12 @@ const attempts = 20;
 export function evictionHandler(deps: EvictionDeps): Handler {
   return async (ctx, row) => {
     if (ctx.info.verb !== 'create') throw methodNotAllowed();
-    const options = await deleteOptionsOf(ctx);
-    const context = writeContextOf(ctx, [...(options.dryRun ?? []), ...ctx.query.getAll('dryRun')]);
+    const eviction = await evictionOf(ctx);
+    const options: DeleteOptions = eviction.deleteOptions ?? {};
+    const asked = writeContextOf(ctx, [...(options.dryRun ?? []), ...ctx.query.getAll('dryRun')]);
+    await admit(deps, ctx, row, eviction, asked);
+    // As upstream: who is asked about the eviction is not asked about the deletion that comes of it.
+    const context = { ...asked, ownWrite: true };
     for (let attempt = 1; ; attempt++) {
       const conflict = await tryToEvict(deps, ctx, row, options, context);
       if (!conflict) break;
@@ -70,15 +77,26 @@ async function tryToEvict(
   }
 }
 
-async function deleteOptionsOf(ctx: RequestContext): Promise<DeleteOptions> {
+async function admit(
+  { admission, resources }: EvictionDeps,
+  { info: { namespace, name, subresource } }: RequestContext,
+  row: ResourceRow,
+  object: Eviction,
+  context: WriteContext,
+): Promise<void> {
+  await resources.read(row, namespace, name);
+  placeIn(row, namespace, object);
+  await admission.admit({ operation: 'CREATE', row, subresource, namespace, name, object, old: undefined, ...context });
+}
+
+async function evictionOf(ctx: RequestContext): Promise<Eviction> {
   const { name } = ctx.info;
   const asked = (await decodeObject(ctx, { apiVersion: 'policy/v1', kind: 'Eviction', schema: 'Eviction' })) as Eviction;
   if (asked.metadata.name && asked.metadata.name !== name) {
     throw badRequest(`name in URL does not match name in Eviction object: ${name} != ${asked.metadata.name}`);
   }
-  const options: DeleteOptions = asked.deleteOptions ?? {};
-  checkDeleteOptions(options);
-  return options;
+  checkDeleteOptions(asked.deleteOptions ?? {});
+  return asked;
 }
 
 /** Takes one disruption of the budget. */

@@ -16,6 +16,7 @@ import { invalid } from '../../api/validation/field-error.ts';
 import { statusOfErrors } from '../../api/validation/status.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
+import type { AdmissionForm } from '../admission/admission.ts';
 import { checkObject, decodeObject } from '../http/body.ts';
 import { answerForm } from '../http/negotiate.ts';
 import { sendBytes, sendObject } from '../http/reply.ts';
@@ -57,7 +58,7 @@ export function scaleHandler(resources: ResourceHandlers, writer: Writer, clock:
     const context = writeContextOf(ctx);
     const revise = await reviseOf(ctx, row, context, clock);
     const changed = await writer.update(
-      { row, namespace, name, subresource: 'scale' },
+      { row, namespace, name, subresource: 'scale', form: formOf(sub) },
       (current) => {
         const managers = decodeManagers(current.metadata.managedFields);
         const { wanted, managers: after } = revise(scaleOf(sub, current), managers?.size ? managers : undefined, current);
@@ -85,6 +86,13 @@ function show(ctx: RequestContext, scale: Scale, clock: Clock): void {
   const head = { kind: 'Table', apiVersion: metaVersion, metadata: { resourceVersion: metadata?.resourceVersion } };
   const table = { ...head, columnDefinitions: scaleColumns.definitions, rows };
   sendBytes(ctx, 200, encoding, encoding.encode(table));
+}
+
+function formOf(sub: ScaleSubresource): AdmissionForm {
+  return {
+    show: (object) => scaleOf(sub, object) as KubeObject,
+    take: (object, shown) => sub.setReplicas(object, (shown as Scale).spec?.replicas ?? 0),
+  };
 }
 
 /** The object with the replicas of the Scale. Throws 422. */
