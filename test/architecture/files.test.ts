@@ -75,6 +75,7 @@ const longerNames: Readonly<Record<string, string>> = {
 /** Folders whose files are equals: what each of their files is. */
 const equals: Readonly<Record<string, string>> = {
   api: 'what all of Kubernetes names alike: keys, labels, users of parts',
+  'api/cel/library': 'functions of one kind',
   'api/codec': 'a format, or a piece of one',
   'api/defaults': 'the defaults of some kinds',
   'api/patch': 'a kind of patch',

@@ -1,4 +1,6 @@
 /** The rows of a definition: one for each version that is served. To the rest of the server they are rows as any. */
+import type { RuleNode } from '../cel/rules.ts';
+import { hasRules, loadRuleEngine } from '../cel/validation-rules.ts';
 import { cloneJson, takeOver } from '../codec/json-clone.ts';
 import { isObject, type Json } from '../codec/json-object.ts';
 import { defineRow, part } from '../registry/define-row.ts';
@@ -14,6 +16,17 @@ import { applyDefaults, prune } from './structural.ts';
 import { valueErrors } from './validate.ts';
 
 type Loose = KubeObject & Json;
+
+/** Errors after which rules are not asked. */
+const blocking: ReadonlySet<FieldError['type']> = new Set([
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+]);
+const notChecked =
+  'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
 
 /** None before the names of the definition are accepted. */
 export function customRows(definition: CustomResourceDefinition): ResourceRow[] {
@@ -83,12 +96,16 @@ function schemaOf(group: string, version: string, kind: string, root: JsonSchema
 class Content {
   readonly #root: JsonSchema;
   readonly #scale: ScalePaths | undefined;
+  readonly #hasRules: boolean;
+  /** Compiled for the first object. */
+  #rules: RuleNode | undefined;
   /** Objects that asked for more defaults than an object may have values. */
   readonly #overfull = new WeakSet<object>();
 
   constructor(root: JsonSchema, { subresources }: CustomVersion) {
     this.#root = root;
     this.#scale = subresources?.scale;
+    this.#hasRules = hasRules(root);
   }
 
   applyDefaults(object: Loose): void {
@@ -103,7 +120,7 @@ class Content {
 
   errors(object: Loose, old?: Loose): FieldError[] {
     if (this.#overfull.has(object)) return [invalid('', '', 'the defaults of the schema make the object too large')];
-    return [...valueErrors(object, this.#root, old), ...this.#replicasErrors(object)];
+    return this.#withRules([...valueErrors(object, this.#root, old), ...this.#replicasErrors(object)], object, old);
   }
 
   /** Of an update of the status nothing else is looked at. */
@@ -111,7 +128,20 @@ class Content {
     const schema = this.#root.properties?.status;
     const errors = schema && object.status !== undefined ? valueErrors(object.status, schema, old.status) : [];
     const within = (path: string): string => (path === '' || path === '<nil>' ? 'status' : `status.${path}`);
-    return [...errors.map((error) => ({ ...error, path: within(error.path) })), ...this.#replicasErrors(object)];
+    return this.#withRules(
+      [...errors.map((error) => ({ ...error, path: within(error.path) })), ...this.#replicasErrors(object)],
+      object,
+      old,
+    );
+  }
+
+  /** Rules may take for granted that the object is as its schema says. */
+  #withRules(errors: FieldError[], object: Loose, old?: Loose): FieldError[] {
+    if (!this.#hasRules) return errors;
+    if (errors.some(({ type }) => blocking.has(type))) return [...errors, invalid('<nil>', null, notChecked)];
+    const engine = loadRuleEngine();
+    this.#rules ??= engine.compileRules(this.#root);
+    return this.#rules ? [...errors, ...engine.ruleErrors(this.#rules, object, old)] : errors;
   }
 
   #replicasErrors(object: Loose): FieldError[] {

@@ -2,20 +2,13 @@
 import { isObject } from '../codec/json-object.ts';
 import type { CustomResourceDefinition } from './definition.ts';
 import { knowsFormat } from './format.ts';
-import { hasRules } from './schema-errors.ts';
 
 export function definitionWarnings({ spec }: CustomResourceDefinition): string[] {
   const versions = spec?.versions ?? [];
   const formats = new Set(versions.flatMap(({ schema }) => [...unknownFormats(schema?.openAPIV3Schema)]));
-  const ruled = versions.filter(({ schema }) => hasRules(schema?.openAPIV3Schema)).map(({ name }) => name);
   const served = versions.filter((version) => version.served && !version.storage);
   return [
     ...[...formats].sort().map((format) => `unrecognized format ${JSON.stringify(format)}`),
-    ...(ruled.length > 0
-      ? [
-          `x-kubernetes-validations of ${ruled.join(', ')}: this server does not evaluate rules in CEL; objects that break them are accepted`,
-        ]
-      : []),
     ...(spec?.conversion?.strategy === 'Webhook' && served.length > 0
       ? [
           `spec.conversion.strategy Webhook: this server calls no conversion webhooks; only the storage version is served, not ${served.map(({ name }) => name).join(', ')}`,

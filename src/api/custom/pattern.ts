@@ -47,3 +47,20 @@ export function patternMatches(pattern: string, text: string): boolean {
   const found = compiled(pattern);
   return typeof found !== 'string' && found.test(text);
 }
+
+/** The texts that it matches one after the other. Each match may look at all that is left: `charge` is told of its length and of the pattern's size before. */
+export function findIn(pattern: string, text: string, most: number, charge: (length: number, size: number) => void): string[] {
+  const found = compiled(pattern);
+  if (typeof found === 'string') return [];
+  const matcher = found.matcher(text);
+  const matches: string[] = [];
+  const size = patternSize(pattern);
+  let from = 0;
+  while (matches.length < most) {
+    charge(text.length - from, size);
+    if (!matcher.find()) break;
+    matches.push(matcher.group() ?? '');
+    from = matcher.end();
+  }
+  return matches;
+}

@@ -4,8 +4,9 @@
  * only narrows values.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { hasRules, loadRuleEngine, rulesOf } from '../cel/validation-rules.ts';
 import { cloneJson } from '../codec/json-clone.ts';
-import { isObject, type Json } from '../codec/json-object.ts';
+import { isObject } from '../codec/json-object.ts';
 import { checkFields, isUnknownField } from '../codec/strict.ts';
 import type { JsonSchema } from '../schema/schema.ts';
 import { type FieldError, forbidden, invalid, notSupported, required } from '../validation/field-error.ts';
@@ -46,6 +47,7 @@ export function schemaErrors(schema: JsonSchema, path: string, hasStatus: boolea
   if (walk.isUnreadable) return walk.errors;
   walk.plain(schema, path, { isRoot: true, inMeta: false });
   if (walk.errors.length === 0) walk.defaults(schema, path, true);
+  if (walk.errors.length === 0 && hasRules(schema)) walk.add(...loadRuleEngine().expressionErrors(schema, path));
   return walk.errors;
 }
 
@@ -188,6 +190,7 @@ class SchemaWalk {
       ['x-kubernetes-list-map-keys', 'empty'],
       ['x-kubernetes-list-type', 'undefined'],
       ['x-kubernetes-map-type', 'undefined'],
+      ['x-kubernetes-validations', 'empty'],
     ] as const)
       if (unread[name] !== undefined && unread[name] !== false && unread[name] !== '')
         this.add(forbidden(`${path}.${name}`, `must be ${how} to be structural`));
@@ -240,7 +243,7 @@ class SchemaWalk {
     if (schema['x-kubernetes-preserve-unknown-fields'] === false)
       this.add(invalid(`${path}.x-kubernetes-preserve-unknown-fields`, false, 'must be true or undefined'));
     this.add(...collectionErrors(schema, path));
-    this.#rules(schema, path);
+    if (rulesOf(schema).length > 0) this.add(...loadRuleEngine().ruleFieldErrors(schema, path));
     this.#below(schema, path, where);
   }
 
@@ -262,20 +265,6 @@ class SchemaWalk {
     if (not) this.plain(not, `${path}.not`, below);
     for (const name of ['allOf', 'anyOf', 'oneOf'] as const)
       for (const [i, one] of (schema[name] ?? []).entries()) this.plain(one, `${path}.${name}[${i}]`, below);
-  }
-
-  #rules(schema: JsonSchema, path: string): void {
-    for (const [i, one] of (schema['x-kubernetes-validations'] ?? []).entries()) {
-      const { rule = '', message } = one as { rule?: string; message?: string };
-      const at = `${path}.x-kubernetes-validations[${i}]`;
-      if (rule.trim() === '') this.add(required(`${at}.rule`, 'rule is not specified'));
-      else if (message !== undefined && message.trim() === '')
-        this.add(invalid(`${at}.message`, message, 'must be non-empty if specified'));
-      else if (message !== undefined && /[\n\r]/.test(message.trim()))
-        this.add(invalid(`${at}.message`, message, 'must not contain line breaks'));
-      else if (message === undefined && /[\n\r]/.test(rule.trim()))
-        this.add(required(`${at}.message`, 'message must be specified if rule contains line breaks'));
-    }
   }
 
   /** A default must be what its schema allows. */
@@ -304,18 +293,4 @@ class SchemaWalk {
       })),
     );
   }
-}
-
-/** Whether some value of the schema has rules in CEL. */
-export function hasRules(schema: unknown): boolean {
-  if (Array.isArray(schema)) return schema.some(hasRules);
-  if (!isObject(schema)) return false;
-  const { 'x-kubernetes-validations': rules, properties, items, additionalProperties, allOf } = schema as Json;
-  if (Array.isArray(rules) && rules.length > 0) return true;
-  return (
-    hasRules(items) ||
-    hasRules(additionalProperties) ||
-    hasRules(allOf) ||
-    (isObject(properties) && Object.values(properties).some(hasRules))
-  );
 }

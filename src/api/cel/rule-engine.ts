@@ -1,0 +1,12 @@
+/** All that is loaded when the first definition with rules comes: most clusters have none, and with the package it is as large as a part of a node. */
+import { expressionErrors, ruleFieldErrors } from './definition-rules.ts';
+import { compileRules, ruleErrors } from './rules.ts';
+
+export interface RuleEngine {
+  readonly compileRules: typeof compileRules;
+  readonly ruleErrors: typeof ruleErrors;
+  readonly ruleFieldErrors: typeof ruleFieldErrors;
+  readonly expressionErrors: typeof expressionErrors;
+}
+
+export const ruleEngine: RuleEngine = { compileRules, ruleErrors, ruleFieldErrors, expressionErrors };
