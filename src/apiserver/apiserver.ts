@@ -61,7 +61,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
 }
 
 function listen(parts: Parts): ReturnType<typeof listenHttps> {
-  const { options, access, resources, metrics } = parts;
+  const { options, access, resources, metrics, aggregation } = parts;
   const { clock, log } = options;
   const flow = new FlowControl({ clock, inflight: options.inflight, onReject: (level, why) => metrics.flow.rejected(level, why) });
   metrics.flow.follow(flow);
@@ -72,7 +72,11 @@ function listen(parts: Parts): ReturnType<typeof listenHttps> {
     http2MaxStreams: options.http2MaxStreams ?? defaultMaxStreams,
     goawayChance: options.goawayChance ?? 0,
     workOf: ({ info }) => workOf(parts, info),
-    serve: (ctx) => route({ resources, special, path: (c) => servePath(paths, c), fresh: () => parts.feed.fresh() }, ctx),
+    serve: (ctx) =>
+      route(
+        { resources, special, path: (c) => servePath(paths, c), remote: (c) => aggregation.serve(c), fresh: () => parts.feed.fresh() },
+        ctx,
+      ),
     upgrade: (req, socket, head) =>
       void serveUpgrade(
         { ...parts, log, begin: ({ user, info }, connection) => beginConnection(flow, flowOf(user, info), connection) },
@@ -82,10 +86,10 @@ function listen(parts: Parts): ReturnType<typeof listenHttps> {
   });
 }
 
-function serverPaths({ options, registry, metrics, tokenIssuer }: Parts): ServerPathsOptions {
+function serverPaths({ options, registry, metrics, tokenIssuer, aggregation }: Parts): ServerPathsOptions {
   const advertised = joinHostPort(options.advertiseAddress, options.listen.port);
   return {
-    discovery: new Discovery(registry, advertised, gitVersion),
+    discovery: new Discovery({ registry, remotes: aggregation, serverAddress: advertised, version: gitVersion }),
     problems: () => storeProblems(options.store),
     metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
     openidConfiguration: () => tokenIssuer.openidConfiguration(`https://${advertised}`),
@@ -116,6 +120,7 @@ async function keepCluster(parts: Parts, port: number): Promise<Keeping> {
   const others = [
     ...Object.values(serviceAllocation.stocks).map((stock) => keepClaims(stock, { lookup, feed, ...background })),
     parts.custom.keep(),
+    parts.aggregation.keep(),
     keepAggregatedRoles(parts, { cache: feed.cache('clusterroles'), lookup, rbac: authorizer.rbac, ...background }),
   ];
   return {

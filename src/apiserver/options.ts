@@ -40,6 +40,8 @@ export interface ApiServerOptions {
   readonly registers?: boolean | undefined;
   /** PEM of the authority of those who may speak for others to API servers behind this one. */
   readonly frontProxyCa?: string | undefined;
+  /** PEM: what is shown to API servers behind this one, signed by that authority. Absent: they cannot tell who asks. */
+  readonly proxyClient?: { readonly cert: string; readonly key: string } | undefined;
   /** PEM: the certificate shown to kubelets, and the CA of theirs. */
   readonly kubeletClient: KubeletTls;
   /** How many requests may be under way. */

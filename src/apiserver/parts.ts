@@ -17,6 +17,7 @@ import {
 import { KnownError } from '../errors/known-error.ts';
 import type { AdmissionChain } from './admission/admission.ts';
 import { admissionChain } from './admission/chain.ts';
+import { Aggregation } from './aggregation/aggregation.ts';
 import { AddressClaims } from './allocation/address-claims.ts';
 import { Allocations } from './allocation/allocation.ts';
 import { PortClaims } from './allocation/port-claims.ts';
@@ -73,6 +74,7 @@ export interface Parts extends Caches, Auth {
   readonly kubelets: KubeletClient;
   /** To what runs in the cluster. */
   readonly serviceClient: ServiceClient;
+  readonly aggregation: Aggregation;
   /** Aborts when the server closes. */
   readonly stop: AbortSignal;
 }
@@ -105,7 +107,11 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
     mayCreate: ({ user, info, query }) => auth.access.check({ ...attributesOf(user, info, query), verb: 'create' }),
   });
   const kubelets = new KubeletClient(options.kubeletClient, lookup);
-  return { options, ...caches, ...auth, admission, serviceAllocation, writer, deleter, custom, resources, kubelets, serviceClient, stop };
+  const proxyClient = options.proxyClient ?? {};
+  const aggregation = new Aggregation({ registry, lookup, writer, client: serviceClient, proxyClient, clock, log, signal: stop });
+  aggregation.follow();
+  const served = { resources, kubelets, serviceClient, aggregation };
+  return { options, ...caches, ...auth, admission, serviceAllocation, writer, deleter, custom, ...served, stop };
 }
 
 async function readTokenKeys(files: readonly string[]): Promise<TokenKeys> {

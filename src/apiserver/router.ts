@@ -14,6 +14,8 @@ export interface Routes {
   readonly special: ReadonlyMap<string, Handler>;
   /** Undefined when there is no such path. */
   path(ctx: RequestContext): Promise<boolean> | boolean;
+  /** Passes the request on to who else serves its group's version; false when nobody does. */
+  remote(ctx: RequestContext): Promise<boolean>;
   /** Resolves when everything that was written before the call is known. */
   fresh(): Promise<void>;
 }
@@ -25,12 +27,9 @@ export function specialKey(group: string, resource: string, subresource = ''): s
 
 export async function route(routes: Routes, ctx: RequestContext): Promise<void> {
   const { info } = ctx;
-  if (!info.isResource) {
-    if (!(await routes.path(ctx))) throw noSuchPath();
-    return;
-  }
-  const row = await rowOf(routes, info);
-  if (!row || !isInScope(row, info)) throw noSuchPath();
+  const row = info.isResource ? await rowOf(routes, info) : undefined;
+  if (!row) return elsewhere(routes, ctx);
+  if (!isInScope(row, info)) throw noSuchPath();
   if (!takesMethod(row, info, ctx.req.method)) throw methodNotAllowed();
   // Keys are paths: a slash in a part would name something else.
   if (info.name.includes('/') || info.namespace.includes('/')) throw badRequest("a name or namespace may not contain '/'");
@@ -45,6 +44,12 @@ export async function route(routes: Routes, ctx: RequestContext): Promise<void> 
   }
   if (!row.verbs.some((verb) => verb === info.verb)) throw verbNotSupported(row.type, info.verb);
   return plain(routes.resources, ctx, row);
+}
+
+/** What is no resource of this server: a path of its own, or what another one serves. */
+async function elsewhere(routes: Routes, ctx: RequestContext): Promise<void> {
+  if (!ctx.info.isResource && (await routes.path(ctx))) return;
+  if (!(await routes.remote(ctx))) throw noSuchPath();
 }
 
 /** A CustomResourceDefinition may have come to be through another server just now. */

@@ -215,6 +215,13 @@ async function formerNames(path: string): Promise<{ readonly dnsNames: readonly 
   return { dnsNames: of('DNS:'), ips: of('IP Address:').flatMap((ip) => parseIp(ip) ?? []) };
 }
 
+/** What the API server shows to servers behind it; where its authority's key is not here, that is brought by hand, or there is none. */
+async function ensureFrontProxy(dir: string, now: number): Promise<void> {
+  const issuer = await ensureAuthority(dir, 'front-proxy-ca', 'front-proxy-ca', now, { signed: [join(dir, 'front-proxy-client.crt')] });
+  if (!issuer.isExternal)
+    await ensurePair(issuer, dir, 'front-proxy-client', { commonName: 'front-proxy-client', usages: ['client'] }, now);
+}
+
 /** Makes whatever the control plane's PKI directory lacks. */
 export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void> {
   const { dir, kubeconfigDir = dir, now } = options;
@@ -242,7 +249,7 @@ export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void
   await Promise.all([
     ensurePair(authority, dir, 'apiserver', apiserver, now),
     ensurePair(authority, dir, 'apiserver-kubelet-client', kubeletClient, now),
-    ensureAuthority(dir, 'front-proxy-ca', 'front-proxy-ca', now, { signed: [join(dir, 'front-proxy-client.crt')] }),
+    ensureFrontProxy(dir, now),
     ensureServiceAccountKey(dir),
     ...Object.entries(clusterKubeconfigs).map(([name, subject]) =>
       ensureKubeconfig(authority, join(kubeconfigDir, name), options, subject),

@@ -3,6 +3,7 @@ import { apiVersionOf, type ResourceType } from '../resource-types.ts';
 import type { ResourceRow } from './resource-row.ts';
 import { admissionRows } from './rows/admission.ts';
 import { apiextensionsRows } from './rows/apiextensions.ts';
+import { apiregistrationRows } from './rows/apiregistration.ts';
 import { appsRows } from './rows/apps.ts';
 import { autoscalingRows } from './rows/autoscaling.ts';
 import { batchRows } from './rows/batch.ts';
@@ -34,6 +35,7 @@ export const rows: readonly ResourceRow[] = [
   ...rbacRows,
   ...reviewRows,
   ...apiextensionsRows,
+  ...apiregistrationRows,
 ];
 
 /**

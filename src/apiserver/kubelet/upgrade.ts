@@ -8,6 +8,7 @@ import type { Pod, PodExecOptions, PodPortForwardOptions } from '../../api/schem
 import { onAbort } from '../../clock/aborted.ts';
 import type { Log } from '../../observability/log.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
+import type { Aggregation } from '../aggregation/aggregation.ts';
 import { type Admitted, attributesOf, type RequestAuth } from '../http/access.ts';
 import { statusErrorOf } from '../http/reply.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
@@ -26,6 +27,8 @@ interface UpgradeDeps {
   readonly resources: ResourceHandlers;
   readonly admission: AdmissionChain;
   readonly kubelets: KubeletClient;
+  /** The way to who else serves a group's version. */
+  readonly aggregation: Pick<Aggregation, 'dial'>;
   readonly log: Log;
   /** Aborts when the server closes: these connections are no longer known to its HTTP server. */
   readonly stop: AbortSignal;
@@ -53,7 +56,7 @@ export async function serveUpgrade(deps: UpgradeDeps, req: IncomingMessage, sock
     deps.access.authorize(admitted);
     const log = logRequest(deps, admitted);
     if (log) return await serveLogSocket(log, req, socket, head, deps.stop);
-    const { target, path, plain } = await destination(deps, admitted, req.url ?? '');
+    const { target, path, plain, headers = {} } = await destination(deps, admitted, req.url ?? '');
     const upstream = plain ? await plain() : await deps.kubelets.connect(target);
     if (socket.destroyed) {
       upstream.destroy();
@@ -71,7 +74,7 @@ export async function serveUpgrade(deps: UpgradeDeps, req: IncomingMessage, sock
     });
     // What has come is still to be written, but nobody is there to read what the client says.
     upstream.on('close', () => socket.end(() => socket.destroy()));
-    const { answer, first } = await ask(upstream, req, target, path);
+    const { answer, first } = await ask(upstream, req, { target, path, headers });
     socket.write(responseHead(answer));
     if (answer.statusCode !== 101) {
       answer.on('end', () => socket.end()).on('error', end);
@@ -102,10 +105,14 @@ interface Destination {
   readonly path: string;
   /** Set where the far end is no kubelet. */
   readonly plain?: (() => Promise<Duplex>) | undefined;
+  /** Added to those of the request. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
 }
 
 async function destination(deps: UpgradeDeps, { info, query, user }: Admitted, url: string): Promise<Destination> {
   const row = info.isResource ? deps.resources.registry.rowOf(info.group, info.version, info.resource) : undefined;
+  const remote = row ? undefined : await deps.aggregation.dial({ info, user });
+  if (remote) return { ...remote, path: url };
   if (!row) throw noSuchPath();
   const { namespace, name, subresource } = info;
   if (subresource === 'proxy') {
@@ -129,8 +136,9 @@ async function destination(deps: UpgradeDeps, { info, query, user }: Admitted, u
  * Sends the request and reads the head of the answer. Only behind a 101 does the connection belong to the client: behind any other
  * answer its next bytes would be a request of their own, made with this server's certificate (CVE-2018-1002105).
  */
-function ask(upstream: Duplex, req: IncomingMessage, target: Target, path: string): Promise<{ answer: IncomingMessage; first: Buffer }> {
-  const headers = requestHeaders(req, target);
+function ask(upstream: Duplex, req: IncomingMessage, to: Destination): Promise<{ answer: IncomingMessage; first: Buffer }> {
+  const { target, path } = to;
+  const headers = requestHeaders(req, to);
   return new Promise((resolve, reject) => {
     const asked = request({ method: req.method, path, headers, createConnection: () => upstream });
     asked.on('upgrade', (answer, _socket, first) => resolve({ answer, first }));
@@ -141,12 +149,13 @@ function ask(upstream: Duplex, req: IncomingMessage, target: Target, path: strin
 }
 
 /** Names and values in turn: a name may stand several times. */
-function requestHeaders(req: IncomingMessage, target: Target): string[] {
+function requestHeaders(req: IncomingMessage, { target, headers: more = {} }: Destination): string[] {
   const headers = ['host', `${target.host}:${target.port}`];
+  for (const [name, values] of Object.entries(more)) for (const value of [values].flat()) headers.push(name, value);
   for (let i = 0; i + 1 < req.rawHeaders.length; i += 2) {
     const name = req.rawHeaders[i]!;
     const lower = name.toLowerCase();
-    if (!ownHeaders.has(lower) && !lower.startsWith('impersonate-')) headers.push(name, withoutToken(lower, req.rawHeaders[i + 1]!));
+    if (!ownHeaders.has(lower) && !/^(impersonate|x-remote)-/.test(lower)) headers.push(name, withoutToken(lower, req.rawHeaders[i + 1]!));
   }
   if (req.method === 'POST') headers.push('content-length', '0');
   return headers;

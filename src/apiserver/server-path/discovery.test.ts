@@ -12,7 +12,12 @@ interface Answer {
   text: string;
 }
 
-const discovery = new Discovery(new Registry(), '192.0.2.1:6443', 'v1.0.0');
+const discovery = new Discovery({
+  registry: new Registry(),
+  remotes: { versions: [], generation: 0 },
+  serverAddress: '192.0.2.1:6443',
+  version: 'v1.0.0',
+});
 
 function get(path: string, headers: Record<string, string>): Answer {
   const answer: Answer = { code: 0, headers: {}, bytes: 0, text: '' };

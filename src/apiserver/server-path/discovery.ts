@@ -12,6 +12,7 @@ import {
 } from '../../api/discovery/discovery.ts';
 import { OpenApi } from '../../api/discovery/openapi.ts';
 import { swaggerBytes } from '../../api/discovery/openapi-v2-protobuf.ts';
+import { type RemoteVersion, withRemoteDiscovery, withRemoteGroups, withRemoteVersions } from '../../api/discovery/remote.ts';
 import type { Registry } from '../../api/registry/registry.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { json, yaml } from '../http/encoding.ts';
@@ -39,52 +40,85 @@ function formOf(accept: string | undefined, aggregated: boolean): { readonly as:
   return aggregated ? formOf(accept, false) : { as: undefined, isYaml: false };
 }
 
+interface Remotes {
+  readonly versions: readonly RemoteVersion[];
+  readonly generation: number;
+}
+
+export interface DiscoveryOptions {
+  readonly registry: Registry;
+  /** What others serve. */
+  readonly remotes: Remotes;
+  readonly serverAddress: string;
+  readonly version: string;
+}
+
 /** Serves a path below `/api`, `/apis` or `/openapi`; false when it is none of them, or nothing is there. */
 export class Discovery {
   readonly #registry: Registry;
+  readonly #remotes: Remotes;
   readonly #serverAddress: string;
   readonly #version: string;
-  #generation: number | undefined;
+  #generation = '';
   #rows: readonly ResourceRow[] = [];
   #openApi: OpenApi;
   readonly #made = new Map<string, Buffer>();
   readonly #swaggers = new Map<string, { readonly bytes: Buffer; readonly hash: string }>();
 
-  constructor(registry: Registry, serverAddress: string, version: string) {
+  constructor({ registry, remotes, serverAddress, version }: DiscoveryOptions) {
     this.#registry = registry;
+    this.#remotes = remotes;
     this.#serverAddress = serverAddress;
     this.#version = version;
     this.#openApi = new OpenApi([], version);
   }
 
   serve(ctx: RequestContext): boolean {
-    if (this.#generation !== this.#registry.generation) this.#beginAnew();
+    const generation = `${this.#registry.generation} ${this.#remotes.generation}`;
+    if (this.#generation !== generation) this.#beginAnew(generation);
     const [first, ...rest] = ctx.info.path.split('/').filter((p) => p !== '');
     if (first === 'openapi') return this.#serveOpenApi(ctx, rest);
     if (first !== 'api' && first !== 'apis') return false;
     if (rest.length === 0) return this.#root(ctx, first);
     if (first === 'api') return rest.length === 1 && this.#resources(ctx, '', rest[0]!);
-    if (rest.length === 1) return this.#document(ctx, `group ${rest[0]}`, () => apiGroup(this.#rows, rest[0]!));
+    if (rest.length === 1) return this.#document(ctx, `group ${rest[0]}`, () => this.#group(rest[0]!));
     return rest.length === 2 && this.#resources(ctx, rest[0]!, rest[1]!);
   }
 
   /** Rows have come or gone: no document is true any more. */
-  #beginAnew(): void {
-    this.#generation = this.#registry.generation;
+  #beginAnew(generation: string): void {
+    const [registry] = this.#generation.split(' ');
+    this.#generation = generation;
+    this.#made.clear();
+    // Those of others are in no document of OpenAPI.
+    if (registry === String(this.#registry.generation)) return;
     this.#rows = this.#registry.rows;
     this.#openApi = new OpenApi(this.#rows, this.#version, this.#openApi);
-    this.#made.clear();
     this.#swaggers.clear();
+  }
+
+  #group(name: string): object | undefined {
+    const own = apiGroup(this.#rows, name);
+    const all = withRemoteVersions(own, name, this.#remotes.versions);
+    return all && { kind: 'APIGroup', apiVersion: 'v1', ...all };
   }
 
   #root(ctx: RequestContext, first: 'api' | 'apis'): boolean {
     ctx.res.setHeader('vary', 'Accept');
     const { as } = formOf(ctx.req.headers.accept, true);
     if (!as) {
-      return this.#document(ctx, first, () => (first === 'api' ? apiVersions(this.#rows, this.#serverAddress) : apiGroupList(this.#rows)));
+      return this.#document(ctx, first, () =>
+        first === 'api' ? apiVersions(this.#rows, this.#serverAddress) : withRemoteGroups(apiGroupList(this.#rows), this.#remotes.versions),
+      );
     }
     const part = first === 'api' ? 'core' : 'groups';
-    return this.#document(ctx, `${as} ${part}`, () => aggregatedDiscovery(this.#rows, part, as), aggregatedTypes[as]);
+    const remotes = first === 'api' ? [] : this.#remotes.versions;
+    return this.#document(
+      ctx,
+      `${as} ${part}`,
+      () => withRemoteDiscovery(aggregatedDiscovery(this.#rows, part, as), remotes),
+      aggregatedTypes[as],
+    );
   }
 
   #resources(ctx: RequestContext, group: string, version: string): boolean {

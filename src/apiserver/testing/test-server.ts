@@ -46,14 +46,17 @@ export class TestServer {
   readonly server: ApiServer;
   readonly store: Store;
   readonly pki: TestPki;
+  /** Whose certificates speak for others. */
+  readonly frontProxy: TestPki;
   readonly dir: string;
   readonly #agents: Agent[] = [];
   readonly #admin: Agent;
 
-  private constructor(parts: { server: ApiServer; store: Store; pki: TestPki; dir: string; admin: Pem }) {
+  private constructor(parts: { server: ApiServer; store: Store; pki: TestPki; frontProxy: TestPki; dir: string; admin: Pem }) {
     this.server = parts.server;
     this.store = parts.store;
     this.pki = parts.pki;
+    this.frontProxy = parts.frontProxy;
     this.dir = parts.dir;
     this.#admin = this.agent(parts.admin);
   }
@@ -67,6 +70,7 @@ export class TestServer {
       const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
       await writeFile(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
     }
+    const frontProxy = beside?.frontProxy ?? (await TestPki.create());
     const server = await createApiServer({
       store,
       listen: { host: '127.0.0.1', port: 0 },
@@ -77,13 +81,14 @@ export class TestServer {
       registry: options.registry,
       serviceCidrs: (options.serviceCidr ?? '10.96.0.0/16').split(','),
       nodePortRange: '30000-32767',
-      frontProxyCa: (await TestPki.create()).ca,
+      frontProxyCa: frontProxy.ca,
+      proxyClient: await frontProxy.client('front-proxy-client'),
       advertiseAddress: options.advertiseAddress ?? '192.0.2.1',
       kubeletClient: { ...(await pki.client('kube-apiserver-kubelet-client')), ca: pki.ca },
       clock: systemClock,
       log: silentLog,
     });
-    return new TestServer({ server, store, pki, dir, admin: await pki.client('admin', 'system:masters') });
+    return new TestServer({ server, store, pki, frontProxy, dir, admin: await pki.client('admin', 'system:masters') });
   }
 
   get url(): string {

@@ -50,7 +50,7 @@ export class GarbageCollector extends KeyedController {
   async #watchNew(controller: Controller): Promise<void> {
     const synced: Promise<void>[] = [];
     const kinds = this.#types.size;
-    for (const type of await discover(this.client)) {
+    for (const type of await discover(this.client, { partial: true })) {
       const key = `${type.group}/${type.resource}`;
       this.#types.set(`${type.group}/${type.kind}`, type);
       const isCollected = type.verbs.includes('watch') && type.verbs.includes('delete') && !notWatched.has(type.resource);

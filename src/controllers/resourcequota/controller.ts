@@ -61,7 +61,7 @@ export class ResourceQuotaController extends KeyedController {
   async #follow(counted: readonly GroupResource[], desired: typeof Desired): Promise<boolean> {
     const { keyOf } = desired;
     const left = counted.filter((of) => !this.#followed.has(keyOf(of)));
-    const served = left.some((of) => !typeOf(of, known)) ? await discover(this.client) : [];
+    const served = left.some((of) => !typeOf(of, known)) ? await discover(this.client, { partial: true }) : [];
     for (const of of left) {
       const type = typeOf(of, known) ?? typeOf(of, served.filter(isQuotable));
       if (type && !this.#followed.has(keyOf(of))) this.#watch(of, type, desired);

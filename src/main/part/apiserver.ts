@@ -25,6 +25,8 @@ const flags = {
   'kubelet-client-key': fileFlag('its key (default: apiserver-kubelet-client.key)'),
   'kubelet-certificate-authority': fileFlag("authority of the kubelets' certificates (default: that of clients)"),
   'requestheader-client-ca-file': fileFlag('authority of front proxies (default: front-proxy-ca.crt)'),
+  'proxy-client-cert-file': fileFlag('certificate that API servers behind this one are shown (default: front-proxy-client.crt)'),
+  'proxy-client-key-file': fileFlag('its key (default: front-proxy-client.key)'),
   'service-account-signing-key-file': fileFlag('key that signs ServiceAccount tokens (default: sa.key)'),
   'service-account-key-file': { ...fileFlag('keys that verify them, beside that one (default: sa.pub)'), several: true },
   'endpoint-reconciler-type': {
@@ -80,6 +82,12 @@ async function readPem(path: string): Promise<string> {
       cause: err,
     });
   }
+}
+
+/** Undefined where the PKI has none: servers behind this one then cannot tell who asks. */
+async function proxyClientOf(certPath: string, keyPath: string): Promise<{ cert: string; key: string } | undefined> {
+  const [cert, key] = await Promise.all([certPath, keyPath].map((path) => readFile(path, 'utf8').catch(() => undefined)));
+  return cert && key ? { cert, key } : undefined;
 }
 
 /** Where others reach a server that listens on all addresses of its machine. Throws USAGE. */
@@ -147,6 +155,10 @@ export const apiserver: Part = definePart({
         key: await readPem(file('kubelet-client-key', 'apiserver-kubelet-client.key')),
         ca: kubeletCa === undefined ? ca : await readPem(kubeletCa),
       },
+      proxyClient: await proxyClientOf(
+        file('proxy-client-cert-file', 'front-proxy-client.crt'),
+        file('proxy-client-key-file', 'front-proxy-client.key'),
+      ),
       // Not every PKI has it: it matters to programs beside this one.
       frontProxyCa: await readFile(file('requestheader-client-ca-file', 'front-proxy-ca.crt'), 'utf8').catch(() => undefined),
     };

@@ -63,7 +63,7 @@ describe("upstream's flags", () => {
       said('apiserver', argv)
         .map((text) => text.split(/[ -]+/)[1])
         .toSorted(),
-      [...['allow', 'enable', 'kubelet', 'proxy', 'proxy', 'requestheader', 'requestheader', 'requestheader', 'requestheader']],
+      [...['allow', 'enable', 'kubelet', 'requestheader', 'requestheader', 'requestheader', 'requestheader']],
     );
   });
 

@@ -136,10 +136,9 @@ export const apiserverFlags: PartFlags = {
   ...only('etcd-servers-overrides', [''], 'all objects are in one store'),
   ...without('etcd-count-metric-poll-period etcd-db-metric-poll-interval etcd-healthcheck-timeout etcd-readycheck-timeout', 'it is fixed'),
   ...without('apiserver-count', 'servers register by lease'),
-  ...without('proxy-client-cert-file proxy-client-key-file', 'nobody is spoken for: there is no aggregation'),
   ...without(
     'requestheader-allowed-names requestheader-extra-headers-prefix requestheader-group-headers requestheader-uid-headers requestheader-username-headers',
-    'nobody is spoken for: there is no aggregation',
+    'API servers behind this one are told of users in the headers of kubeadm',
   ),
   ...without('kubelet-preferred-address-types kubelet-port kubelet-timeout', 'kubelets are asked at the address that their Node tells'),
   ...without('runtime-config api-audiences service-account-jwks-uri event-ttl external-hostname', "it has upstream's default"),

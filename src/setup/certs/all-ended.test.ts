@@ -76,7 +76,7 @@ describe('a control plane of which everything but the authority has ended', () =
     for (const config of configs) assert.match(await whoIs(config), /expired/);
     const { isGood, text } = await checkCertificates(dirs(), 'text');
     assert.equal(isGood, false);
-    assert.equal(text.match(/<invalid>/g)?.length, 8, text);
+    assert.equal(text.match(/<invalid>/g)?.length, 9, text);
     await assert.rejects(async () => refuseEnded(await findCertificates(dirs()), now), {
       hint: 'fairlead certs renew; then this command again',
     });
@@ -84,7 +84,7 @@ describe('a control plane of which everything but the authority has ended', () =
 
   test('is whole again by certs renew, and its node by init', async () => {
     const { renewed, left } = await renewCertificates(await findCertificates(dirs()), [], { pkiDir: dir, now });
-    assert.equal(renewed.length, 7);
+    assert.equal(renewed.length, 8);
     assert.deepEqual(left.map(({ name }) => name).toSorted(), ['ca', 'front-proxy-ca', 'kubelet-client-current']);
     assert.match(await whoIs('kubelet.conf'), /nobody: .*EXPIRED|expired/);
     await make(now);

@@ -126,6 +126,9 @@ export class ResourceBed {
   }
 
   run(ctx: RequestContext): Promise<void> {
-    return route({ resources: this.handlers, special: new Map(), path: () => false, fresh: async () => {} }, ctx);
+    return route(
+      { resources: this.handlers, special: new Map(), path: () => false, remote: async () => false, fresh: async () => {} },
+      ctx,
+    );
   }
 }
