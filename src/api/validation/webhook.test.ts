@@ -201,6 +201,6 @@ test('webhooks get defaults, and tell of conditions', () => {
     reinvocationPolicy: 'Never',
   });
   assert.deepEqual(row.warnings(object), [
-    'webhooks[0].matchConditions: this server does not evaluate expressions in CEL; the webhook is called as if all of them were true',
+    'webhooks[0].matchConditions: this server does not evaluate them; the webhook is called as if all of them were true',
   ]);
 });

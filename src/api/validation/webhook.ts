@@ -129,7 +129,7 @@ function reviewVersionErrors(versions: readonly string[], path: string): FieldEr
 
 const mostConditions = 64;
 
-/** Not whether the expressions are CEL: nothing here reads it. */
+/** Not whether the expressions are CEL: nothing evaluates them. */
 function conditionErrors(conditions: readonly MatchCondition[], path: string): FieldError[] {
   const isRepeated = repeats<string>();
   return [
