@@ -34,7 +34,7 @@ function clause(verb: string, precision: string | undefined, value: unknown): st
     case 'f':
       return english(double(value, 'fixed-point'), digits);
     case 'e':
-      return scientific(double(value, 'scientific'), digits);
+      return scientific(double(value, 'scientific'));
     case 'b':
       if (typeof value === 'boolean') return value ? '1' : '0';
       return inBase(value, 2, 'binary');
@@ -77,10 +77,10 @@ function english(value: number, digits: number): string {
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** `1.234500×10⁰³`. */
-function scientific(value: number, digits: number): string {
+/** `1.234500×10⁰³`. That version takes the precision for a width, so six digits it is. */
+function scientific(value: number): string {
   if (!Number.isFinite(value)) return infinite(value);
-  const [mantissa = '', power = ''] = value.toExponential(digits).split('e');
+  const [mantissa = '', power = ''] = value.toExponential(6).split('e');
   const exponent = `${power.startsWith('-') ? '⁻' : ''}${power
     .slice(1)
     .padStart(2, '0')

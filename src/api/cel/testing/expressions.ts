@@ -119,7 +119,7 @@ export const truths: Readonly<Record<string, readonly string[]>> = {
   format: [
     '"%s is %d".format([self.s, self.n]) == "hello is 3" && "%%".format([]) == "%"',
     '"%.2f".format([1.5]) == "1.50" && "%f".format([2.0]) == "2.000000" && "%.1f".format([1234567.26]) == "1,234,567.3"',
-    '"%e".format([1234.5]).contains("10⁰³")',
+    '"%e".format([1234.5]) == "1.234500×10⁰³" && "%.1e".format([0.05]) == "5.000000×10⁻⁰²"',
     '"%x %X %o %b".format([255, 255, 8, 5]) == "ff FF 10 101" && "%x".format(["hi"]) == "6869" && "%b".format([true]) == "1"',
     '"%s".format([[1, 2]]) == "[1, 2]" && "%s".format([["a", "b"]]) == "[\\"a\\", \\"b\\"]" && "%s".format([{"a": 1}]) == "{\\"a\\":1}"',
     '"%s %s".format([1.5, true]) == "1.5 true" && "%s".format([null]) == "null"',
