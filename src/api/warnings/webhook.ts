@@ -7,9 +7,7 @@ export function webhookWarnings({ metadata, webhooks = [] }: KubeObject & { webh
   return [
     ...webhooks.flatMap(({ matchConditions = [] }, i) =>
       matchConditions.length > 0
-        ? [
-            `webhooks[${i}].matchConditions: this server does not evaluate them; the webhook is called as if all of them were true`,
-          ]
+        ? [`webhooks[${i}].matchConditions: this server does not evaluate them; the webhook is called as if all of them were true`]
         : [],
     ),
     ...(metadata.name?.endsWith(suffix)
