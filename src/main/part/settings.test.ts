@@ -152,17 +152,36 @@ describe('settings of a part', () => {
   });
 
   test('of the controllers come from the directory of the server, and give Nodes ranges only when there is one', async () => {
-    const beside = await settingsOf(server, controllerManager, { 'pki-dir': join(dir, 'pki'), controllers: 'job-controller' });
+    const { autoscalerTimes: _usual, ...beside } = await settingsOf(server, controllerManager, {
+      'pki-dir': join(dir, 'pki'),
+      controllers: 'job-controller',
+    });
     assert.deepEqual(beside, {
       names: ['job-controller'],
       rootCa: 'PEM pki/ca.crt',
       podRanges: [{ clusterCidr: '10.244.0.0/16', maskSize: 24 }],
     });
-    const byThemselves = await settingsOf(alone(controllerManager), controllerManager, {
+    const { autoscalerTimes: _same, ...byThemselves } = await settingsOf(alone(controllerManager), controllerManager, {
       kubeconfig: join(dir, 'conf'),
       controllers: 'job-controller',
     });
     assert.deepEqual(byThemselves, { names: ['job-controller'], rootCa: '' });
+  });
+
+  test('of the controllers have the times of autoscalers as upstream, or as they are given', async () => {
+    const times = async (flags: Record<string, string>): Promise<unknown> =>
+      (await settingsOf(alone(controllerManager), controllerManager, { kubeconfig: join(dir, 'conf'), ...flags })).autoscalerTimes;
+    const usual = { syncPeriodMs: 15_000, downWindowMs: 300_000, tolerance: 0.1, cpuBeginningMs: 300_000, readinessBeginningMs: 30_000 };
+    assert.deepEqual(await times({}), usual);
+    const given = {
+      'horizontal-pod-autoscaler-sync-period': '5s',
+      'horizontal-pod-autoscaler-downscale-stabilization': '0s',
+      'horizontal-pod-autoscaler-tolerance': '0.25',
+      'horizontal-pod-autoscaler-cpu-initialization-period': '1m',
+      'horizontal-pod-autoscaler-initial-readiness-delay': '10s',
+    };
+    const changed = { syncPeriodMs: 5000, downWindowMs: 0, tolerance: 0.25, cpuBeginningMs: 60_000, readinessBeginningMs: 10_000 };
+    assert.deepEqual(await times(given), changed);
   });
 
   test('of the controllers take as many parts of a range of IPv4 as there are', async () => {
