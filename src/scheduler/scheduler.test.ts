@@ -134,6 +134,11 @@ const failures: readonly (readonly [string, Error, readonly string[]])[] = [
     refusal(500, 'InternalError', 'no'),
     ['Cannot bind pod "default/p" to node "w1": no'],
   ],
+  [
+    "in a namespace that ends is nobody's trouble",
+    refusal(403, 'Forbidden', 'it is being terminated', { causes: [{ reason: 'NamespaceTerminating' }] }),
+    [],
+  ],
   ["that somebody else was faster with is nobody's trouble", refusal(409, 'Conflict', 'taken'), []],
 ];
 for (const [what, err, warnings] of failures)

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { objectKey } from '../api/object-key.ts';
 import { bindings, pods } from '../api/resource-types.ts';
 import type { Pod } from '../api/schema/types.ts';
-import { ignoreNotFound, isConflict, isNotFound } from '../client/api-error.ts';
+import { ignoreNotFound, isConflict, isNamespaceTerminating, isNotFound } from '../client/api-error.ts';
 import type { Client } from '../client/client.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
 import type { InformerSet } from '../client/informers.ts';
@@ -196,8 +196,8 @@ class Scheduler {
       return;
     }
     if (pod && !pod.spec?.nodeName) this.#cluster.nominations.told(key, pod, undefined);
-    // Bound by somebody else: the informer tells where.
-    if (!isConflict(err))
+    // Bound by somebody else: the informer tells where. In a namespace that ends nobody waits for it.
+    if (!isConflict(err) && !isNamespaceTerminating(err))
       this.#options.log.warn(`Cannot bind pod "${key}" to node "${nodeName}": ${messageOf(err)}`, { pod: key, node: nodeName });
     this.#queue.failed(key, moves - 1);
   }

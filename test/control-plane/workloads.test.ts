@@ -96,7 +96,6 @@ describe('workloads', () => {
       assert.match(condition?.message ?? '', /serviceaccount "nobody" not found/);
     });
     await cp.client.delete(replicaSets, 'refused', inDefault);
-    cp.complaints.length = 0;
   });
 
   test('a ReplicationController keeps its pods', async () => {
@@ -192,5 +191,10 @@ describe('workloads', () => {
     await cp.client.delete(daemonSets, 'failing', inDefault);
   });
 
-  test('complained of nothing', () => assert.deepEqual(cp.complaints, []));
+  test('complained of nothing but of pods that may not be', () => {
+    assert.deepEqual(
+      cp.complaints.filter((line) => !line.includes('"default/refused"')),
+      [],
+    );
+  });
 });
