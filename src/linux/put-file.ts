@@ -37,15 +37,19 @@ export function replaceFile(path: string, content: string, mode: number, owner?:
     // Whatever the process's mask says.
     chmodSync(made, mode);
     if (owner) chownSync(made, owner.uid, owner.gid);
-    const start = `${basename(path)}.`;
-    const rest = /^[0-9a-f]{16}\.new$/;
-    removeAbandoned(dirname(path), (name) => name.startsWith(start) && rest.test(name.slice(start.length)), statSync(made).mtimeMs);
+    removeAbandoned(dirname(path), unfinishedOf(path), statSync(made).mtimeMs);
     renameSync(made, path);
   } catch (err) {
     rmSync(made, { force: true });
     throw err;
   }
   syncFolder(dirname(path));
+}
+
+/** Which names in its folder are of what writers of a file have not finished, or have left when they were killed. */
+export function unfinishedOf(path: string): (name: string) => boolean {
+  const start = `${basename(path)}.`;
+  return (name) => name.startsWith(start) && /^[0-9a-f]{16}\.new$/.test(name.slice(start.length));
 }
 
 /** Nobody writes so slowly: what has not changed for so long is of a process that was killed. */

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Exec } from '../../linux/exec.ts';
-import { mountsBelow, runtimeFlags, unmountBelow } from './reset.ts';
+import { mountsBelow, removeUnfinished, runtimeFlags, unmountBelow } from './reset.ts';
 
 const mountinfo = `22 1 254:0 / / rw,relatime - ext4 /dev/root rw
 40 22 254:0 /x /var/lib/kubelet rw - ext4 /dev/root rw
@@ -58,4 +61,17 @@ test('runtimeFlags() go by the agent, unless somebody names another runtime', ()
   });
   assert.equal(runtimeFlags(agent, 'unix:///x.sock').endpoint, 'unix:///x.sock');
   assert.equal(runtimeFlags({}, undefined).endpoint, 'unix:///run/containerd/containerd.sock');
+});
+
+test('removeUnfinished() takes what a killed writer of a file has left, and nothing else', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'fl-reset-'));
+  try {
+    const others = ['server.env', 'server.env.new', 'server.env.68fce237b2e3311f', 'x.server.env.68fce237b2e3311f.new'];
+    for (const name of [...others, 'server.env.68fce237b2e3311f.new']) await writeFile(join(dir, name), '');
+    await removeUnfinished(join(dir, 'server.env'));
+    assert.deepEqual((await readdir(dir)).toSorted(), others.toSorted());
+    await removeUnfinished(join(dir, 'nowhere', 'server.env'));
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 });

@@ -1,10 +1,11 @@
 /** `fairlead reset`: takes away what init or join have made of this machine, and nothing of others. What is not there is no failure. */
 import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { clusterKubeconfigs } from '../../bootstrap/pki.ts';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
 import { KnownError, systemCode } from '../../errors/known-error.ts';
 import type { Exec } from '../../linux/exec.ts';
+import { unfinishedOf } from '../../linux/put-file.ts';
 import { isShared } from '../config/shared-store.ts';
 import { layout } from '../layout.ts';
 import { restoreKernel } from '../node/kernel-settings.ts';
@@ -116,10 +117,20 @@ export async function unmountBelow(exec: Exec, dir: string, read: () => Promise<
 
 async function removeFiles(): Promise<boolean> {
   let isChanged = false;
-  for (const path of trees) isChanged = (await remove(path)) || isChanged;
+  for (const path of trees) {
+    isChanged = (await remove(path)) || isChanged;
+    await removeUnfinished(path);
+  }
   for (const dir of emptied) isChanged = (await empty(dir)) || isChanged;
   for (const dir of perhapsEmpty) await rmdir(dir).catch(() => {});
   return isChanged;
+}
+
+/** What an init or a join that was killed has left beside a file. */
+export async function removeUnfinished(path: string): Promise<void> {
+  const dir = dirname(path);
+  const names = await readdir(dir).catch(() => []);
+  for (const name of names.filter(unfinishedOf(path))) await remove(join(dir, name));
 }
 
 /** Whether there was anything in it. */
