@@ -8,11 +8,11 @@ import { objectKey } from '../api/object-key.ts';
 import type { KubeObject } from '../api/resource-types.ts';
 import { onAbort } from '../clock/aborted.ts';
 import type { Clock } from '../clock/clock.ts';
+import { WorkQueue } from '../clock/work-queue.ts';
 import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import { isConflict, isNamespaceTerminating, isNotFound } from './api-error.ts';
 import type { Informer } from './informer.ts';
-import { WorkQueue } from './work-queue.ts';
 
 export interface Result {
   /** Milliseconds until the key is looked at again, news or no news. The earliest of several counts. */

@@ -7,6 +7,7 @@ import { endpointSlices, services } from '../../api/resource-types.ts';
 import type { APIResourceList } from '../../api/schema/types.ts';
 import { labelServiceName } from '../../api/well-known.ts';
 import { onAbort } from '../../clock/aborted.ts';
+import { WorkQueue } from '../../clock/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { type Background, ownWrite } from '../bootstrap/ensure.ts';
 import type { Lookup } from '../cache/lookup.ts';
@@ -50,14 +51,14 @@ export class Aggregation {
   readonly #remotes = new Map<string, Remote>();
   /** What each last said that it has. */
   readonly #resources = new Map<string, APIResourceList>();
-  readonly #queue = new Set<string>();
-  #wake: () => void = () => {};
+  readonly #queue: WorkQueue;
   #followsServices = false;
   /** Grows with every change of what discovery tells. */
   generation = 0;
 
   constructor(deps: AggregationDeps) {
     this.#d = deps;
+    this.#queue = new WorkQueue(deps.clock);
   }
 
   follow(): void {
@@ -112,33 +113,21 @@ export class Aggregation {
 
   /** Writes the conditions, until the signal aborts. */
   async keep(): Promise<void> {
-    const { clock, log, signal } = this.#d;
-    using _ = onAbort(signal, () => this.#wake());
-    while (!signal.aborted) {
-      const [name] = this.#queue;
-      if (name === undefined) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-        continue;
-      }
-      this.#queue.delete(name);
-      // Not one after the other: one that does not answer keeps none waiting.
-      void this.#look(name)
-        .catch((err: unknown) => {
-          if (!isStatusError(err, 'NotFound') && !isStatusError(err, 'Conflict'))
-            log.warn('cannot see to an APIService', { name, error: messageOf(err) });
-          return false;
-        })
-        .then((well) => {
-          if (!this.#remotes.has(name) || signal.aborted) return;
-          const timer = clock.after(well ? resyncMs : retryMs, () => {
-            stopped[Symbol.dispose]();
-            this.#enqueue(name);
-          });
-          const stopped = onAbort(signal, () => timer.cancel());
-        });
+    using _ = onAbort(this.#d.signal, () => this.#queue.close());
+    // Not one after the other: one that does not answer keeps none waiting.
+    for (let name = await this.#queue.take(); name !== undefined; name = await this.#queue.take()) void this.#keepOne(name);
+  }
+
+  async #keepOne(name: string): Promise<void> {
+    let well = false;
+    try {
+      well = await this.#look(name);
+    } catch (err) {
+      if (!isStatusError(err, 'NotFound') && !isStatusError(err, 'Conflict'))
+        this.#d.log.warn('cannot see to an APIService', { name, error: messageOf(err) });
     }
+    if (this.#remotes.has(name)) this.#queue.addAfter(name, well ? resyncMs : retryMs);
+    this.#queue.done(name);
   }
 
   #put(object: ApiService): void {
@@ -159,7 +148,7 @@ export class Aggregation {
       tls: { ...this.#d.proxyClient, ca, insecure },
     });
     if (!before || isAvailable(before.object) !== isAvailable(object) || !sameSpec(before.object, object)) this.generation++;
-    if (!before || !sameSpec(before.object, object)) this.#enqueue(name);
+    if (!before || !sameSpec(before.object, object)) this.#queue.add(name);
     this.#followServices();
   }
 
@@ -167,7 +156,7 @@ export class Aggregation {
     if (this.#followsServices) return;
     this.#followsServices = true;
     const changed = (namespace = '', name = ''): void => {
-      for (const [key, { service }] of this.#remotes) if (service.namespace === namespace && service.name === name) this.#enqueue(key);
+      for (const [key, { service }] of this.#remotes) if (service.namespace === namespace && service.name === name) this.#queue.add(key);
     };
     const on = <
       T extends { readonly metadata: { name: string; namespace?: string | undefined; labels?: Record<string, string> | undefined } },
@@ -185,11 +174,6 @@ export class Aggregation {
       endpointSlices,
       on(({ metadata }) => metadata.labels?.[labelServiceName]),
     );
-  }
-
-  #enqueue(name: string): void {
-    this.#queue.add(name);
-    this.#wake();
   }
 
   #isOwn(group: string, version: string): boolean {

@@ -18,6 +18,7 @@ import type { Registry } from '../../api/registry/registry.ts';
 import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import { onAbort } from '../../clock/aborted.ts';
+import { WorkQueue } from '../../clock/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { type Background, ownWrite } from '../bootstrap/ensure.ts';
 import type { Lookup } from '../cache/lookup.ts';
@@ -49,11 +50,11 @@ export class CustomResources {
   readonly #status: PartSubresource;
   readonly #installed = new Map<string, Installed>();
   /** Names of definitions to look at. */
-  readonly #queue = new Set<string>();
-  #wake: () => void = () => {};
+  readonly #queue: WorkQueue;
 
   constructor(deps: CustomResourcesDeps) {
     this.#d = deps;
+    this.#queue = new WorkQueue(deps.clock);
     this.#row = deps.registry.rowFor(customResourceDefinitions);
     this.#status = subresourceOf(this.#row, 'status') as PartSubresource;
   }
@@ -63,40 +64,28 @@ export class CustomResources {
     this.#d.lookup.follow(customResourceDefinitions, {
       put: (definition) => {
         this.#install(definition);
-        this.#enqueue(definition.metadata.name);
+        this.#queue.add(definition.metadata.name);
       },
       delete: ({ metadata, spec }) => {
         this.#uninstall(metadata.name);
         // Its names are free now.
-        for (const other of this.#ofGroup(spec?.group)) this.#enqueue(other.metadata.name);
+        for (const other of this.#ofGroup(spec?.group)) this.#queue.add(other.metadata.name);
       },
     });
   }
 
   /** Writes what definitions are told, until the signal aborts. */
   async keep(): Promise<void> {
-    const { clock, log, signal } = this.#d;
-    onAbort(signal, () => this.#wake());
-    while (!signal.aborted) {
-      const [name] = this.#queue;
-      if (name === undefined) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-        continue;
-      }
-      this.#queue.delete(name);
+    const { log, signal } = this.#d;
+    using _ = onAbort(signal, () => this.#queue.close());
+    for (let name = await this.#queue.take(); name !== undefined; name = await this.#queue.take()) {
       const again = await this.#reconcile(name).catch((err: unknown) => {
         if (!isStatusError(err, 'NotFound')) log.warn('cannot see to a CustomResourceDefinition', { name, error: messageOf(err) });
         return !isStatusError(err, 'NotFound');
       });
-      if (again) clock.after(retryMs, () => this.#enqueue(name));
+      if (again) this.#queue.addAfter(name, retryMs);
+      this.#queue.done(name);
     }
-  }
-
-  #enqueue(name: string): void {
-    this.#queue.add(name);
-    this.#wake();
   }
 
   #ofGroup(group: string | undefined): CustomResourceDefinition[] {

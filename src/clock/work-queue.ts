@@ -2,8 +2,8 @@
  * Keys that wait for a worker. A key waits at most once, is worked on by one worker at a time, and waits again when it
  * was added meanwhile. Failures come back after a delay that doubles.
  */
-import { backOffMs } from '../clock/back-off.ts';
-import type { Clock } from '../clock/clock.ts';
+import { backOffMs } from './back-off.ts';
+import type { Clock } from './clock.ts';
 
 /** After failures of one key. */
 const backOff = { durationMs: 5, capMs: 60_000 };

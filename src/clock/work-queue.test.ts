@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../clock/testing/fake-clock.ts';
+import { FakeClock } from './testing/fake-clock.ts';
 import { WorkQueue } from './work-queue.ts';
 
 test('a key added twice is taken once, and again when it was added while worked on', async () => {
