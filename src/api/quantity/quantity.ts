@@ -32,7 +32,8 @@ const syntax = "quantities must match the regular expression '^([+-]?[0-9.]+)([e
 const max = ((1n << 63n) - 1n) * nano;
 const maxExponent = 40;
 
-function ceilDivide(a: bigint, b: bigint): bigint {
+/** Rounded up, as Go rounds quantities. */
+export function ceilDivide(a: bigint, b: bigint): bigint {
   return a > 0n ? (a + b - 1n) / b : a / b;
 }
 

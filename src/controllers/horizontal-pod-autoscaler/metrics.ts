@@ -8,6 +8,7 @@ import type { APIGroup, MetricIdentifier } from '../../api/schema/types.ts';
 import { formatLabelSelector } from '../../api/selector/label.ts';
 import { isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
+import { parseDuration } from '../../clock/duration.ts';
 import { messageOf } from '../../errors/known-error.ts';
 
 /** Of one pod. */
@@ -51,12 +52,12 @@ export class MetricsReader {
     const path = `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods?labelSelector=${encodeURIComponent(selector)}`;
     const items = await this.#items<MeasuredPod>('resource', () => path);
     const found = new Map<string, PodMetric>();
-    for (const { metadata, timestamp, window, containers = [] } of items) {
+    for (const { metadata, timestamp, window = '', containers = [] } of items) {
       const counted = container === undefined ? containers : containers.filter(({ name }) => name === container);
       const usages = counted.map(({ usage }) => usage?.[resource]);
       if (usages.length === 0 || usages.includes(undefined)) continue;
       const sum = usages.reduce((total, usage) => total + milli(usage ?? '0'), 0n);
-      found.set(metadata?.name ?? '', { milli: sum, takenAt: timeOf(timestamp), windowMs: durationMs(window) });
+      found.set(metadata?.name ?? '', { milli: sum, takenAt: timeOf(timestamp), windowMs: parseDuration(window) ?? 0 });
     }
     return found;
   }
@@ -122,14 +123,4 @@ function selectorQuery({ selector }: MetricIdentifier, before: string): string {
 
 function timeOf(text: string | undefined): number {
   return Date.parse(text ?? '') || 0;
-}
-
-const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 1e-3, µs: 1e-3, ns: 1e-6 };
-
-/** Of `1m0.5s`. */
-function durationMs(text = ''): number {
-  return [...text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g)].reduce(
-    (sum, [, n, unit]) => sum + Number(n) * (unitMs[unit ?? ''] ?? 0),
-    0,
-  );
 }

@@ -2,7 +2,7 @@
  * How many replicas the values of a metric ask for: pure. All amounts are thousandths.
  * Source: k8s.io/kubernetes pkg/controller/podautoscaler/replica_calculator.go.
  */
-import { milli } from '../../api/quantity/quantity.ts';
+import { ceilDivide, milli } from '../../api/quantity/quantity.ts';
 import type { Pod } from '../../api/schema/types.ts';
 import { isReady } from '../ownership/pod-state.ts';
 import type { PodMetrics } from './metrics.ts';
@@ -199,8 +199,4 @@ function sumOf(values: Iterable<bigint>): bigint {
   let sum = 0n;
   for (const value of values) sum += value;
   return sum;
-}
-
-function ceilDivide(a: bigint, b: bigint): bigint {
-  return (a + b - 1n) / b;
 }

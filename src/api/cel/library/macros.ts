@@ -80,8 +80,10 @@ function ended(steps: Iterable<{ readonly scope: Scope }>, ends: boolean, ask: (
   return !ends;
 }
 
-/** `all` ends with the first false, `exists` with the first true; errors count only where there is none such. */
-function quantifier(ends: boolean): (expansion: Expansion) => Macro {
+/** One with a predicate of both variables, that is true or false of all steps together. */
+function quantifier(
+  decide: (loop: Loop, predicate: CelNode, evaluator: Evaluator, context: unknown) => boolean,
+): (expansion: Expansion) => Macro {
   return ({ args, receiver }) => {
     const loop = new Loop(receiver, [nameIn(args[0]), nameIn(args[1])]);
     const predicate = args[2] as CelNode;
@@ -93,31 +95,23 @@ function quantifier(ends: boolean): (expansion: Expansion) => Macro {
         checker.check(predicate, loop.check(checker, context));
         return checker.getType('bool');
       },
-      evaluate(evaluator, _macro, context) {
-        return ended(loop.steps(evaluator, context), ends, (scope) => evaluator.tryEval(predicate, scope));
-      },
+      evaluate: (evaluator, _macro, context) => decide(loop, predicate, evaluator, context),
     };
   };
 }
 
-function existsOne({ args, receiver }: Expansion): Macro {
-  const loop = new Loop(receiver, [nameIn(args[0]), nameIn(args[1])]);
-  const predicate = args[2] as CelNode;
-  return {
-    predicate,
-    receiver,
-    async: false,
-    typeCheck(checker, _macro, context) {
-      checker.check(predicate, loop.check(checker, context));
-      return checker.getType('bool');
-    },
-    evaluate(evaluator, _macro, context) {
-      let count = 0;
-      for (const { scope } of loop.steps(evaluator, context)) if (truth(evaluator.run(predicate, scope))) count++;
-      return count === 1;
-    },
-  };
+/** `all` ends with the first false, `exists` with the first true; errors count only where there is none such. */
+function untilFirst(ends: boolean): (expansion: Expansion) => Macro {
+  return quantifier((loop, predicate, evaluator, context) =>
+    ended(loop.steps(evaluator, context), ends, (scope) => evaluator.tryEval(predicate, scope)),
+  );
 }
+
+const existsOne: (expansion: Expansion) => Macro = quantifier((loop, predicate, evaluator, context) => {
+  let count = 0;
+  for (const { scope } of loop.steps(evaluator, context)) if (truth(evaluator.run(predicate, scope))) count++;
+  return count === 1;
+});
 
 type Gather = 'list' | 'map' | 'entries';
 
@@ -232,8 +226,8 @@ export function registerMacros(environment: Environment): void {
   const add = (signature: string, expand: (expansion: Expansion) => Macro): void => {
     environment.registerFunction(signature, expand as never);
   };
-  add('list.all(ast, ast, ast): bool', quantifier(false));
-  add('list.exists(ast, ast, ast): bool', quantifier(true));
+  add('list.all(ast, ast, ast): bool', untilFirst(false));
+  add('list.exists(ast, ast, ast): bool', untilFirst(true));
   add('list.exists_one(ast, ast, ast): bool', existsOne);
   add('list.existsOne(ast, ast, ast): bool', existsOne);
   add('list.transformList(ast, ast, ast): list<dyn>', transform('list'));
