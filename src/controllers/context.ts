@@ -32,6 +32,8 @@ export interface ControllerContext {
   readonly signing?: Signing;
   /** What is not given is as upstream has it by default. */
   readonly autoscalerTimes?: Partial<AutoscalerTimes>;
+  /** False: nobody is asked to make volumes for claims. */
+  readonly provisioning?: boolean;
   /** Where controllers put what they count, by its name; one that is started again puts it there anew. Absent: nobody asks. */
   readonly gauges?: Map<string, GaugeSource>;
   /** The client of one ServiceAccount, for a controller that acts as its own; absent: all act as `client`, who reads for all. */

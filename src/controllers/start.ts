@@ -1,4 +1,5 @@
 /** Which controllers there are, and that they run. */
+import { persistentVolumeClaims, persistentVolumes } from '../api/resource-types.ts';
 import { runNamed } from '../client/named-controllers.ts';
 import { BootstrapSignerController } from './bootstrapsigner/controller.ts';
 import { type ControllerContext, keyed, type RunController } from './context.ts';
@@ -14,6 +15,7 @@ import { StaleTargetController } from './disruption/stale-target.ts';
 import { EndpointsController } from './endpoints/controller.ts';
 import { EndpointSliceController } from './endpointslice/controller.ts';
 import { EndpointSliceMirroringController } from './endpointslice-mirroring/controller.ts';
+import { firstOf } from './first-of.ts';
 import { GarbageCollector } from './garbage-collector/controller.ts';
 import { HorizontalPodAutoscalerController } from './horizontal-pod-autoscaler/controller.ts';
 import { JobController } from './job/controller.ts';
@@ -57,6 +59,11 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'horizontal-pod-autoscaler-controller': keyed(HorizontalPodAutoscalerController),
   'disruption-controller': keyed(DisruptionController, StaleTargetController),
   'ttl-after-finished-controller': keyed(TtlAfterFinishedController),
+  'persistentvolume-binder-controller': async (context) => {
+    // Few clusters have any: what binds them is loaded by the first one.
+    if (await firstOf(context, persistentVolumeClaims, persistentVolumes))
+      await keyed((await import('./persistentvolume-binder/controller.ts')).PersistentVolumeBinder)(context);
+  },
   'persistentvolumeclaim-protection-controller': keyed(ClaimProtectionController),
   'persistentvolume-protection-controller': keyed(VolumeProtectionController),
   'volumeattributesclass-protection-controller': keyed(AttributesClassProtectionController),

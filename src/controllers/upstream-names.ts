@@ -18,6 +18,7 @@ const olderNames: Readonly<Record<string, string>> = {
   namespace: 'namespace-controller',
   nodeipam: 'node-ipam-controller',
   nodelifecycle: 'node-lifecycle-controller',
+  'persistentvolume-binder': 'persistentvolume-binder-controller',
   podgc: 'pod-garbage-collector-controller',
   'pv-protection': 'persistentvolume-protection-controller',
   'pvc-protection': 'persistentvolumeclaim-protection-controller',
@@ -32,11 +33,11 @@ const olderNames: Readonly<Record<string, string>> = {
 };
 
 const onlyUpstream: ReadonlySet<string> = new Set([
-  ...['attachdetach', 'clusterrole-aggregation', 'ephemeral-volume', 'persistentvolume-binder'],
+  ...['attachdetach', 'clusterrole-aggregation', 'ephemeral-volume'],
   ...['persistentvolume-expander', 'route', 'service', 'cloud-node-lifecycle', 'ttl', 'storage-version-gc'],
   ...['clusterrole-aggregation-controller', 'device-taint-eviction-controller', 'ephemeral-volume-controller', 'taint-eviction-controller'],
   ...['legacy-serviceaccount-token-cleaner-controller', 'kube-apiserver-serving-clustertrustbundle-publisher-controller'],
-  ...['persistentvolume-attach-detach-controller', 'persistentvolume-binder-controller', 'persistentvolume-expander-controller'],
+  ...['persistentvolume-attach-detach-controller', 'persistentvolume-expander-controller'],
   ...['resourceclaim-controller', 'selinux-warning-controller', 'serviceaccount-token-controller'],
   ...[
     'storage-version-migrator-controller',
@@ -70,6 +71,7 @@ const accounts: Readonly<Record<string, string>> = {
   'kubelet-serving-approving-controller': 'kubelet-serving-approver',
   'node-ipam-controller': 'node-controller',
   'node-lifecycle-controller': 'node-controller',
+  'persistentvolume-binder-controller': 'persistent-volume-binder',
   'persistentvolume-protection-controller': 'pv-protection-controller',
   'persistentvolumeclaim-protection-controller': 'pvc-protection-controller',
   'pod-garbage-collector-controller': 'pod-garbage-collector',

@@ -14,7 +14,7 @@ import {
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
-import { ControlPlane } from './testing/control-plane.ts';
+import { ControlPlane, usual } from './testing/control-plane.ts';
 import { pauseContainer } from './testing/manifests.ts';
 
 function claim(name: string, namespace: string, spec: object = {}): PersistentVolumeClaim {
@@ -39,7 +39,8 @@ describe('protection of volumes', () => {
   let cp: ControlPlane;
   let node: string;
   before(async () => {
-    cp = await ControlPlane.start({ nodes: 1 });
+    // Phases are written by hand here.
+    cp = await ControlPlane.start({ nodes: 1, controllers: usual.filter((name) => name !== 'persistentvolume-binder-controller') });
     node = (await cp.client.list(nodes)).items[0]!.metadata.name;
   });
   after(() => cp.stop());

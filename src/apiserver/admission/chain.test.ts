@@ -68,7 +68,7 @@ describe('admissionChain()', () => {
 
   /** Upstream's names: on or off by default, always on, or absent here. */
   const upstream = `AlwaysPullImages absent CertificateApproval always CertificateSigning always
-    CertificateSubjectRestriction always ClusterTrustBundleAttest absent DefaultIngressClass absent DefaultStorageClass absent
+    CertificateSubjectRestriction always ClusterTrustBundleAttest absent DefaultIngressClass absent DefaultStorageClass on
     DefaultTolerationSeconds on DenyServiceExternalIPs off EventRateLimit absent ExtendedResourceToleration absent ImagePolicyWebhook absent
     LimitPodHardAntiAffinityTopology absent LimitRanger on MutatingAdmissionPolicy absent MutatingAdmissionWebhook on
     NamespaceAutoProvision absent NamespaceExists absent NamespaceLifecycle on NodeRestriction on
@@ -92,7 +92,7 @@ describe('admissionChain()', () => {
 
   test('names in its refusal what there is', () => {
     assert.throws(() => admissionChain(deps, { enabled: ['No'], disabled: [] }), {
-      hint: 'There are NamespaceLifecycle, LimitRanger, TaintNodesByCondition, ServiceAccount, Priority, StorageObjectInUseProtection, RuntimeClass, DefaultTolerationSeconds, NodeRestriction, DenyServiceExternalIPs, MutatingAdmissionWebhook, ValidatingAdmissionWebhook, ResourceQuota',
+      hint: 'There are NamespaceLifecycle, LimitRanger, TaintNodesByCondition, ServiceAccount, Priority, DefaultStorageClass, StorageObjectInUseProtection, RuntimeClass, DefaultTolerationSeconds, NodeRestriction, DenyServiceExternalIPs, MutatingAdmissionWebhook, ValidatingAdmissionWebhook, ResourceQuota',
     });
   });
 

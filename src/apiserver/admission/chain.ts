@@ -8,6 +8,7 @@ import type { ObjectStore } from '../resource/object-store.ts';
 import { AdmissionChain, type AdmissionPlugin } from './admission.ts';
 import { certificateRequests } from './certificate-requests.ts';
 import { customResourceAdmission } from './custom-resources.ts';
+import { defaultStorageClass } from './default-storage-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { denyServiceExternalIps } from './deny-service-external-ips.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
@@ -54,6 +55,7 @@ const lines: Readonly<Record<string, Line>> = {
   TaintNodesByCondition: { make: () => taintNewNode, when: 'unless disabled' },
   ServiceAccount: { make: ({ lookup, clock }) => serviceAccountAdmission(lookup, clock), when: 'unless disabled' },
   Priority: { make: ({ lookup }) => priorityAdmission(lookup), when: 'unless disabled' },
+  DefaultStorageClass: { make: ({ lookup }) => defaultStorageClass(lookup), when: 'unless disabled' },
   StorageObjectInUseProtection: { make: () => storageInUse, when: 'unless disabled' },
   RuntimeClass: { make: ({ lookup }) => runtimeClassAdmission(lookup), when: 'unless disabled' },
   DefaultTolerationSeconds: { make: () => defaultTolerationSeconds, when: 'unless disabled' },
@@ -81,7 +83,6 @@ const absent = [
   'AlwaysPullImages',
   'ClusterTrustBundleAttest',
   'DefaultIngressClass',
-  'DefaultStorageClass',
   'EventRateLimit',
   'ExtendedResourceToleration',
   'ImagePolicyWebhook',

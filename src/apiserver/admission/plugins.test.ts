@@ -12,6 +12,7 @@ import type { UserInfo } from '../auth/user-info.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import { certificateRequests } from './certificate-requests.ts';
+import { defaultStorageClass } from './default-storage-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
@@ -261,6 +262,28 @@ describe('TaintNodesByCondition', () => {
   test('leaves a node alone that is there already, or is only reporting', async () => {
     assert.deepEqual(await made({}, { operation: 'UPDATE' }), {});
     assert.deepEqual(await made({}, { subresource: 'status' }), {});
+  });
+});
+
+describe('DefaultStorageClass', () => {
+  const marked = (name: string, value: string): object => ({
+    kind: 'StorageClass',
+    metadata: { name, annotations: { 'storageclass.kubernetes.io/is-default-class': value } },
+  });
+  const classOf = async (spec: object, more: Request = {}, annotations: object = {}): Promise<unknown> => {
+    const object = { metadata: { name: 'a', annotations }, spec };
+    const plugin = defaultStorageClass(lookupOf(marked('slow', 'false'), marked('usual', 'true')));
+    return specOf(await admit(plugin, request('persistentvolumeclaims', { object, ...more }))).storageClassName;
+  };
+  test('gives a claim that says nothing the default class', async () => assert.equal(await classOf({}), 'usual'));
+  test('leaves others as they are', async () => {
+    assert.equal(await classOf({ storageClassName: '' }), '');
+    assert.equal(await classOf({ storageClassName: 'slow' }), 'slow');
+    assert.equal(await classOf({}, {}, { 'volume.beta.kubernetes.io/storage-class': 'slow' }), undefined);
+    assert.equal(await classOf({}, { operation: 'UPDATE' }), undefined);
+    const pod = { metadata: { name: 'a' }, spec: {} };
+    const plugin = defaultStorageClass(lookupOf(marked('usual', 'true')));
+    assert.deepEqual(specOf(await admit(plugin, request('pods', { object: pod }))), {});
   });
 });
 

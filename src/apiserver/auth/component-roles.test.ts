@@ -46,6 +46,8 @@ const needs: Readonly<Record<string, readonly string[]>> = {
     'list,watch,patch resource.k8s.io:resourceclaims -',
     'update resource.k8s.io:resourceclaims/status default',
     'list,watch storage.k8s.io:volumeattachments -',
+    'update core:persistentvolumes -',
+    'update core:persistentvolumeclaims default',
     'update core:pods/finalizers default',
   ],
   'system:serviceaccount:kube-system:resource-claim-controller': [
@@ -53,6 +55,14 @@ const needs: Readonly<Record<string, readonly string[]>> = {
     'list,watch resource.k8s.io:resourceclaimtemplates -',
   ],
   'system:serviceaccount:kube-system:service-cidrs-controller': ['list,watch,patch networking.k8s.io:servicecidrs -'],
+  'system:serviceaccount:kube-system:persistent-volume-binder': [
+    'get,list,watch,update,delete core:persistentvolumes -',
+    'update core:persistentvolumes/status -',
+    'get,list,watch,update core:persistentvolumeclaims default',
+    'update core:persistentvolumeclaims/status default',
+    'list,watch storage.k8s.io:storageclasses -',
+    'create,patch core:events default',
+  ],
   'system:serviceaccount:kube-system:statefulset-controller': ['list,watch core:persistentvolumeclaims -'],
   'system:serviceaccount:kube-system:endpointslicemirroring-controller': ['list,watch discovery.k8s.io:endpointslices -'],
   'kube-apiserver-kubelet-client': ['get,create core:nodes/proxy -', 'get core:nodes/metrics -'],

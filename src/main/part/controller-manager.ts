@@ -50,6 +50,10 @@ export const controllerManager: Part = definePart({
       ),
       among: false,
     },
+    'enable-dynamic-provisioning': {
+      ...switchFlag('ask the provisioner of a StorageClass to make volumes for its claims', true),
+      among: false,
+    },
     'allocate-node-cidrs': { ...switchFlag('give each Node a part of --cluster-cidr', true), among: false },
     ...signingFlags,
     ...autoscalerFlags,
@@ -71,6 +75,7 @@ export const controllerManager: Part = definePart({
         ? { podRanges: ranges.map((range) => ({ clusterCidr: range.text, maskSize: maskSizeOf(range, read, ranges.length) })) }
         : {}),
       autoscalerTimes: autoscalerTimesOf(read),
+      ...(read.given('enable-dynamic-provisioning') === 'false' ? { provisioning: false } : {}),
     };
     const signing = await readSigning(read);
     const client = await partClient('controller-manager', read, setting);

@@ -72,7 +72,7 @@ export const controllerManagerFlags: PartFlags = {
   ...only('cidr-allocator-type', ['', 'RangeAllocator'], 'nodes get their part of one range'),
   ...without('service-account-private-key-file', 'tokens are asked of the API server'),
   ...without('cluster-name cloud-config service-cluster-ip-range', notThere),
-  ...switches('configure-cloud-routes external-cloud-volume-plugin enable-hostpath-provisioner enable-dynamic-provisioning', notThere),
+  ...switches('configure-cloud-routes external-cloud-volume-plugin enable-hostpath-provisioner', notThere),
   ...switches('enable-garbage-collector enable-taint-manager', 'it is on'),
   ...without(
     `concurrent-cron-job-syncs concurrent-daemonset-syncs concurrent-deployment-syncs concurrent-endpoint-syncs concurrent-ephemeralvolume-syncs
