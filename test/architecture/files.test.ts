@@ -35,6 +35,8 @@ test('a doc comment counts at the top and at the main export, not elsewhere', ()
 /** Main files that bear the name of their folder with more around it. */
 const longerNames: Readonly<Record<string, string>> = {
   'api/apply': 'apply-configuration.ts',
+  'api/cel/admission': 'admission-compiler.ts',
+  'apiserver/admission/match': 'request-match.ts',
   'apiserver/admission/webhook': 'webhook-dispatch.ts',
   'apiserver/cache': 'resource-cache.ts',
   'apiserver/flow': 'flow-control.ts',

@@ -29,7 +29,16 @@ export interface CelNode {
   setMeta(key: string, value: unknown): CelNode;
 }
 
+/** A type with fields. */
+export interface ObjectType {
+  readonly ctor: unknown;
+  readonly fields: Record<string, CelType>;
+}
+
 export interface Checker {
+  /** Of the environment alone. */
+  readonly objectTypes: Map<string, ObjectType>;
+  readonly objectTypesByConstructor: Map<unknown, ObjectType>;
   check(node: CelNode, context: unknown): CelType;
   getType(name: string): CelType;
   createError(code: string, message: string, node: CelNode): Error;

@@ -1,5 +1,6 @@
 /** Expressions, parsed and checked against the types that a schema declares. */
 
+import type { Environment } from '@marcbachmann/cel-js';
 import { patternProblem, patternSize } from '../custom/pattern.ts';
 import type { CelNode, CelType, Checker, Evaluator, Macro } from './cel.ts';
 import { Declarations } from './declare.ts';
@@ -10,22 +11,26 @@ import { forgets } from './library/names.ts';
 import { metered } from './meter.ts';
 
 /** The variables of an expression, by their types. */
-export interface Variables {
-  readonly self: CelType;
-  readonly oldSelf: CelType;
-}
+export type Variables = Readonly<Record<string, CelType>>;
+
+/** What they are; only those that the expression names are asked for. */
+export type Values = Readonly<Record<string, unknown>>;
 
 interface RootContext {
   getVariable(name: string): unknown;
+  getCheckedValue(evaluator: unknown, node: CelNode): unknown;
 }
 
-type ContextClass = new (registry: unknown, values: object) => RootContext;
+type ContextClass = new (registry: unknown, values: Values) => RootContext;
 
 /** An expression that can be evaluated. */
 export interface Program {
-  readonly usesOldSelf: boolean;
+  /** What it gives. */
+  readonly type: CelType;
+  /** Whether it names the variable. */
+  uses(variable: string): boolean;
   /** Throws what `wordsOf` has words for, and CostError. */
-  run(self: unknown, oldSelf: unknown): unknown;
+  run(values: Values): unknown;
 }
 
 /** It is not of the language, or gives a value of another type. */
@@ -39,15 +44,17 @@ const int64 = 2n ** 63n;
 /** Compiles the expressions of one version, whose objects have the same types. */
 export class Compiler {
   readonly declarations: Declarations;
-  readonly #environment = createEnvironment();
+  readonly #environment: Environment;
   readonly #checker: Checker;
   readonly #evaluator: Evaluator & { readonly registry: unknown };
   readonly #Context: ContextClass;
   #text = 0;
   #patternSize = 0;
 
-  constructor() {
-    this.declarations = new Declarations(this.#environment);
+  /** Of an environment in which types are declared already, those of a schema cannot be added. */
+  constructor(environment: Environment = createEnvironment()) {
+    this.#environment = environment;
+    this.declarations = new Declarations(environment);
     // What the package keeps to itself is taken where it hands it to the nodes of a tree.
     const parsed = this.#environment.parse('true');
     const node = parsed.ast as unknown as { check: unknown; evaluate: unknown };
@@ -71,49 +78,57 @@ export class Compiler {
     meter(this.#evaluator);
   }
 
-  variables(type: string, isOptional: boolean): Variables {
-    return { self: this.#checker.getType(type), oldSelf: this.#checker.getType(isOptional ? `optional<${type}>` : type) };
+  type(name: string): CelType {
+    return this.#checker.getType(name);
   }
 
-  /** A program, or what is wrong with the expression. */
-  compile(expression: string, { self, oldSelf }: Variables, wanted: 'bool' | 'string'): Program | CompileProblem {
+  /** From now on the type has the fields alone that are added here. */
+  openType(name: string): void {
+    const { objectTypes, objectTypesByConstructor } = this.#checker;
+    const declared = objectTypes.get(name);
+    if (!declared) return;
+    const open = { ...declared, fields: Object.create(null) as Record<string, CelType> };
+    objectTypes.set(name, open);
+    objectTypesByConstructor.set(open.ctor, open);
+  }
+
+  addField(of: string, name: string, type: string): void {
+    const declared = this.#checker.objectTypes.get(of);
+    if (declared) declared.fields[name] = this.type(type);
+  }
+
+  /** A program, or what is wrong with the expression. What it gives is one of the types in `wanted`, of any type where there are none. */
+  compile(expression: string, variables: Variables, wanted: readonly string[]): Program | CompileProblem {
     this.#text += expression.length;
     if (this.#text > mostText) return { problem: 'the rules of the schema are too long together' };
     const registry = this.#evaluator.registry;
-    const types: Readonly<Record<string, { name: string; type: CelType } | undefined>> = {
-      self: { name: 'self', type: self },
-      oldSelf: { name: 'oldSelf', type: oldSelf },
-    };
-    const Context = class extends this.#Context {
-      override getVariable(name: string): unknown {
-        return (Object.hasOwn(types, name) ? types[name] : undefined) ?? super.getVariable(name);
-      }
-    };
+    const Context = contextOf(this.#Context, variables);
     try {
       const root = this.#environment.parse(expression).ast as unknown as CelNode;
-      const usesOldSelf = this.#prepare(root);
+      const names = this.#prepare(root);
       const type = this.#checker.check(root, new Context(registry, {}));
       checkLiterals(root);
-      if (type.name !== wanted && type.kind !== 'dyn') return { returns: type.name };
+      if (wanted.length > 0 && !wanted.includes(type.name)) return { returns: type.name };
       return {
-        usesOldSelf,
-        run: (now, before) => this.#evaluator.run(root, new Context(registry, { self: now, oldSelf: before })),
+        type,
+        uses: (variable) => names.has(variable),
+        run: (values) => this.#evaluator.run(root, new Context(registry, values)),
       };
     } catch (err) {
       return { problem: wordsOf(err) };
     }
   }
 
-  /** Looks at what the package lets pass and cel-go does not. Whether the expression names `oldSelf`. */
-  #prepare(root: CelNode): boolean {
-    let usesOldSelf = false;
+  /** Looks at what the package lets pass and cel-go does not. The names in the expression. */
+  #prepare(root: CelNode): ReadonlySet<string> {
+    const names = new Set<string>();
     for (const node of nodesOf(root)) {
-      if (node.op === 'id' && node.args === 'oldSelf') usesOldSelf = true;
+      if (node.op === 'id') names.add(String(node.args));
       if (node.op === 'value' && typeof node.args === 'bigint' && (node.args >= int64 || node.args < -int64))
         throw new SyntaxError('invalid int literal');
       if (node.op === 'call' || node.op === 'rcall') this.#prepareCall(node);
     }
-    return usesOldSelf;
+    return names;
   }
 
   #prepareCall(node: CelNode): void {
@@ -138,6 +153,29 @@ export class Compiler {
     const problem = patternProblem(pattern);
     if (problem !== undefined) throw new SyntaxError(`invalid matches argument: ${problem}`);
   }
+}
+
+/** Contexts in which the package finds variables. */
+function contextOf(Context: ContextClass, variables: Variables): ContextClass {
+  const known = new Map(Object.entries(variables).map(([name, type]) => [name, { name, type }]));
+  return class extends Context {
+    readonly #values: Values;
+
+    constructor(registry: unknown, values: Values) {
+      super(registry, values);
+      this.#values = values;
+    }
+
+    override getVariable(name: string): unknown {
+      return known.get(name) ?? super.getVariable(name);
+    }
+
+    /** The package holds a value to its type; here, who gives values knows, and any of them may be null. */
+    override getCheckedValue(evaluator: unknown, node: CelNode): unknown {
+      const name = String(node.args);
+      return known.has(name) ? this.#values[name] : super.getCheckedValue(evaluator, node);
+    }
+  };
 }
 
 /** The entries of a list or map that is written out are of one type, but for what is formatted. */

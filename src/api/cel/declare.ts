@@ -56,6 +56,12 @@ export class Declarations {
     return this.#object(schema, isWhole);
   }
 
+  /** An object whose fields each compiler has for itself (`Compiler.openType`). */
+  open(name: string, ctor: new (...args: never[]) => DeclaredObject): void {
+    this.#environment.registerType({ name, ctor, fields: {} } as never);
+    this.#environment.registerOperator(`${name} == ${name}`, (a: unknown, b: unknown) => a === b);
+  }
+
   #below(schema: JsonSchema): Declared | undefined {
     return this.of(schema, schema['x-kubernetes-embedded-resource'] === true);
   }
@@ -78,7 +84,11 @@ export class Declarations {
       const declared = this.#below(property);
       if (escaped !== undefined && declared) fields.set(escaped, { name, declared });
     }
-    const name = `object${++this.#count}`;
+    return this.named(`object${++this.#count}`, fields);
+  }
+
+  /** An object of these fields, by their names in expressions. */
+  named(name: string, fields: ReadonlyMap<string, Field>): Declared {
     const ctor = class extends DeclaredObject {
       readonly fields = fields;
     };
@@ -86,6 +96,7 @@ export class Declarations {
     this.#environment.registerType({ name, ctor, fields: types } as never);
     // How two of them are compared is the evaluation's; that they can be is said here.
     this.#environment.registerOperator(`${name} == ${name}`, (a: unknown, b: unknown) => a === b);
+    this.#environment.registerOperator(`${name} == null`, () => false);
     return { name, of: (json) => new ctor(isObject(json) ? json : {}), fields };
   }
 }

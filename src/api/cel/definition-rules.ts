@@ -61,9 +61,9 @@ function compiledErrors({ rule, program, problem, messageProblem }: CompiledRule
   const wrong: FieldError[] = [];
   if (problem !== undefined) wrong.push(invalid(`${at}.rule`, rule, problem));
   if (messageProblem !== undefined) wrong.push(invalid(`${at}.messageExpression`, rule, messageProblem));
-  if (program?.usesOldSelf && loose !== undefined)
+  if (program?.uses('oldSelf') && loose !== undefined)
     wrong.push(invalid(`${at}.rule`, rule.rule, `oldSelf cannot be used on the uncorrelatable portion of the schema within ${loose}`));
-  if (!program?.usesOldSelf && rule.optionalOldSelf !== undefined)
+  if (!program?.uses('oldSelf') && rule.optionalOldSelf !== undefined)
     wrong.push(invalid(`${at}.optionalOldSelf`, rule.optionalOldSelf, 'may not be set if oldSelf is not used in rule'));
   return wrong;
 }

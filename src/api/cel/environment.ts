@@ -2,6 +2,7 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { celPackage } from './cel.ts';
 import { registerAddresses } from './library/addresses.ts';
+import { registerAuthorization } from './library/authorization.ts';
 import { registerLists } from './library/lists.ts';
 import { registerMacros } from './library/macros.ts';
 import { registerNamedFormats } from './library/named-formats.ts';
@@ -29,7 +30,7 @@ function createBase(): Environment {
   } as never);
   const libraries = [
     ...[registerTexts, registerLists, registerTimes, registerAddresses, registerQuantities, registerUrls, registerSemvers],
-    ...[registerNamedFormats, registerMacros],
+    ...[registerNamedFormats, registerAuthorization, registerMacros],
   ];
   for (const add of libraries) add(environment);
   environment.registerOperator('optional<dyn> == null', () => false);

@@ -131,8 +131,9 @@ function optionalField(of: unknown, key: unknown): unknown {
   const { Optional } = celPackage();
   if (of instanceof Optional) return of.hasValue() ? optionalField(of.value(), key) : of;
   if (of instanceof Map) return optionalOf((of as ReadonlyMap<unknown, unknown>).get(key));
-  if (Array.isArray(of)) return optionalOf(of[Number(key)]);
-  throw new RuleError('no such overload');
+  if (!Array.isArray(of)) return optionalOf(undefined);
+  if (typeof key === 'string') throw new RuleError('no such overload');
+  return optionalOf(of[Number(key)]);
 }
 
 /** The package's are objects of JavaScript, whose names are texts alone. */

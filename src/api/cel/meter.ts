@@ -39,12 +39,15 @@ export function chargeError(): void {
   charge(perError);
 }
 
-/** What it gave or threw, and what it cost. `length` is that of the rule. */
-export function metered<T>(
-  limit: number,
-  length: number,
-  evaluate: () => T,
-): { readonly cost: number; readonly value?: T; readonly error?: unknown } {
+export interface Metered<T> {
+  readonly cost: number;
+  readonly value?: T;
+  readonly error?: unknown;
+}
+
+/** What it gave or threw, and what it cost. `length` is that of the rule. One within another has a limit of its own, and costs the outer nothing. */
+export function metered<T>(limit: number, length: number, evaluate: () => T): Metered<T> {
+  const outer = { left, perError };
   left = limit;
   perError = 50 + length / 5;
   const { stackTraceLimit } = Error;
@@ -57,5 +60,6 @@ export function metered<T>(
     return { cost: Math.min(limit, limit - left), error };
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
+    ({ left, perError } = outer);
   }
 }

@@ -1,4 +1,5 @@
-/** All that is loaded when the first definition with rules comes: most clusters have none, and with the package it is as large as a part of a node. */
+/** All that is loaded when the first rule, condition or policy comes: most clusters have none, and with the package it is as large as a part of a node. */
+import { AdmissionCompiler } from './admission/admission-compiler.ts';
 import { expressionErrors, ruleFieldErrors } from './definition-rules.ts';
 import { compileRules, ruleErrors } from './rules.ts';
 
@@ -7,6 +8,7 @@ export interface RuleEngine {
   readonly ruleErrors: typeof ruleErrors;
   readonly ruleFieldErrors: typeof ruleFieldErrors;
   readonly expressionErrors: typeof expressionErrors;
+  readonly AdmissionCompiler: typeof AdmissionCompiler;
 }
 
-export const ruleEngine: RuleEngine = { compileRules, ruleErrors, ruleFieldErrors, expressionErrors };
+export const ruleEngine: RuleEngine = { compileRules, ruleErrors, ruleFieldErrors, expressionErrors, AdmissionCompiler };

@@ -66,12 +66,13 @@ function nodeOf(compiler: Compiler, schema: JsonSchema, isWhole: boolean, known?
 function compileRule(compiler: Compiler, rule: ValidationRule, schema: JsonSchema, declared: Declared): CompiledRule {
   const at = rule.fieldPath ? (fieldPathOf(rule.fieldPath, schema) ?? '') : '';
   if (!rule.rule?.trim()) return { rule, at };
-  const variables = compiler.variables(declared.name, rule.optionalOldSelf === true);
-  const program = compiler.compile(rule.rule, variables, 'bool');
+  const oldSelf = rule.optionalOldSelf === true ? `optional<${declared.name}>` : declared.name;
+  const variables = { self: compiler.type(declared.name), oldSelf: compiler.type(oldSelf) };
+  const program = compiler.compile(rule.rule, variables, ['bool', 'dyn']);
   if ('returns' in program) return { rule, at, problem: 'cel expression must evaluate to a bool' };
   if ('problem' in program) return { rule, at, problem: `compilation failed: ${program.problem}` };
   if (!rule.messageExpression?.trim()) return { rule, at, program };
-  const message = compiler.compile(rule.messageExpression, variables, 'string');
+  const message = compiler.compile(rule.messageExpression, variables, ['string', 'dyn']);
   if ('returns' in message) return { rule, at, program, messageProblem: 'messageExpression must evaluate to a string' };
   if ('problem' in message) return { rule, at, program, messageProblem: `messageExpression compilation failed: ${message.problem}` };
   return { rule, at, program, message };
@@ -138,7 +139,7 @@ class Evaluation {
     const type = node.schema.type ?? '';
     if (this.#left <= 0) return this.#stop(invalid(nameOf(path), type, noMore));
     const self = declared.of(value);
-    const oldSelf = node.rules.some(({ program }) => program?.usesOldSelf) && old !== undefined ? declared.of(old) : undefined;
+    const oldSelf = node.rules.some(({ program }) => program?.uses('oldSelf')) && old !== undefined ? declared.of(old) : undefined;
     for (const rule of node.rules) if (!this.#rule(node, rule, { value, self, oldSelf, path, type, correlation })) return false;
     return true;
   }
@@ -146,9 +147,9 @@ class Evaluation {
   #rule(_node: RuleNode, compiled: CompiledRule, on: Subject): boolean {
     const { program, problem, rule } = compiled;
     if (problem !== undefined) this.errors.push(invalid(nameOf(on.path), on.type, `rule compile error: ${problem}`));
-    if (!program || (program.usesOldSelf && on.oldSelf === undefined && !rule.optionalOldSelf)) return true;
+    if (!program || (program.uses('oldSelf') && on.oldSelf === undefined && !rule.optionalOldSelf)) return true;
     const oldSelf = rule.optionalOldSelf ? optionalOf(on.oldSelf) : on.oldSelf;
-    const { cost, value, error } = metered(costLimits.perRule, rule.rule?.length ?? 0, () => program.run(on.self, oldSelf));
+    const { cost, value, error } = metered(costLimits.perRule, rule.rule?.length ?? 0, () => program.run({ self: on.self, oldSelf }));
     const shown = shownRule(rule);
     const refuse = (detail: string): FieldError => invalid(nameOf(on.path), on.type, detail);
     if (cost > this.#left) return this.#stop(refuse(noMore));
@@ -176,11 +177,13 @@ class Evaluation {
     const path = nameOf(at === '' ? on.path : on.path === '' ? at : `${on.path}.${at}`);
     // A rule that compares is broken by the change itself.
     const tell = (error: FieldError): void => {
-      if (program?.usesOldSelf || !on.correlation.same()) this.errors.push(error);
+      if (program?.uses('oldSelf') || !on.correlation.same()) this.errors.push(error);
     };
     let detail = rule.message ? rule.message.trim() : `failed rule: ${shownRule(rule)}`;
     if (message) {
-      const { cost, value, error } = metered(costLimits.perRule, rule.messageExpression?.length ?? 0, () => message.run(on.self, oldSelf));
+      const { cost, value, error } = metered(costLimits.perRule, rule.messageExpression?.length ?? 0, () =>
+        message.run({ self: on.self, oldSelf }),
+      );
       if (error instanceof CostError || cost > this.#left) {
         const why =
           error instanceof CostError

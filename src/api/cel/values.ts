@@ -96,3 +96,12 @@ export function bytesFrom(json: unknown): unknown {
 export function timestampFrom(json: unknown): unknown {
   return new Date(String(json));
 }
+
+/** Without a schema: objects are maps. */
+export function dynamicFrom(json: unknown): unknown {
+  if (Array.isArray(json)) return json.map(dynamicFrom);
+  if (!isObject(json)) return integerFrom(json ?? null);
+  const made = new Map<string, unknown>();
+  for (const [name, value] of Object.entries(json)) if (value !== undefined) made.set(name, dynamicFrom(value));
+  return made;
+}

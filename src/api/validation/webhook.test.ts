@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { rows } from '../registry/registry.ts';
 import { mutatingWebhookConfigurations } from '../resource-types.ts';
 import { textOf } from './field-error.ts';
-import { type WebhookConfiguration, webhookConfigurationErrors } from './webhook.ts';
+import { type WebhookConfiguration, webhookConfigurationErrors, webhookConfigurationUpdateErrors } from './webhook.ts';
 
 const good = {
   name: 'pods.example.com',
@@ -88,11 +88,19 @@ describe('webhookConfigurationErrors', () => {
     ],
     [
       'conditions have names and expressions',
-      { matchConditions: [{ name: 'a', expression: ' ' }, { name: 'a', expression: 'true' }, { expression: 'true' }] },
+      {
+        matchConditions: [
+          { name: 'a', expression: ' ' },
+          { name: 'a', expression: 'true' },
+          { expression: 'true' },
+          { name: 'b', expression: '1' },
+        ],
+      },
       [
         'webhooks[0].matchConditions[0].expression: Required value',
         'webhooks[0].matchConditions[1].name: Duplicate value: "a"',
         'webhooks[0].matchConditions[2].name: Required value',
+        'webhooks[0].matchConditions[3].expression: Invalid value: "1": must evaluate to bool but got int',
       ],
     ],
   ] as const)
@@ -183,7 +191,7 @@ describe('webhookConfigurationErrors', () => {
     test(title, () => assert.deepEqual(clientErrors(change), wanted));
 });
 
-test('webhooks get defaults, and tell of conditions', () => {
+test('webhooks get defaults', () => {
   const row = rows.find(({ type }) => type === mutatingWebhookConfigurations)!;
   const object = {
     apiVersion: 'admissionregistration.k8s.io/v1',
@@ -200,7 +208,17 @@ test('webhooks get defaults, and tell of conditions', () => {
     ...{ failurePolicy: 'Fail', matchPolicy: 'Equivalent', namespaceSelector: {}, objectSelector: {}, timeoutSeconds: 10 },
     reinvocationPolicy: 'Never',
   });
-  assert.deepEqual(row.warnings(object), [
-    'webhooks[0].matchConditions: this server does not evaluate them; the webhook is called as if all of them were true',
-  ]);
+});
+
+test('conditions are compiled when they change', () => {
+  const webhooks = [{ ...good, matchConditions: [{ name: 'a', expression: 'no such' }] }];
+  const changed = [{ ...good, matchConditions: [{ name: 'a', expression: 'no  such' }] }];
+  const before = { webhooks } as unknown as WebhookConfiguration;
+  assert.deepEqual(webhookConfigurationUpdateErrors(structuredClone(before), before), []);
+  assert.match(
+    webhookConfigurationUpdateErrors({ webhooks: changed } as unknown as WebhookConfiguration, before)
+      .map(textOf)
+      .join(),
+    /^webhooks\[0\]\.matchConditions\[0\]\.expression: Invalid value: "no {2}such": compilation failed: /,
+  );
 });

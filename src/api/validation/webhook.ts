@@ -1,5 +1,6 @@
 /** admissionregistration.k8s.io/v1: configurations of webhooks. */
-import type { MatchCondition, MutatingWebhook, RuleWithOperations } from '../schema/types.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { MutatingWebhook, RuleWithOperations } from '../schema/types.ts';
 import {
   between,
   duplicate,
@@ -11,10 +12,10 @@ import {
   optionalOneOf,
   repeats,
   required,
-  tooMany,
 } from './field-error.ts';
 import { selectorErrors } from './formats.ts';
-import { isDns1035Label, isDns1123Subdomain, isQualifiedName } from './names.ts';
+import { matchConditionErrors } from './match-conditions.ts';
+import { isDns1035Label, isDns1123Subdomain } from './names.ts';
 import { webhookClientErrors } from './webhook-client.ts';
 
 /** Both kinds of them: a validating one has no `reinvocationPolicy`. */
@@ -23,9 +24,23 @@ export interface WebhookConfiguration {
 }
 
 export function webhookConfigurationErrors({ webhooks }: WebhookConfiguration): FieldError[] {
+  return errorsOf(webhooks, true);
+}
+
+/** Conditions that are as they were stay what they are. */
+export function webhookConfigurationUpdateErrors({ webhooks = [] }: WebhookConfiguration, old: WebhookConfiguration): FieldError[] {
+  const before = old.webhooks ?? [];
+  const isSame =
+    webhooks.length === before.length &&
+    webhooks.every(({ matchConditions }, i) => isDeepStrictEqual(matchConditions, before[i]?.matchConditions));
+  return errorsOf(webhooks, !isSame);
+}
+
+function errorsOf(webhooks: readonly MutatingWebhook[] | undefined, withConditions: boolean): FieldError[] {
   const isRepeated = repeats<string>();
   return eachOf(webhooks, 'webhooks', (hook, path) => [
     ...webhookErrors(hook, path),
+    ...(withConditions ? matchConditionErrors(hook.matchConditions, `${path}.matchConditions`) : []),
     ...reviewVersionErrors(hook.admissionReviewVersions ?? [], `${path}.admissionReviewVersions`),
     ...(hook.name && isRepeated(hook.name) ? [duplicate(`${path}.name`, hook.name)] : []),
   ]);
@@ -49,7 +64,6 @@ function webhookErrors(hook: MutatingWebhook, path: string): FieldError[] {
     ...selectorErrors(hook.objectSelector, `${path}.objectSelector`),
     ...optionalOneOf(hook.reinvocationPolicy, `${path}.reinvocationPolicy`, ['IfNeeded', 'Never']),
     ...webhookClientErrors(hook.clientConfig ?? {}, `${path}.clientConfig`),
-    ...conditionErrors(hook.matchConditions ?? [], `${path}.matchConditions`),
   ];
 }
 
@@ -124,20 +138,5 @@ function reviewVersionErrors(versions: readonly string[], path: string): FieldEr
     ...(versions.some((one) => one === 'v1' || one === 'v1beta1')
       ? []
       : [invalid(path, versions, 'must include at least one of v1, v1beta1')]),
-  ];
-}
-
-const mostConditions = 64;
-
-/** Not whether the expressions are CEL: nothing evaluates them. */
-function conditionErrors(conditions: readonly MatchCondition[], path: string): FieldError[] {
-  const isRepeated = repeats<string>();
-  return [
-    ...(conditions.length > mostConditions ? [tooMany(path, conditions.length, mostConditions)] : []),
-    ...eachOf(conditions, path, ({ name, expression }, at) => [
-      ...(expression?.trim() ? [] : [required(`${at}.expression`)]),
-      ...(name ? invalids(`${at}.name`, name, isQualifiedName(name)) : [required(`${at}.name`)]),
-      ...(name && isRepeated(name) ? [duplicate(`${at}.name`, name)] : []),
-    ]),
   ];
 }

@@ -3,7 +3,6 @@ import { limitRanges, resourceQuotas } from '../../api/resource-types.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { AuthObjects } from '../auth/auth-objects.ts';
-import type { Authorizer } from '../auth/authorizer.ts';
 import type { ObjectStore } from '../resource/object-store.ts';
 import { AdmissionChain, type AdmissionPlugin } from './admission.ts';
 import { certificateRequests } from './certificate-requests.ts';
@@ -27,7 +26,6 @@ import type { WebhookDeps } from './webhook/webhook-dispatch.ts';
 
 export interface AdmissionDeps extends WebhookDeps {
   readonly objects: ObjectStore;
-  readonly authorizer: Authorizer;
   readonly authObjects: AuthObjects;
   readonly clock: Clock;
   readonly unserved: Pick<UnservedDeps, 'foreign' | 'tell'>;

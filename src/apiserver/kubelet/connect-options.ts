@@ -3,7 +3,7 @@ import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { PodExecOptions, PodPortForwardOptions } from '../../api/schema/types.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
-import { bodyOf } from '../admission/webhook/versioned-request.ts';
+import { bodyOf } from '../admission/match/versioned-request.ts';
 import type { UserInfo } from '../auth/user-info.ts';
 import type { RequestInfo } from '../http/request-info.ts';
 

@@ -20,7 +20,9 @@ export function ownHas(select: CelNode): Macro {
       }
       if (value instanceof DeclaredObject) return value.get(name) !== undefined;
       if (value instanceof Map) return value.has(name);
-      throw new RuleError('no such overload');
+      if (Array.isArray(value)) throw new RuleError('no such overload');
+      // As cel-go: nothing is in what has no fields, null among them.
+      return false;
     },
   };
 }

@@ -3,7 +3,7 @@ import { admissionPolicyColumns, webhookConfigurationColumns } from '../../colum
 import { defaultWebhooks } from '../../defaults/webhook.ts';
 import { mutatingWebhookConfigurations, validatingAdmissionPolicies, validatingWebhookConfigurations } from '../../resource-types.ts';
 import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../../schema/types.ts';
-import { type WebhookConfiguration, webhookConfigurationErrors } from '../../validation/webhook.ts';
+import { type WebhookConfiguration, webhookConfigurationErrors, webhookConfigurationUpdateErrors } from '../../validation/webhook.ts';
 import { webhookWarnings } from '../../warnings/webhook.ts';
 import { defineRow, type RowSpec } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
@@ -15,6 +15,7 @@ const webhookConfiguration = {
   generationOf: ({ webhooks }: WebhookConfiguration) => webhooks,
   warnings: webhookWarnings,
   validate: webhookConfigurationErrors,
+  validateUpdate: webhookConfigurationUpdateErrors,
 } satisfies Partial<RowSpec<MutatingWebhookConfiguration & ValidatingWebhookConfiguration>>;
 
 export const admissionRows: readonly ResourceRow[] = [

@@ -2,10 +2,9 @@
 
 import { isObject } from '../../../api/codec/json-object.ts';
 import { checkFields, isUnknownField } from '../../../api/codec/strict.ts';
-import type { KubeObject } from '../../../api/resource-types.ts';
 import type { AdmissionResponse, MutatingWebhook } from '../../../api/schema/types.ts';
-import type { AdmissionRequest } from '../admission.ts';
-import { bodyOf, type VersionedRequest } from './versioned-request.ts';
+import { requestFields } from '../match/request-fields.ts';
+import type { VersionedRequest } from '../match/versioned-request.ts';
 
 const group = 'admission.k8s.io';
 const known: readonly string[] = ['v1', 'v1beta1'];
@@ -22,61 +21,12 @@ export interface Question {
 
 /** The JSON of a review. `object` is what is written, as the webhook sees it. */
 export function reviewOf({ uid, version }: Question, versioned: VersionedRequest, object: object | undefined): Buffer {
-  const { request, row, body } = versioned;
-  const { subresource, operation, dryRun, user } = request;
-  const namespace = namespaceOf(request);
-  const name = request.isUnnamed ? ((object as KubeObject | undefined)?.metadata?.name ?? '') : request.name;
-  const asked = bodyOf(request.row, subresource);
-  const kind = request.form || row === request.row ? asked : body;
-  const { extra = {} } = user;
   const review = {
     kind: 'AdmissionReview',
     apiVersion: `${group}/${version}`,
-    request: {
-      uid,
-      kind: { group: kind.group, version: kind.version, kind: kind.kind },
-      resource: resourceOf(row.type),
-      ...(subresource ? { subResource: subresource } : {}),
-      requestKind: { group: asked.group, version: asked.version, kind: asked.kind },
-      requestResource: resourceOf(request.row.type),
-      ...(subresource ? { requestSubResource: subresource } : {}),
-      ...(name ? { name } : {}),
-      ...(namespace ? { namespace } : {}),
-      operation,
-      userInfo: {
-        username: user.name,
-        ...(user.uid ? { uid: user.uid } : {}),
-        groups: user.groups,
-        ...(Object.keys(extra).length > 0 ? { extra } : {}),
-      },
-      object: object ?? null,
-      oldObject: versioned.old ?? null,
-      dryRun,
-      options: optionsOf(request),
-    },
+    request: { uid, ...requestFields(versioned), object: object ?? null, oldObject: versioned.old ?? null },
   };
   return Buffer.from(JSON.stringify(review));
-}
-
-/** As upstream: of a request for a Namespace itself, its name. */
-export function namespaceOf({ row, isUnnamed = false, namespace, name }: AdmissionRequest): string {
-  const isNamespace = row.type.group === '' && row.type.resource === 'namespaces';
-  return isNamespace && !isUnnamed ? name : namespace;
-}
-
-const optionKinds: Readonly<Record<string, string>> = { CREATE: 'CreateOptions', UPDATE: 'UpdateOptions', DELETE: 'DeleteOptions' };
-
-/** Of the operation, which need not be what the client asked for: a patch may create. */
-function optionsOf({ operation, options }: AdmissionRequest): object | null {
-  const kind = optionKinds[operation];
-  if (kind === undefined) return null;
-  // The decoder gives metadata to whatever comes as a body.
-  const { metadata: _metadata, ...given } = (options?.() ?? {}) as { metadata?: unknown };
-  return { ...given, kind, apiVersion: 'meta.k8s.io/v1' };
-}
-
-function resourceOf({ group, version, resource }: { group: string; version: string; resource: string }): object {
-  return { group, version, resource };
 }
 
 /** Throws an Error that says what is wrong with the answer. */

@@ -1,7 +1,7 @@
 /** The webhooks of all configurations of a kind, in the order in which they are called, and which requests each is for. */
 
 import type { KubeObject, ResourceType } from '../../../api/resource-types.ts';
-import type { MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations } from '../../../api/schema/types.ts';
+import type { MutatingWebhook, MutatingWebhookConfiguration } from '../../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../../api/selector/label.ts';
 import type { Lookup } from '../../cache/lookup.ts';
 
@@ -48,29 +48,4 @@ function hooksOf(configuration: string, webhooks: readonly MutatingWebhook[]): H
     namespaceSelector: labelSelectorOf(webhook.namespaceSelector ?? {}),
     objectSelector: labelSelectorOf(webhook.objectSelector ?? {}),
   }));
-}
-
-/** What a rule is compared with. */
-export interface Target {
-  readonly operation: string;
-  readonly type: ResourceType;
-  readonly subresource: string;
-}
-
-export function matchesRule(rule: RuleWithOperations, { operation, type, subresource }: Target): boolean {
-  const { operations = [], apiGroups = [], apiVersions = [], resources = [], scope = '*' } = rule;
-  return (
-    (scope === '*' || (scope === 'Namespaced') === type.namespaced) &&
-    hasOrAll(operations, operation) &&
-    hasOrAll(apiGroups, type.group) &&
-    hasOrAll(apiVersions, type.version) &&
-    resources.some((text) => {
-      const [resource = '', sub = ''] = text.split('/', 2);
-      return (resource === '*' || resource === type.resource) && (sub === '*' || sub === subresource);
-    })
-  );
-}
-
-function hasOrAll(list: readonly string[], value: string): boolean {
-  return list.some((one) => one === '*' || one === value);
 }

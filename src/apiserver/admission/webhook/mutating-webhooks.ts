@@ -10,8 +10,9 @@ import { messageOf } from '../../../errors/known-error.ts';
 import { parseJson, readFields } from '../../http/decode-body.ts';
 import { internalError } from '../../status/status-error.ts';
 import { type AdmissionPlugin, type AdmissionRequest, callAgain } from '../admission.ts';
+import { shownObject } from '../match/versioned-request.ts';
 import type { Hook, HookKind } from './hooks.ts';
-import { type Answer, shownObject, type WebhookDeps, WebhookDispatch } from './webhook-dispatch.ts';
+import { type Answer, type WebhookDeps, WebhookDispatch } from './webhook-dispatch.ts';
 
 export function mutatingWebhooks(deps: WebhookDeps): AdmissionPlugin {
   const dispatch = new WebhookDispatch(deps, mutatingWebhookConfigurations as HookKind, true);

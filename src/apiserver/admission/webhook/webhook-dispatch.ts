@@ -2,21 +2,22 @@
 import { randomUUID } from 'node:crypto';
 import type { Registry } from '../../../api/registry/registry.ts';
 import type { ResourceRow } from '../../../api/registry/resource-row.ts';
-import { type KubeObject, namespaces } from '../../../api/resource-types.ts';
 import type { AdmissionResponse, Status } from '../../../api/schema/types.ts';
-import type { Selector } from '../../../api/selector/label.ts';
 import { messageOf } from '../../../errors/known-error.ts';
 import type { Log } from '../../../observability/log.ts';
+import type { Authorizer } from '../../auth/authorizer.ts';
 import type { Lookup } from '../../cache/lookup.ts';
-import { badRequest, internalError, notFound, StatusError } from '../../status/status-error.ts';
+import { badRequest, internalError, StatusError } from '../../status/status-error.ts';
 import type { WebhookCaller } from '../../webhook/webhook-caller.ts';
 import type { AdmissionRequest } from '../admission.ts';
-import { namespaceOf, responseOf, reviewOf, reviewVersionOf } from './admission-review.ts';
-import { type Hook, type HookKind, Hooks, matchesRule } from './hooks.ts';
-import { equivalentRows, VersionedRequest } from './versioned-request.ts';
+import { isExempt, matchesNamespace, matchesObject, matchingRow } from '../match/request-match.ts';
+import { shownObject, VersionedRequest } from '../match/versioned-request.ts';
+import { responseOf, reviewOf, reviewVersionOf } from './admission-review.ts';
+import { type Hook, type HookKind, Hooks } from './hooks.ts';
 
 export interface WebhookDeps {
   readonly lookup: Lookup;
+  readonly authorizer: Authorizer;
   readonly registry: Registry;
   readonly webhooks: WebhookCaller;
   readonly log: Log;
@@ -31,16 +32,6 @@ export interface Invocation {
 /** The webhook was not asked, or what it said is no answer: `failurePolicy` says what that means. */
 class CallError extends Error {}
 
-/** Kinds that no webhook is asked about: a wrong one could else not be taken away. */
-const exempt: ReadonlySet<string> = new Set([
-  'ValidatingWebhookConfiguration',
-  'MutatingWebhookConfiguration',
-  'ValidatingAdmissionPolicy',
-  'ValidatingAdmissionPolicyBinding',
-  'MutatingAdmissionPolicy',
-  'MutatingAdmissionPolicyBinding',
-]);
-
 export class WebhookDispatch {
   readonly #d: WebhookDeps;
   readonly #kind: HookKind;
@@ -54,45 +45,22 @@ export class WebhookDispatch {
   }
 
   /** Those that might be asked about the request; nothing else is done where there are none. */
-  hooksFor({ row, ownWrite = false }: AdmissionRequest): readonly Hook[] {
+  hooksFor(request: AdmissionRequest): readonly Hook[] {
     this.#hooks ??= new Hooks(this.#d.lookup, this.#kind);
     const { all } = this.#hooks;
-    if (all.length === 0 || ownWrite) return [];
-    return row.type.group === 'admissionregistration.k8s.io' && exempt.has(row.type.kind) ? [] : all;
+    return all.length === 0 || isExempt(request) ? [] : all;
   }
 
   /** Undefined for a request that the webhook is not for. Throws a StatusError. */
   async invocationOf(hook: Hook, request: AdmissionRequest): Promise<Invocation | undefined> {
-    const row = this.#rowOf(hook, request);
+    const { rules = [], matchPolicy = 'Equivalent', matchConditions = [] } = hook.webhook;
+    const row = matchingRow(this.#d.registry, rules, matchPolicy, request);
     if (!row || !matchesObject(hook.objectSelector, request)) return undefined;
-    return (await this.#matchesNamespace(hook.namespaceSelector, request)) ? { hook, row } : undefined;
-  }
-
-  /** The request's own row, or another one of the same objects that a rule names. */
-  #rowOf({ webhook }: Hook, request: AdmissionRequest): ResourceRow | undefined {
-    const { rules = [], matchPolicy = 'Equivalent' } = webhook;
-    const matches = (row: ResourceRow): boolean => rules.some((rule) => matchesRule(rule, { ...request, type: row.type }));
-    if (matches(request.row)) return request.row;
-    if (matchPolicy !== 'Equivalent') return undefined;
-    const rows = equivalentRows(this.#d.registry, request);
-    // The order of the rules counts first.
-    for (const rule of rules) {
-      const found = rows.find((row) => matchesRule(rule, { ...request, type: row.type }));
-      if (found) return found;
-    }
-    return undefined;
-  }
-
-  async #matchesNamespace(selector: Selector, request: AdmissionRequest): Promise<boolean> {
-    const { row, operation, subresource, object } = request;
-    const isNamespace = row.type.group === '' && row.type.resource === 'namespaces';
-    const name = namespaceOf(request);
-    if (selector.empty || (name === '' && !isNamespace)) return true;
-    // What is written counts, not what was there.
-    if (isNamespace && subresource === '' && (operation === 'CREATE' || operation === 'UPDATE')) return selector.matches(labelsOf(object));
-    const found = await this.#d.lookup.find(namespaces, name);
-    if (!found) throw notFound(namespaces, name);
-    return selector.matches(labelsOf(found));
+    if (!(await matchesNamespace(hook.namespaceSelector, request, this.#d.lookup))) return undefined;
+    if (matchConditions.length === 0) return { hook, row };
+    // Most configurations have none, and what evaluates them is large.
+    const { meetsConditions } = await import('./hook-conditions.ts');
+    return meetsConditions(hook.webhook, new VersionedRequest(request, row), this.#d) ? { hook, row } : undefined;
   }
 
   /** Undefined where it failed and may. `object` is what is written, as the webhook sees it. Throws a StatusError. */
@@ -136,23 +104,6 @@ export class WebhookDispatch {
 export interface Answer {
   readonly response: AdmissionResponse;
   readonly versioned: VersionedRequest;
-}
-
-/** Of what gets its name by `generateName` a mutating webhook sees none, as it has none yet upstream. */
-export function shownObject({ request, object }: VersionedRequest): KubeObject | undefined {
-  if (!object || !request.isUnnamed || object.metadata?.uid) return object;
-  const { name: _name, ...metadata } = object.metadata ?? {};
-  return { ...object, metadata: metadata as KubeObject['metadata'] };
-}
-
-function labelsOf(object: KubeObject | undefined): Readonly<Record<string, string>> {
-  return object?.metadata?.labels ?? {};
-}
-
-/** Either of what is written and what was there. A Scale has no labels. */
-function matchesObject(selector: Selector, { object, old, form }: AdmissionRequest): boolean {
-  if (selector.empty) return true;
-  return [object, old].some((one) => one?.metadata !== undefined && selector.matches(form ? {} : labelsOf(one)));
 }
 
 function denial(name: string, status: Status = {} as Status): StatusError {

@@ -325,12 +325,30 @@ describe('admission webhooks', () => {
     await hooked.remove('old');
   });
 
-  test('conditions in CEL are told of', async () => {
-    const { headers } = await hooked.configure('validating', 'cel', { matchConditions: [{ name: 'never', expression: 'false' }] });
-    assert.match(String(headers.warning), /webhooks\[0\]\.matchConditions: this server does not evaluate them/);
-    await hooked.create('cel');
-    assert.equal(hook.take('/cel0').length, 1);
-    await hooked.remove('cel');
+  test('conditions say whether a webhook is asked', async () => {
+    const matchConditions = [
+      { name: 'not-bots', expression: "!request.userInfo.username.startsWith('bot-')" },
+      { name: 'marked', expression: "object.metadata.labels['ask'] == 'yes'" },
+      { name: 'may-read', expression: "authorizer.requestResource.check('get').allowed()" },
+    ];
+    const rules = [{ ...everything, operations: ['CREATE'] }];
+    await hooked.configure('validating', 'some', { rules, matchConditions });
+    assert.equal((await hooked.create('yes', { metadata: { name: 'yes', labels: { ask: 'yes' } } })).status, 201);
+    assert.equal(hook.take('/some0').length, 1);
+    assert.equal((await hooked.create('no', { metadata: { name: 'no', labels: { ask: 'no' } } })).status, 201);
+    const { status, body } = await hooked.create('none', { metadata: { name: 'none', labels: { a: 'b' } } });
+    const said = "expression 'object.metadata.labels['ask'] == 'yes'' resulted in error: no such key: ask";
+    assert.deepEqual([status, body.message], [403, `configmaps "none" is forbidden: ${said}`]);
+    assert.equal(hook.take('/some0').length, 0);
+    for (const name of ['yes', 'no']) await hooked.remove(name);
+  });
+
+  test('a webhook that may fail is not asked when a condition cannot be evaluated', async () => {
+    const matchConditions = [{ name: 'fails', expression: 'object.nope == 1' }];
+    await hooked.configure('mutating', 'may', { failurePolicy: 'Ignore', matchConditions });
+    assert.equal((await hooked.create('may')).status, 201);
+    assert.equal(hook.take('/may0').length, 0);
+    await hooked.remove('may');
   });
 });
 

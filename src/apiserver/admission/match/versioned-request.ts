@@ -1,4 +1,4 @@
-/** A request as a webhook sees it: in the version that its rules name, and with a subresource's own object where that has one. */
+/** A request as a webhook or policy sees it: in the version that its rules name, and with a subresource's own object where that has one. */
 import { cloneJson } from '../../../api/codec/json-clone.ts';
 import { subresourceOf } from '../../../api/registry/lifecycle.ts';
 import type { Registry } from '../../../api/registry/registry.ts';
@@ -70,6 +70,13 @@ export class VersionedRequest {
   get #isItself(): boolean {
     return this.row === this.request.row || this.body.kind !== this.row.type.kind;
   }
+}
+
+/** Of what gets its name by `generateName` a mutating webhook sees none, as it has none yet upstream. */
+export function shownObject({ request, object }: VersionedRequest): KubeObject | undefined {
+  if (!object || !request.isUnnamed || object.metadata?.uid) return object;
+  const { name: _name, ...metadata } = object.metadata ?? {};
+  return { ...object, metadata: metadata as KubeObject['metadata'] };
 }
 
 function convert(object: KubeObject, from: ResourceRow, to: ResourceRow): KubeObject {
