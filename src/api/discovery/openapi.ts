@@ -12,6 +12,10 @@ export interface OpenApiIndex {
   readonly paths: Readonly<Record<string, { readonly serverRelativeURL: string }>>;
 }
 
+export function indexEntry(path: string, hash: string): { readonly serverRelativeURL: string } {
+  return { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
+}
+
 interface Hashed {
   readonly rows: readonly OpenApiRow[];
   readonly hash: string;
@@ -32,9 +36,7 @@ export class OpenApi {
 
   /** The body of `GET /openapi/v3`. */
   index(): OpenApiIndex {
-    const paths: Record<string, { serverRelativeURL: string }> = {};
-    for (const [path, { hash }] of this.#hash()) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
-    return { paths };
+    return { paths: Object.fromEntries([...this.#hash()].map(([path, { hash }]) => [path, indexEntry(path, hash)])) };
   }
 
   /** The hash of a document (`api/v1`, `apis/apps/v1`), which is also its ETag; undefined for one that is not there. */

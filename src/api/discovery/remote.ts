@@ -1,5 +1,12 @@
 /** What other servers of the cluster serve, in the discovery documents of this one. */
 import type { APIGroup, APIGroupList, APIResourceList } from '../schema/types.ts';
+import { indexEntry, type OpenApiIndex } from './openapi.ts';
+
+/** As the other server wrote it. */
+export interface OpenApiDocument {
+  readonly bytes: Buffer;
+  readonly hash: string;
+}
 
 export interface RemoteVersion {
   readonly group: string;
@@ -8,6 +15,8 @@ export interface RemoteVersion {
   readonly versionPriority: number;
   /** As it last answered; absent: it never has. */
   readonly resources: APIResourceList | undefined;
+  /** As it was last fetched; absent: it has none, or none yet. */
+  readonly openApi?: OpenApiDocument | undefined;
   /** Whether it answers now. */
   readonly available: boolean;
 }
@@ -95,4 +104,14 @@ function versionEntry({ group, version, resources, available }: RemoteVersion): 
       };
     });
   return { version, ...(entries.length > 0 ? { resources: entries } : {}), freshness: available ? 'Current' : 'Stale' };
+}
+
+/** The index of OpenAPI with the documents of others behind this server's own. */
+export function withRemotePaths(index: OpenApiIndex, remotes: readonly RemoteVersion[]): OpenApiIndex {
+  const paths = byGroup(remotes).flatMap(({ versions }) =>
+    versions.flatMap(({ group, version, openApi }) =>
+      openApi ? [[`apis/${group}/${version}`, indexEntry(`apis/${group}/${version}`, openApi.hash)]] : [],
+    ),
+  );
+  return paths.length === 0 ? index : { paths: { ...index.paths, ...Object.fromEntries(paths) } };
 }

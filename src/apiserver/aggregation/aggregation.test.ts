@@ -34,6 +34,15 @@ class Extension {
     [];
   readonly #sockets = new Set<Socket>();
   readonly watches = new Set<ServerResponse>();
+  document: object = { openapi: '3.0.0', info: { title: 'fruit' }, paths: {} };
+  /** It tells of itself, and would tell of others, too. */
+  index: object | undefined = {
+    paths: {
+      'apis/fruit.example.com/v1': { serverRelativeURL: '/openapi/v3/apis/fruit.example.com/v1?hash=1' },
+      'apis/apps/v1': { serverRelativeURL: '/openapi/v3/apis/apps/v1?hash=1' },
+      'apis/other.example.com/v1': { serverRelativeURL: '/openapi/v3/apis/other.example.com/v1?hash=1' },
+    },
+  };
 
   constructor(pem: { certPem: string; keyPem: string }, frontProxyCa: string) {
     this.server = createServer({ cert: pem.certPem, key: pem.keyPem, ca: frontProxyCa, requestCert: true, rejectUnauthorized: true });
@@ -61,6 +70,8 @@ class Extension {
     const send = (code: number, body: object): void =>
       void res.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     if (req.url === group) return send(200, resources);
+    if (req.url === '/openapi/v3') return this.index && send(200, this.index);
+    if (req.url === `/openapi/v3${group}`) return send(200, this.document);
     if (req.url?.includes('watch=')) {
       res.writeHead(200, { 'content-type': 'application/json' });
       res.write('{"type":"ADDED","object":{}}\n');
@@ -116,7 +127,7 @@ describe('an APIService', () => {
       assert.equal(condition?.reason, reason, JSON.stringify(condition));
     });
   const last = (): Extension['heard'][number] =>
-    extension.heard.findLast(({ headers }) => headers['x-remote-user'] !== 'system:kube-aggregator')!;
+    extension.heard.findLast(({ headers }) => !/^system:(kube-)?aggregator$/.test(String(headers['x-remote-user'])))!;
 
   const causes = async (spec: object, name = 'v1.fruit.example.com'): Promise<string[]> =>
     (await post(name, spec)).body.details.causes.map(({ field, message }: Json) => `${field}: ${message}`);
@@ -182,6 +193,78 @@ describe('an APIService', () => {
     ]);
   });
 
+  const indexEntry = async (): Promise<string | undefined> =>
+    (await s.call('GET', '/openapi/v3')).body.paths['apis/fruit.example.com/v1']?.serverRelativeURL;
+
+  test('is in OpenAPI with the document of its server, which it has of nothing else', async () => {
+    const url = await eventually('the document', async () => (await indexEntry()) ?? false);
+    assert.match(String(url), /^\/openapi\/v3\/apis\/fruit\.example\.com\/v1\?hash=[0-9A-F]{64}$/);
+    const { body, headers } = await s.call('GET', String(url));
+    assert.deepEqual(body, extension.document);
+    assert.deepEqual([headers['content-type'], headers['cache-control']], ['application/json', 'public, immutable, max-age=31536000']);
+    const etag = String(headers.etag);
+    assert.equal((await s.call('GET', `/openapi/v3${group}`, undefined, { headers: { 'if-none-match': etag } })).status, 304);
+    const { paths } = (await s.call('GET', '/openapi/v3')).body;
+    assert.equal(paths['apis/other.example.com/v1'], undefined);
+    assert.notEqual(paths['apis/apps/v1'].serverRelativeURL, '/openapi/v3/apis/apps/v1?hash=1');
+    const asked = extension.heard.filter(({ url }) => url.startsWith('/openapi/'));
+    assert.deepEqual(
+      [...new Set(asked.map(({ url, headers }) => `${headers['x-remote-user']} ${url}`))],
+      ['system:aggregator /openapi/v3', `system:aggregator /openapi/v3${group}`],
+    );
+  });
+
+  /** Has the server looked at. */
+  const touch = async (touched: string): Promise<void> =>
+    assert.equal(
+      (await s.call('PATCH', '/api/v1/namespaces/default/services/fruit', { metadata: { labels: { touched } } }, { type })).status,
+      200,
+    );
+  const fetches = (path: string): number => extension.heard.filter(({ url }) => url === path).length;
+
+  test('has its document fetched anew once its hash is another, and kept where the server talks nonsense', async () => {
+    const [indexes, documents] = [fetches('/openapi/v3'), fetches(`/openapi/v3${group}`)];
+    await touch('same');
+    await eventually('a look', () => fetches('/openapi/v3') > indexes);
+    assert.equal(fetches(`/openapi/v3${group}`), documents);
+    const before = await indexEntry();
+    extension.document = { openapi: '3.0.0', info: { title: 'more fruit' }, paths: {} };
+    extension.index = { paths: { 'apis/fruit.example.com/v1': { serverRelativeURL: 'https://elsewhere.example.com/?hash=2' } } };
+    await touch('other');
+    await eventually('the other document', async () => (await indexEntry()) !== before);
+    assert.deepEqual((await s.call('GET', `/openapi/v3${group}`)).body, extension.document);
+    const known = await indexEntry();
+    for (const [nonsense, index] of Object.entries({
+      list: [1],
+      long: { paths: {}, more: 'x'.repeat(2 << 20) },
+      broken: { paths: 'none' },
+    })) {
+      extension.index = index;
+      const looks = fetches('/openapi/v3');
+      await touch(nonsense);
+      await eventually('a look', () => fetches('/openapi/v3') > looks);
+    }
+    extension.index = { paths: { 'apis/fruit.example.com/v1': { serverRelativeURL: '?hash=3' } } };
+    extension.document = [1];
+    const looks = fetches(`/openapi/v3${group}`);
+    await touch('no-object');
+    await eventually('a fetch', () => fetches(`/openapi/v3${group}`) > looks);
+    assert.equal(known, await indexEntry());
+  });
+
+  test('is served and looked at while its server does not answer for its document', async () => {
+    const { index } = extension;
+    extension.index = undefined;
+    const looks = fetches(group);
+    await touch('silent');
+    await eventually('a look', () => fetches(group) > looks);
+    await touch('silent-still');
+    await eventually('one more', () => fetches(group) > looks + 1);
+    assert.equal((await s.call('GET', `${group}/namespaces/default/apples`)).status, 200);
+    assert.equal((await s.call('GET', `/openapi/v3${group}`)).status, 200);
+    extension.index = index;
+  });
+
   test('hears who asks, and nothing that could be used to ask as him', async () => {
     const headers = {
       'x-remote-user': 'root',
@@ -219,10 +302,12 @@ describe('an APIService', () => {
   });
 
   test('is asked nothing by who may not', async () => {
-    const before = extension.heard.length;
     const agent = s.agent(await s.pki.client('nobody'));
     assert.equal((await s.call('GET', `${group}/namespaces/default/apples`, undefined, { agent })).status, 403);
-    assert.equal(extension.heard.length, before);
+    assert.equal(
+      extension.heard.some(({ headers }) => headers['x-remote-user'] === 'nobody'),
+      false,
+    );
   });
 
   test('is watched', async () => {

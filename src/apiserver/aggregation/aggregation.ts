@@ -16,6 +16,7 @@ import type { Target } from '../kubelet/kubelet-client.ts';
 import type { Writer } from '../resource/writer.ts';
 import type { ClientTls, ServiceClient } from '../service-client/service-client.ts';
 import { isStatusError, serviceUnavailable } from '../status/status-error.ts';
+import type { HeldDocument } from './remote-openapi.ts';
 
 /** So often every remote one is asked, whatever is heard of it. */
 const resyncMs = 30_000;
@@ -51,6 +52,9 @@ export class Aggregation {
   readonly #remotes = new Map<string, Remote>();
   /** What each last said that it has. */
   readonly #resources = new Map<string, APIResourceList>();
+  readonly #documents = new Map<string, HeldDocument>();
+  /** Whose documents are to be fetched: apart from the looks, so that these wait for none. */
+  readonly #toFetch: WorkQueue;
   readonly #queue: WorkQueue;
   #followsServices = false;
   /** Grows with every change of what discovery tells. */
@@ -59,15 +63,13 @@ export class Aggregation {
   constructor(deps: AggregationDeps) {
     this.#d = deps;
     this.#queue = new WorkQueue(deps.clock);
+    this.#toFetch = new WorkQueue(deps.clock);
   }
 
   follow(): void {
     this.#d.lookup.follow(apiServices, {
       put: (object) => this.#put(object),
-      delete: ({ metadata }) => {
-        if (this.#remotes.delete(metadata.name)) this.generation++;
-        this.#resources.delete(metadata.name);
-      },
+      delete: ({ metadata }) => this.#forget(metadata.name),
     });
   }
 
@@ -78,7 +80,13 @@ export class Aggregation {
         ? []
         : [
             {
-              ...{ group, version, resources: this.#resources.get(name), available: isAvailable(object) },
+              ...{
+                group,
+                version,
+                resources: this.#resources.get(name),
+                openApi: this.#documents.get(name),
+                available: isAvailable(object),
+              },
               ...{ groupPriority: object.spec?.groupPriorityMinimum ?? 0, versionPriority: object.spec?.versionPriority ?? 0 },
             },
           ],
@@ -113,9 +121,28 @@ export class Aggregation {
 
   /** Writes the conditions, until the signal aborts. */
   async keep(): Promise<void> {
-    using _ = onAbort(this.#d.signal, () => this.#queue.close());
-    // Not one after the other: one that does not answer keeps none waiting.
+    using _ = onAbort(this.#d.signal, () => {
+      this.#queue.close();
+      this.#toFetch.close();
+    });
+    await Promise.all([this.#keepLooking(), this.#keepFetching()]);
+  }
+
+  /** Not one after the other: one that does not answer keeps none waiting. */
+  async #keepLooking(): Promise<void> {
     for (let name = await this.#queue.take(); name !== undefined; name = await this.#queue.take()) void this.#keepOne(name);
+  }
+
+  /** Nor here. */
+  async #keepFetching(): Promise<void> {
+    for (let name = await this.#toFetch.take(); name !== undefined; name = await this.#toFetch.take()) {
+      const one = name;
+      void this.#fetch(one)
+        .catch((err: unknown) =>
+          this.#d.log.debug('cannot fetch the OpenAPI document of an APIService', { name: one, error: messageOf(err) }),
+        )
+        .finally(() => this.#toFetch.done(one));
+    }
   }
 
   async #keepOne(name: string): Promise<void> {
@@ -130,12 +157,18 @@ export class Aggregation {
     this.#queue.done(name);
   }
 
+  #forget(name: string): void {
+    if (this.#remotes.delete(name)) this.generation++;
+    this.#resources.delete(name);
+    this.#documents.delete(name);
+  }
+
   #put(object: ApiService): void {
     const { name } = object.metadata;
     const { service, group = '', version = '', caBundle, insecureSkipTLSVerify: insecure = false } = object.spec ?? {};
     const before = this.#remotes.get(name);
     if (!service) {
-      if (this.#remotes.delete(name)) this.generation++;
+      this.#forget(name);
       return;
     }
     const ca = caBundle ? Buffer.from(caBundle, 'base64').toString() : undefined;
@@ -202,7 +235,21 @@ export class Aggregation {
           ownWrite(),
         );
     }
-    return condition.status === 'True';
+    const well = condition.status === 'True';
+    if (well) this.#toFetch.add(name);
+    return well;
+  }
+
+  async #fetch(name: string): Promise<void> {
+    const remote = this.#remotes.get(name);
+    if (!remote) return;
+    const { fetchDocument } = await import('./remote-openapi.ts');
+    const before = this.#documents.get(name);
+    const now = await fetchDocument(remote, this.#d.client, before);
+    if (this.#remotes.get(name)?.object.metadata.uid !== remote.object.metadata.uid) return;
+    if (now) this.#documents.set(name, now);
+    else this.#documents.delete(name);
+    if (now?.hash !== before?.hash) this.generation++;
   }
 }
 

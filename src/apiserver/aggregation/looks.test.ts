@@ -37,7 +37,11 @@ class Bed {
     };
     const aggregation = new Aggregation({
       ...{ clock: this.clock, log: silentLog, signal: this.stop.signal, registry: new Registry(), proxyClient: {} },
-      ...{ lookup: lookup as Lookup, client: new ServiceClient(lookup as Lookup), writer: { update: async () => ({}) } as unknown as Writer },
+      ...{
+        lookup: lookup as Lookup,
+        client: new ServiceClient(lookup as Lookup),
+        writer: { update: async () => ({}) } as unknown as Writer,
+      },
     });
     aggregation.follow();
     this.ended = aggregation.keep();

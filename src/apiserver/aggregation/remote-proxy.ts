@@ -13,6 +13,8 @@ export async function passOn(client: ServiceClient, remote: Remote, available: b
   // In upstream's words, which clients read as a Status of their own.
   if (!available) return sendText(res, 503, 'service unavailable\n');
   const stop = new AbortController();
+  // Its turn, its connection, the metrics and the pipeline listen, each once: more than the ten at which Node.js begins to warn of a leak.
+  res.setMaxListeners(20);
   res.once('close', () => stop.abort());
   let answer: IncomingMessage;
   try {

@@ -12,7 +12,13 @@ import {
 } from '../../api/discovery/discovery.ts';
 import { OpenApi } from '../../api/discovery/openapi.ts';
 import { swaggerBytes } from '../../api/discovery/openapi-v2-protobuf.ts';
-import { type RemoteVersion, withRemoteDiscovery, withRemoteGroups, withRemoteVersions } from '../../api/discovery/remote.ts';
+import {
+  type RemoteVersion,
+  withRemoteDiscovery,
+  withRemoteGroups,
+  withRemotePaths,
+  withRemoteVersions,
+} from '../../api/discovery/remote.ts';
 import type { Registry } from '../../api/registry/registry.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { json, yaml } from '../http/encoding.ts';
@@ -90,7 +96,7 @@ export class Discovery {
     const [registry] = this.#generation.split(' ');
     this.#generation = generation;
     this.#made.clear();
-    // Those of others are in no document of OpenAPI.
+    // The documents of OpenAPI that are made here have nothing of others.
     if (registry === String(this.#registry.generation)) return;
     this.#rows = this.#registry.rows;
     this.#openApi = new OpenApi(this.#rows, this.#version, this.#openApi);
@@ -160,15 +166,21 @@ export class Discovery {
     }
     if (version !== 'v3') return false;
     if (groupVersion.length === 0) {
-      sendJson(ctx, 200, this.#openApi.index());
+      sendJson(ctx, 200, withRemotePaths(this.#openApi.index(), this.#remotes.versions));
       return true;
     }
     const path = groupVersion.join('/');
-    const document = this.#openApi.document(path);
-    if (document === undefined) return false;
+    const found = this.#openApiOf(path);
+    if (!found) return false;
     // The URL in the index carries the document's hash: whatever it names never changes.
     const cache = ctx.query.has('hash') ? 'public, immutable, max-age=31536000' : 'no-cache, private';
-    return sendTagged(ctx, this.#openApi.hashOf(path)!, { 'content-type': 'application/json', 'cache-control': cache }, document);
+    return sendTagged(ctx, found.hash, { 'content-type': 'application/json', 'cache-control': cache }, found.bytes);
+  }
+
+  #openApiOf(path: string): { readonly bytes: string | Buffer; readonly hash: string } | undefined {
+    const own = this.#openApi.document(path);
+    if (own !== undefined) return { bytes: own, hash: this.#openApi.hashOf(path)! };
+    return this.#remotes.versions.find(({ group, version }) => path === `apis/${group}/${version}`)?.openApi;
   }
 }
 
