@@ -121,6 +121,7 @@ async function keepCluster(parts: Parts, port: number): Promise<Keeping> {
     ...Object.values(serviceAllocation.stocks).map((stock) => keepClaims(stock, { lookup, feed, ...background })),
     parts.custom.keep(),
     parts.aggregation.keep(),
+    parts.localServices.keep(),
     keepAggregatedRoles(parts, { cache: feed.cache('clusterroles'), lookup, rbac: authorizer.rbac, ...background }),
   ];
   return {

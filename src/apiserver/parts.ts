@@ -18,6 +18,7 @@ import { KnownError } from '../errors/known-error.ts';
 import type { AdmissionChain } from './admission/admission.ts';
 import { admissionChain } from './admission/chain.ts';
 import { Aggregation } from './aggregation/aggregation.ts';
+import { LocalServices } from './aggregation/local-services.ts';
 import { AddressClaims } from './allocation/address-claims.ts';
 import { Allocations } from './allocation/allocation.ts';
 import { PortClaims } from './allocation/port-claims.ts';
@@ -75,6 +76,7 @@ export interface Parts extends Caches, Auth {
   /** To what runs in the cluster. */
   readonly serviceClient: ServiceClient;
   readonly aggregation: Aggregation;
+  readonly localServices: LocalServices;
   /** Aborts when the server closes. */
   readonly stop: AbortSignal;
 }
@@ -99,8 +101,10 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
   const allocations = new Allocations([serviceAllocation]);
   const writer: Writer = new Writer({ objects, admission, allocations, clock });
   const deleter = new Deleter({ objects, admission, allocations, clock });
+  const localServices = new LocalServices({ registry, lookup, writer, deleter, clock, log, signal: stop });
   const custom = new CustomResources({ registry, lookup, feed, writer, deleter, clock, log, signal: stop });
   custom.follow();
+  localServices.follow();
   const resources = new ResourceHandlers({
     ...{ objects, writer, deleter, feed, clock, stop },
     cluster: () => lookup.get(namespaces, clusterNamespace)?.metadata.uid,
@@ -110,7 +114,7 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
   const proxyClient = options.proxyClient ?? {};
   const aggregation = new Aggregation({ registry, lookup, writer, client: serviceClient, proxyClient, clock, log, signal: stop });
   aggregation.follow();
-  const served = { resources, kubelets, serviceClient, aggregation };
+  const served = { resources, kubelets, serviceClient, aggregation, localServices };
   return { options, ...caches, ...auth, admission, serviceAllocation, writer, deleter, custom, ...served, stop };
 }
 

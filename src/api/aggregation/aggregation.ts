@@ -142,3 +142,8 @@ export function withAvailability(
 export function availabilityOf(status: ApiService['status']): ApiServiceCondition | undefined {
   return status?.conditions?.find((one) => one.type === 'Available');
 }
+
+/** Of one without a Service. */
+export const localAvailability: Omit<Condition, 'type' | 'lastTransitionTime'> = {
+  ...{ status: 'True', reason: 'Local', message: 'Local APIServices are always available' },
+};

@@ -338,7 +338,8 @@ describe('an APIService', () => {
   });
 
   test('takes over nothing that is served here', async () => {
-    await post('v1.apps', specOf({ group: 'apps' }));
+    await eventually('the own one', async () => (await s.call('GET', `${all}/v1.apps`)).status === 200);
+    assert.equal((await s.call('PATCH', `${all}/v1.apps`, { spec: specOf({ group: 'apps' }) }, { type })).status, 200);
     assert.equal((await s.call('GET', '/apis/apps/v1/namespaces/default/deployments')).body.kind, 'DeploymentList');
     assert.equal((await s.call('GET', '/apis/apps/v1/namespaces/default/apples')).status, 404);
     const apps = (await s.call('GET', '/apis')).body.groups.filter(({ name }: Json) => name === 'apps');
@@ -352,8 +353,11 @@ describe('an APIService', () => {
   test('is shown in columns', async () => {
     const table = (await s.call('GET', all, undefined, { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } })).body;
     assert.deepEqual(
-      table.rows.map((row: Json) => row.cells.slice(0, 3)),
-      [['v1.fruit.example.com', 'default/fruit', 'True']],
+      table.rows.map((row: Json) => row.cells.slice(0, 3)).filter(([name]: string[]) => /fruit|batch/.test(String(name))),
+      [
+        ['v1.batch', 'Local', 'True'],
+        ['v1.fruit.example.com', 'default/fruit', 'True'],
+      ],
     );
   });
 

@@ -5,7 +5,9 @@ import {
   apiServiceSchema,
   apiServices,
   availabilityOf,
+  localAvailability,
   statusErrors,
+  withAvailability,
 } from '../../aggregation/aggregation.ts';
 import { age, column, columnsOf } from '../../columns/columns.ts';
 import { nameIsPathSegment } from '../../validation/names.ts';
@@ -25,6 +27,11 @@ export const apiregistrationRows: readonly ResourceRow[] = [
     validateName: nameIsPathSegment,
     applyDefaults: ({ spec }) => {
       if (spec?.service) spec.service.port ??= 443;
+    },
+    prepareCreate: (object) => {
+      if (object.spec?.service) return;
+      const status = withAvailability(object, localAvailability, Date.parse(object.metadata.creationTimestamp ?? ''));
+      if (status) object.status = status;
     },
     validate: apiServiceErrors,
     validateUpdate: apiServiceErrors,
