@@ -102,7 +102,7 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
   const writer: Writer = new Writer({ objects, admission, allocations, clock });
   const deleter = new Deleter({ objects, admission, allocations, clock });
   const localServices = new LocalServices({ registry, lookup, writer, deleter, clock, log, signal: stop });
-  const custom = new CustomResources({ registry, lookup, feed, writer, deleter, clock, log, signal: stop });
+  const custom = new CustomResources({ registry, lookup, feed, writer, deleter, webhooks, clock, log, signal: stop });
   custom.follow();
   localServices.follow();
   const resources = new ResourceHandlers({

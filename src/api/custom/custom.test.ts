@@ -12,7 +12,7 @@ test('a path of replicas changes its object, and nothing that all objects share'
     subresources: { scale: { specReplicasPath, statusReplicasPath: '.status.replicas' } },
   });
   const scaled = (specReplicasPath: string): object => {
-    const [row] = customRows({
+    const definition = {
       apiVersion: 'apiextensions.k8s.io/v1',
       kind: 'CustomResourceDefinition',
       metadata: { name: 'as.example.com', generation: 1 },
@@ -22,7 +22,8 @@ test('a path of replicas changes its object, and nothing that all objects share'
         scope: 'Namespaced',
         versions: [versionOf(specReplicasPath)],
       },
-    } as never);
+    };
+    const [row] = customRows(definition as never, () => []);
     const scale = row?.subresources.find((one): one is ScaleSubresource => one.kind === 'scale') ?? assert.fail('no scale');
     const object = { apiVersion: 'example.com/v1', kind: 'A', metadata: { name: 'a' }, spec: {} };
     scale.setReplicas(object as never, 7);

@@ -1,49 +1,40 @@
 /** The rows of a definition: one for each version that is served. To the rest of the server they are rows as any. */
-import type { RuleNode } from '../cel/rules.ts';
-import { hasRules, loadRuleEngine } from '../cel/validation-rules.ts';
 import { cloneJson, takeOver } from '../codec/json-clone.ts';
 import { isObject, type Json } from '../codec/json-object.ts';
 import { defineRow, part } from '../registry/define-row.ts';
 import type { Conversion, ResourceRow, ScaleSubresource } from '../registry/resource-row.ts';
 import type { KubeObject } from '../resource-types.ts';
 import type { CustomSchema, JsonSchema } from '../schema/schema.ts';
-import { type FieldError, invalid } from '../validation/field-error.ts';
 import { nameIsDnsSubdomain } from '../validation/names.ts';
+import { at, Content, type Loose, rootOf } from './content.ts';
 import { type CustomResourceDefinition, type CustomVersion, type ScalePaths, storageVersionOf } from './definition.ts';
-import { firstAt, parseJsonPath } from './json-path.ts';
+import { parseJsonPath } from './json-path.ts';
 import { printerColumns } from './printer-columns.ts';
-import { applyDefaults, prune } from './structural.ts';
-import { valueErrors } from './validate.ts';
+import { type ConvertObjects, RemoteVersions } from './remote-versions.ts';
 
-type Loose = KubeObject & Json;
-
-/** Errors after which rules are not asked. */
-const blocking: ReadonlySet<FieldError['type']> = new Set([
-  'FieldValueNotSupported',
-  'FieldValueRequired',
-  'FieldValueTooLong',
-  'FieldValueTooMany',
-  'FieldValueTypeInvalid',
-]);
-const notChecked =
-  'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
-
-/** None before the names of the definition are accepted. */
-export function customRows(definition: CustomResourceDefinition): ResourceRow[] {
+/**
+ * None before the names of the definition are accepted. Where a webhook converts, `convert` calls it; nobody else knows how the other versions look.
+ */
+export function customRows(definition: CustomResourceDefinition, convert: ConvertObjects): ResourceRow[] {
   const { spec = {} } = definition;
   const served = (spec.versions ?? []).filter((version) => version.served);
-  // Only the webhook knows how the other versions look.
-  const calls = spec.conversion?.strategy === 'Webhook';
-  return served.filter((version) => version.storage || !calls).map((version) => customRow(definition, version));
+  const remote = spec.conversion?.strategy === 'Webhook' ? new RemoteVersions(definition, convert) : undefined;
+  return served.map((version) =>
+    remote
+      ? customRow(definition, version, { conversion: undefined, remote: remote.of(version.name ?? '') })
+      : customRow(definition, version, { conversion: conversionOf(definition, version), remote: undefined }),
+  );
 }
 
-/** The row that has the objects as they are stored, served or not. */
+/** The row that has the objects as they are stored, of whichever version, served or not: to mark and to delete them. */
 export function storageRow(definition: CustomResourceDefinition): ResourceRow | undefined {
   const version = storageVersionOf(definition);
-  return version && customRow(definition, version);
+  return version && customRow(definition, version, { conversion: undefined, remote: undefined });
 }
 
-function customRow(definition: CustomResourceDefinition, version: CustomVersion): ResourceRow {
+type Conversions = Pick<ResourceRow<Loose>, 'conversion' | 'remote'>;
+
+function customRow(definition: CustomResourceDefinition, version: CustomVersion, conversions: Conversions): ResourceRow {
   const { group = '', names = {}, scope } = definition.spec ?? {};
   const {
     plural = '',
@@ -56,17 +47,16 @@ function customRow(definition: CustomResourceDefinition, version: CustomVersion)
     ...names,
     ...definition.status?.acceptedNames,
   };
-  const root = version.schema?.openAPIV3Schema ?? { type: 'object' };
   const hasStatus = version.subresources?.status !== undefined;
   const generationOf = ({ metadata: _metadata, ...rest }: Loose): unknown => rest;
-  const content = new Content(root, version);
+  const content = new Content(version);
   const scale = version.subresources?.scale;
   return defineRow<Loose>({
     type: { group, version: version.name ?? '', kind, resource: plural, namespaced: scope === 'Namespaced' },
-    schema: schemaOf(group, version.name ?? '', kind, root),
+    schema: schemaOf(group, version.name ?? '', kind, rootOf(version)),
     ...{ listKind, singular, shortNames, categories },
     storedAs: `${group}/${plural}`,
-    conversion: conversionOf(definition, version, content),
+    ...conversions,
     deprecation: deprecationOf(group, kind, version),
     columns: printerColumns(version.additionalPrinterColumns),
     selectableFields: selectableFieldsOf(version),
@@ -92,90 +82,14 @@ function schemaOf(group: string, version: string, kind: string, root: JsonSchema
   return { type: [...group.split('.').toReversed(), version, kind].join('.'), root };
 }
 
-/** What the schema makes of objects, and says of them. */
-class Content {
-  readonly #root: JsonSchema;
-  readonly #scale: ScalePaths | undefined;
-  readonly #hasRules: boolean;
-  /** Compiled for the first object. */
-  #rules: RuleNode | undefined;
-  /** Objects that asked for more defaults than an object may have values. */
-  readonly #overfull = new WeakSet<object>();
-
-  constructor(root: JsonSchema, { subresources }: CustomVersion) {
-    this.#root = root;
-    this.#scale = subresources?.scale;
-    this.#hasRules = hasRules(root);
-  }
-
-  applyDefaults(object: Loose): void {
-    if (!applyDefaults(object, this.#root)) this.#overfull.add(object);
-  }
-
-  /** As it is shown of what was stored when the schema was another one. */
-  renew(object: Loose): void {
-    prune(object, this.#root, true);
-    applyDefaults(object, this.#root);
-  }
-
-  errors(object: Loose, old?: Loose): FieldError[] {
-    if (this.#overfull.has(object)) return [invalid('', '', 'the defaults of the schema make the object too large')];
-    return this.#withRules([...valueErrors(object, this.#root, old), ...this.#replicasErrors(object)], object, old);
-  }
-
-  /** Of an update of the status nothing else is looked at. */
-  statusErrors(object: Loose, old: Loose): FieldError[] {
-    const schema = this.#root.properties?.status;
-    const errors = schema && object.status !== undefined ? valueErrors(object.status, schema, old.status) : [];
-    const within = (path: string): string => (path === '' || path === '<nil>' ? 'status' : `status.${path}`);
-    return this.#withRules(
-      [...errors.map((error) => ({ ...error, path: within(error.path) })), ...this.#replicasErrors(object)],
-      object,
-      old,
-    );
-  }
-
-  /** Rules may take for granted that the object is as its schema says. */
-  #withRules(errors: FieldError[], object: Loose, old?: Loose): FieldError[] {
-    if (!this.#hasRules) return errors;
-    if (errors.some(({ type }) => blocking.has(type))) return [...errors, invalid('<nil>', null, notChecked)];
-    const engine = loadRuleEngine();
-    this.#rules ??= engine.compileRules(this.#root);
-    return this.#rules ? [...errors, ...engine.ruleErrors(this.#rules, object, old)] : errors;
-  }
-
-  #replicasErrors(object: Loose): FieldError[] {
-    const { specReplicasPath: spec = '', statusReplicasPath: status = '' } = this.#scale ?? {};
-    return [spec, status].flatMap((path) => (path === '' ? [] : replicasErrors(at(object, path), path)));
-  }
-}
-
-function replicasErrors(value: unknown, path: string): FieldError[] {
-  if (value === undefined) return [];
-  if (!Number.isInteger(value))
-    return [invalid(path, 0, `${path} accessor error: ${String(value)} is of the type ${goType(value)}, expected int64`)];
-  if ((value as number) < 0) return [invalid(path, value, 'should be a non-negative integer')];
-  return (value as number) > 2 ** 31 - 1 ? [invalid(path, value, 'should be less than or equal to 2147483647')] : [];
-}
-
-function goType(value: unknown): string {
-  if (typeof value === 'number') return 'float64';
-  if (Array.isArray(value)) return '[]interface {}';
-  return typeof value === 'boolean' ? 'bool' : typeof value === 'object' ? 'map[string]interface {}' : typeof value;
-}
-
-function at(object: unknown, path: string): unknown {
-  const steps = parseJsonPath(path);
-  return steps && firstAt(object, steps);
-}
-
 /**
  * Of the version that objects are stored in, while its schema is the one that they were written under, nothing has to be done. Of others the
  * apiVersion changes, and they are shown as their schema has them now.
  */
-function conversionOf(definition: CustomResourceDefinition, version: CustomVersion, content: Content): Conversion<Loose> | undefined {
+function conversionOf(definition: CustomResourceDefinition, version: CustomVersion): Conversion<Loose> | undefined {
   const { metadata, spec } = definition;
   if (version.storage && metadata.generation === 1) return undefined;
+  const content = new Content(version);
   const storage = storageVersionOf(definition)?.name;
   const inVersion = (object: KubeObject, name: string | undefined): Loose => ({ ...object, apiVersion: `${spec?.group}/${name}` });
   return {

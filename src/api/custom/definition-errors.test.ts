@@ -194,13 +194,23 @@ describe('definitionErrors()', () => {
   });
 });
 
-test('what this server does not do is told', () => {
+test('formats that nobody looks at are told of', () => {
   const definition: Loose = widgets();
-  definition.spec.conversion = { strategy: 'Webhook' };
   ofSpec({ type: 'string', format: 'made-up' })(definition);
-  definition.spec.versions.push({ name: 'v2', served: true, schema: { openAPIV3Schema: { type: 'object' } } });
-  const [format, webhook] = definitionWarnings(definition);
-  assert.equal(format, 'unrecognized format "made-up"');
-  assert.match(webhook ?? '', /only the storage version is served, not v2$/);
+  assert.deepEqual(definitionWarnings(definition), ['unrecognized format "made-up"']);
   assert.deepEqual(definitionWarnings(widgets()), []);
+});
+
+test('a webhook needs fields that are pruned', () => {
+  const definition: Loose = widgets();
+  definition.spec.preserveUnknownFields = true;
+  definition.spec.conversion = {
+    strategy: 'Webhook',
+    webhook: { conversionReviewVersions: ['v1'], clientConfig: { url: 'https://hooks.example.com' } },
+  };
+  assert.ok(
+    definitionErrors(definition)
+      .map(textOf)
+      .includes('spec.conversion.strategy: Invalid value: "Webhook": must be None if spec.preserveUnknownFields is true'),
+  );
 });

@@ -46,6 +46,9 @@ export function definitionErrors(definition: CustomResourceDefinition): FieldErr
     ...versionsErrors(versions),
     ...(['plural', 'singular', 'kind', 'listKind'] as const).flatMap((name) => (names[name] ? [] : [required(`spec.names.${name}`)])),
     ...nameErrors(names, 'spec.names'),
+    ...(spec.preserveUnknownFields && spec.conversion?.strategy && spec.conversion.strategy !== 'None'
+      ? [invalid('spec.conversion.strategy', spec.conversion.strategy, 'must be None if spec.preserveUnknownFields is true')]
+      : []),
     ...conversionErrors(spec.conversion),
     ...nameErrors(status.acceptedNames ?? {}, 'status.acceptedNames'),
     ...storedErrors(status.storedVersions ?? [], versions),

@@ -1,4 +1,4 @@
-/** What is told of a definition that is accepted: formats that nobody looks at, and what this server does not do. */
+/** What is told of a definition that is accepted: formats that nobody looks at. */
 import { isObject } from '../codec/json-object.ts';
 import type { CustomResourceDefinition } from './definition.ts';
 import { knowsFormat } from './format.ts';
@@ -6,15 +6,7 @@ import { knowsFormat } from './format.ts';
 export function definitionWarnings({ spec }: CustomResourceDefinition): string[] {
   const versions = spec?.versions ?? [];
   const formats = new Set(versions.flatMap(({ schema }) => [...unknownFormats(schema?.openAPIV3Schema)]));
-  const served = versions.filter((version) => version.served && !version.storage);
-  return [
-    ...[...formats].sort().map((format) => `unrecognized format ${JSON.stringify(format)}`),
-    ...(spec?.conversion?.strategy === 'Webhook' && served.length > 0
-      ? [
-          `spec.conversion.strategy Webhook: this server calls no conversion webhooks; only the storage version is served, not ${served.map(({ name }) => name).join(', ')}`,
-        ]
-      : []),
-  ];
+  return [...formats].sort().map((format) => `unrecognized format ${JSON.stringify(format)}`);
 }
 
 function* unknownFormats(schema: unknown): Generator<string> {

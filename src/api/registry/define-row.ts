@@ -47,6 +47,7 @@ export function defineRow<T extends KubeObject>(spec: RowSpec<T>): ResourceRow {
     verbs: allVerbs,
     storedAs: virtual ? undefined : type.resource,
     conversion: undefined,
+    remote: undefined,
     ttlSeconds: undefined,
     columns: defaultColumns,
     deprecation: undefined,

@@ -65,7 +65,7 @@ export class Registry {
   add(row: ResourceRow): void {
     const [path, kind] = [pathKey(row.type), kindKey(apiVersionOf(row.type), row.type.kind)];
     if (this.#byPath.has(path) || this.#byKind.has(kind)) throw new Error(`${path} (${row.type.kind}) is served already`);
-    if (row.storedAs !== undefined && !row.conversion && this.#owners(row.storedAs).length > 0)
+    if (row.storedAs !== undefined && !row.conversion && !row.remote && this.#owners(row.storedAs).length > 0)
       throw new Error(`the objects of ${path} are those of another row, and it has no conversion`);
     this.#byPath.set(path, row);
     this.#byKind.set(kind, row);

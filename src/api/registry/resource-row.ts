@@ -87,6 +87,20 @@ export interface Conversion<T extends KubeObject = KubeObject> {
   toStored(object: T): KubeObject;
 }
 
+/**
+ * A resource whose versions another program converts into each other: a webhook. What is stored may be of any of them. Throws a StatusError.
+ * Objects that are given stay as they are.
+ */
+export interface RemoteConversion {
+  /** Whether what is stored with this apiVersion is shown as it is, byte by byte. */
+  isShown(apiVersion: string): boolean;
+  /** Each as the row's version has it, in their order; a promise for each, since one may fail without the others. */
+  fromStored(stored: readonly KubeObject[]): Promise<KubeObject>[];
+  toStored(object: KubeObject): Promise<KubeObject>;
+  /** As another served version has an object of this row's. */
+  toVersion(object: KubeObject, apiVersion: string): Promise<KubeObject>;
+}
+
 export interface ResourceRow<T extends KubeObject = KubeObject> {
   // ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────
   readonly type: ResourceType<T>;
@@ -112,6 +126,8 @@ export interface ResourceRow<T extends KubeObject = KubeObject> {
   readonly storedAs: string | undefined;
   /** Set where what is stored is of another version than `type`. */
   readonly conversion: Conversion<T> | undefined;
+  /** Set, and `conversion` not, where that takes time. All other rows are read and written without waiting for anybody. */
+  readonly remote: RemoteConversion | undefined;
   /** Objects delete themselves after so long (events: one hour). */
   readonly ttlSeconds: number | undefined;
 

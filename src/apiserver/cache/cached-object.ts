@@ -64,6 +64,8 @@ export class CachedObject {
   #labels: Readonly<Record<string, string>> | undefined;
   #message: Buffer | undefined;
   #asked = false;
+  /** By who made them. */
+  #views: Map<object, CachedObject> | undefined;
 
   constructor(key: string, revision: number, bytes: Buffer) {
     this.key = key;
@@ -120,9 +122,32 @@ export class CachedObject {
     return this.#message;
   }
 
-  /** Called now and then. Lets go of a message that nobody has asked for since the last time. */
+  /** The object in another version, which was made by `of` and kept. */
+  view(of: object): CachedObject | undefined {
+    const found = this.#views?.get(of);
+    if (found) this.#asked = true;
+    return found;
+  }
+
+  /** Keeps the object in another version, while somebody asks. */
+  keepView(of: object, view: CachedObject): void {
+    this.#asked = true;
+    this.#views ??= new Map();
+    this.#views.set(of, view);
+  }
+
+  /** Of the object as it is stored, without a look at the rest. */
+  get apiVersion(): string {
+    const [, found] = /^\{"apiVersion":"([^"]*)"/.exec(this.bytes.toString('latin1', 0, 256)) ?? [];
+    return found ?? this.object.apiVersion;
+  }
+
+  /** Called now and then. Lets go of what nobody has asked for since the last time. */
   age(): void {
-    if (!this.#asked) this.#message = undefined;
+    if (!this.#asked) {
+      this.#message = undefined;
+      this.#views = undefined;
+    }
     this.#asked = false;
   }
 

@@ -26,6 +26,8 @@ import type { WatchFeed } from '../cache/watch-feed.ts';
 import type { Deleter } from '../resource/deleter.ts';
 import type { Writer } from '../resource/writer.ts';
 import { isStatusError } from '../status/status-error.ts';
+import type { WebhookCaller } from '../webhook/webhook-caller.ts';
+import { ConversionWebhook } from './conversion-webhook.ts';
 
 /** How soon to look again at objects that finalizers hold, and at what failed. */
 const retryMs = 1_000;
@@ -36,6 +38,7 @@ export interface CustomResourcesDeps extends Background {
   readonly feed: WatchFeed;
   readonly writer: Writer;
   readonly deleter: Deleter;
+  readonly webhooks: WebhookCaller;
 }
 
 interface Installed {
@@ -103,7 +106,8 @@ export class CustomResources {
     const rows: ResourceRow[] = [];
     this.#installed.set(metadata.name, { of, rows });
     try {
-      for (const row of customRows(definition)) {
+      const webhook = new ConversionWebhook(definition, this.#d.webhooks);
+      for (const row of customRows(definition, (objects, apiVersion) => webhook.convert(objects, apiVersion))) {
         this.#d.registry.add(row);
         rows.push(row);
       }

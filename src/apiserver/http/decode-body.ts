@@ -3,7 +3,7 @@
  * fields that exist. Pure, so that a worker can do it as well.
  */
 import { duplicateKeys } from '../../api/codec/duplicate-keys.ts';
-import { countValues, LimitError, measureJson } from '../../api/codec/limits.ts';
+import { type BodyLimits, countValues, LimitError, measureJson } from '../../api/codec/limits.ts';
 import { decodeProtobuf, hasProtobuf } from '../../api/codec/protobuf.ts';
 import { checkFields, isUnknownField } from '../../api/codec/strict.ts';
 import { jsonOf, type ReadYaml, readYaml } from '../../api/codec/yaml.ts';
@@ -159,8 +159,8 @@ function parsePlain(body: Buffer): Parsed {
 }
 
 /** A body that is JSON and nothing else, such as a patch. Throws LimitError and what JSON.parse throws. */
-export function parseJson(body: Buffer): unknown {
-  measureJson(body);
+export function parseJson(body: Buffer, limits?: BodyLimits): unknown {
+  measureJson(body, limits);
   return JSON.parse(body.toString('utf8'));
 }
 

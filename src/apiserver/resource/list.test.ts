@@ -19,7 +19,7 @@ const optionsOf = (bed: ResourceBed, query: string): ReadOptions => readOptions(
 
 function listOf(bed: ResourceBed, query = ''): Promise<ListResult> {
   const cache = bed.feed.cache('configmaps');
-  return list(bed.feed, cache, `${cache.prefix}default/`, optionsOf(bed, query));
+  return list(bed.feed, bed.row('configmaps'), cache, `${cache.prefix}default/`, optionsOf(bed, query));
 }
 
 const names = ({ objects }: ListResult): string => objects.map((o) => o.object.metadata.name).join('');

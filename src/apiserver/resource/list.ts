@@ -1,10 +1,12 @@
 /** LIST: which objects of the cache, of which moment. Nothing is encoded here. */
+import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import type { ResourceCache } from '../cache/resource-cache.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
 import type { ReadOptions } from '../http/read-options.ts';
 import { badRequest, expired, resourceVersionTooLarge } from '../status/status-error.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
+import { remoteViews } from './remote-view.ts';
 
 export interface ListResult {
   readonly objects: readonly CachedObject[];
@@ -26,7 +28,14 @@ export async function waitForRevision(feed: WatchFeed, revision: number | undefi
   if (revision !== undefined && revision > feed.revision) throw resourceVersionTooLarge(revision, feed.revision);
 }
 
-export async function list(feed: WatchFeed, cache: ResourceCache, prefix: string, options: ReadOptions): Promise<ListResult> {
+/** The objects are as the row's version has them. Throws a StatusError. */
+export async function list(
+  feed: WatchFeed,
+  row: ResourceRow,
+  cache: ResourceCache,
+  prefix: string,
+  options: ReadOptions,
+): Promise<ListResult> {
   const token = options.continueToken ? decodeContinue(options.continueToken) : undefined;
   if (token && options.resourceVersion) throw badRequest('specifying resource version is not allowed when using continue');
   const from = token ? prefix + token.start : prefix;
@@ -43,7 +52,20 @@ export async function list(feed: WatchFeed, cache: ResourceCache, prefix: string
     found = then;
     revision = exact;
   }
-  return page(found, revision, prefix, options);
+  return row.remote ? remotePage(row, found, revision, prefix, options) : page(found, revision, prefix, options);
+}
+
+/** A selector looks at what the webhook makes of an object, labels and all; without one only what is shown has to be made. */
+async function remotePage(
+  row: ResourceRow,
+  found: readonly CachedObject[],
+  revision: number,
+  prefix: string,
+  options: ReadOptions,
+): Promise<ListResult> {
+  if (!options.selection.all) return page(await remoteViews(row, found), revision, prefix, options);
+  const result = page(found, revision, prefix, options);
+  return { ...result, objects: await remoteViews(row, result.objects) };
 }
 
 /** The moment that is asked for: by Exact, and, as upstream has it of old, by a limit with nothing said of the match. Otherwise a resourceVersion is only a lower bound. */

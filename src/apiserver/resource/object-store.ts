@@ -16,6 +16,7 @@ import type { WatchFeed } from '../cache/watch-feed.ts';
 import { alreadyExists, conflict, isStatusError, methodNotAllowed, noSuchPath, notFound, StatusError } from '../status/status-error.ts';
 import { holdToLimits } from './object-limits.ts';
 import { copyOf } from './presentation.ts';
+import { remoteView } from './remote-view.ts';
 import type { WriteMode } from './write-context.ts';
 
 /** Upstream's limit of an object in etcd; the body of a request may be larger (3 MiB). */
@@ -119,7 +120,7 @@ export class ObjectStore {
   /** Throws 409 when there is one of its name, and when the term is over; `AlongsideTaken`. */
   async create(row: ResourceRow, object: KubeObject, mode: WriteMode, alongside: readonly Companion[] = []): Promise<CachedObject> {
     const { name, namespace = '' } = object.metadata;
-    const { key, value } = this.recordOf(row, object);
+    const { key, value } = this.recordOf(row, row.remote ? await row.remote.toStored(object) : object);
     if (mode.dryRun) {
       if (await this.get(row, namespace, name)) throw alreadyExists(row.type, name);
       return new CachedObject(key, 0, value);
@@ -129,7 +130,7 @@ export class ObjectStore {
     return CachedObject.ofWritten(result.record);
   }
 
-  /** The object as it is stored, to be made alongside another one. */
+  /** The object as it is stored, to be made alongside another one. Where the row has a `remote`, that has made its stored form already. */
   recordOf(row: ResourceRow, object: KubeObject): { readonly key: string; readonly value: Buffer } {
     const { name, namespace = '' } = object.metadata;
     return { key: this.key(row, namespace, name), value: this.#encode(row, object, name) };
@@ -162,7 +163,8 @@ export class ObjectStore {
   async #try({ row, name, key, change, mode: { dryRun, term } }: Attempt, current: CachedObject): Promise<Outcome> {
     let wanted: Change;
     try {
-      wanted = await change(copyOf(row, current), current);
+      wanted = await change(row.remote ? (await remoteView(row, current)).copy() : copyOf(row, current), current);
+      if (row.remote && wanted.kind === 'put') wanted = { ...wanted, object: await row.remote.toStored(wanted.object) };
     } catch (err) {
       if (!isStatusError(err)) throw err;
       return unwritten(() => {

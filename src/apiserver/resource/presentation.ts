@@ -25,12 +25,12 @@ export interface Presentation {
   prepare?(objects: readonly CachedObject[]): Promise<void>;
 }
 
-/** The object in the row's version; shared, not to be changed. */
+/** The object in the row's version, which a `remote` has made already; shared, not to be changed. */
 export function viewOf(row: ResourceRow, object: CachedObject): KubeObject {
   return row.conversion ? row.conversion.fromStored(object.object) : object.object;
 }
 
-/** The object in the row's version; the caller's own. */
+/** The object in the row's version, which a `remote` has made already; the caller's own. */
 export function copyOf(row: ResourceRow, object: CachedObject): KubeObject {
   return row.conversion ? row.conversion.fromStored(object.copy()) : object.copy();
 }

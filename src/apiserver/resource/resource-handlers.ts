@@ -23,6 +23,7 @@ import type { ObjectStore } from './object-store.ts';
 import { patchOf } from './patch.ts';
 import { copyOf, type Presentation, viewOf } from './presentation.ts';
 import { presentationOf } from './presentation-of.ts';
+import { remoteView } from './remote-view.ts';
 import { serverSideApply } from './server-side-apply.ts';
 import { serveWatch } from './watch.ts';
 import { writeContextOf } from './write-context.ts';
@@ -62,14 +63,14 @@ export class ResourceHandlers {
     await waitForRevision(this.#d.feed, asked === '' ? undefined : resourceVersionOf(asked));
     const found = this.#d.objects.cache(row).get(this.#d.objects.key(row, namespace, name));
     if (!found) throw notFound(row.type, name);
-    this.sendObject(ctx, row, 200, found);
+    await this.sendObject(ctx, row, 200, found);
   }
 
   async list(ctx: RequestContext, row: ResourceRow): Promise<void> {
     const options = this.#readOptions(ctx, row, false);
     this.#nameCluster(ctx);
     const { objects, feed } = this.#d;
-    const found = await list(feed, objects.cache(row), objects.prefix(row, ctx.info.namespace), options);
+    const found = await list(feed, row, objects.cache(row), objects.prefix(row, ctx.info.namespace), options);
     const presentation = this.#presentation(ctx, row);
     const meta = {
       resourceVersion: String(found.revision),
@@ -89,7 +90,7 @@ export class ResourceHandlers {
     if (name) throw methodNotAllowed();
     const object = await decodeObject(ctx, expectedOf(row));
     const created = await this.#d.writer.create(row, namespace, object, writeContextOf(ctx));
-    this.sendObject(ctx, row, 201, created);
+    await this.sendObject(ctx, row, 201, created);
   }
 
   async update(ctx: RequestContext, row: ResourceRow, part?: PartSubresource): Promise<void> {
@@ -100,15 +101,18 @@ export class ResourceHandlers {
     placeIn(row, namespace, object);
     const context = writeContextOf(ctx);
     const target = { row, namespace, name, part };
+    let [code, answer]: [number, CachedObject | undefined] = [200, undefined];
     try {
       const changed = await this.#d.writer.update(target, () => cloneJson(object), context);
-      this.sendObject(ctx, row, 200, changed.object);
+      answer = changed.object;
     } catch (err) {
       if (part || !row.createsOnUpdate || !isStatusError(err, 'NotFound') || (await this.#d.objects.get(row, namespace, name))) throw err;
       this.#d.mayCreate(ctx);
       delete object.metadata.resourceVersion;
-      this.sendObject(ctx, row, 201, await this.#d.writer.create(row, namespace, object, context));
+      code = 201;
+      answer = await this.#d.writer.create(row, namespace, object, context);
     }
+    await this.sendObject(ctx, row, code, answer);
   }
 
   async patch(ctx: RequestContext, row: ResourceRow, part?: PartSubresource): Promise<void> {
@@ -121,7 +125,7 @@ export class ResourceHandlers {
     const { namespace, name } = ctx.info;
     const target = { row, namespace, name, part, patched: true };
     const changed = await this.#d.writer.update(target, patchOf(ctx, row, row.schema), writeContextOf(ctx));
-    this.sendObject(ctx, row, 200, changed.object);
+    await this.sendObject(ctx, row, 200, changed.object);
   }
 
   async delete(ctx: RequestContext, row: ResourceRow): Promise<void> {
@@ -146,22 +150,24 @@ export class ResourceHandlers {
     const context = writeContextOf(ctx, options.dryRun);
     const { objects, feed } = this.#d;
     const read = this.#readOptions(ctx, row, false);
-    const found = await list(feed, objects.cache(row), objects.prefix(row, ctx.info.namespace), read);
+    const found = await list(feed, row, objects.cache(row), objects.prefix(row, ctx.info.namespace), read);
     await this.#d.deleter.deleteAll(row, found.objects, options, context);
     const presentation = this.#presentation(ctx, row);
     await sendList(ctx, presentation, { resourceVersion: String(feed.revision) }, found.objects);
   }
 
-  sendObject(ctx: RequestContext, row: ResourceRow, code: number, object: CachedObject): void {
+  /** `object` is as it is stored. At once, for a row without a `remote`. */
+  async sendObject(ctx: RequestContext, row: ResourceRow, code: number, object: CachedObject): Promise<void> {
     const presentation = this.#presentation(ctx, row);
-    sendBytes(ctx, code, presentation.encoding, presentation.one(object));
+    const shown = row.remote ? await remoteView(row, object) : object;
+    sendBytes(ctx, code, presentation.encoding, presentation.one(shown));
   }
 
   /** The current object, as a copy. Throws 404. */
   async read(row: ResourceRow, namespace: string, name: string): Promise<KubeObject> {
     const found = await this.#d.objects.get(row, namespace, name);
     if (!found) throw notFound(row.type, name);
-    return copyOf(row, found);
+    return copyOf(row, row.remote ? await remoteView(row, found) : found);
   }
 
   /** Shared copies of all objects of a namespace: not to be changed. */

@@ -10,6 +10,7 @@ import type { RequestContext } from '../http/request-context.ts';
 import { conflict, isStatusError } from '../status/status-error.ts';
 import { readApply, settled } from './apply.ts';
 import { placeOf, placesOf } from './field-places.ts';
+import { withOtherVersions } from './other-versions.ts';
 import type { ResourceDeps } from './resource-handlers.ts';
 import { writeContextOf } from './write-context.ts';
 import { checkName } from './writer.ts';
@@ -26,8 +27,13 @@ export async function serverSideApply(
   const context = { ...writeContextOf(ctx), manager: undefined };
   const { config, applier, warnings } = await readApply(ctx, placeOf(row, part), row.type.kind, clock.now());
   const told = ctx.warnings.length;
-  const revise = (current: KubeObject): KubeObject => {
-    const { object, managers } = settled(applyConfiguration(current, config, applier, placesOf(row)));
+  const revise = async (current: KubeObject): Promise<KubeObject> => {
+    const applied = row.remote
+      ? await withOtherVersions(objects.registry, row, part, (place) =>
+          applyConfiguration(current, config, { ...applier, place }, placesOf(row)),
+        )
+      : applyConfiguration(current, config, applier, placesOf(row));
+    const { object, managers } = settled(applied);
     const next = cloneJson(object) as unknown as KubeObject;
     ctx.warnings.length = told;
     checkObject(ctx, next, row.schema);
@@ -42,7 +48,7 @@ export async function serverSideApply(
       if (part || !isStatusError(err, 'NotFound') || (await objects.get(row, namespace, name))) throw err;
     }
     mayCreate(ctx);
-    const object = revise({ apiVersion: apiVersionOf(row.type), kind: row.type.kind, metadata: {} as KubeObject['metadata'] });
+    const object = await revise({ apiVersion: apiVersionOf(row.type), kind: row.type.kind, metadata: {} as KubeObject['metadata'] });
     checkNew(row, object, name);
     try {
       return { code: 201, object: await writer.create(row, namespace, object, context) };

@@ -4,10 +4,11 @@
  * room again; when the log no longer reaches back, it is told so (410) and lists again.
  */
 import type { KindedObject } from '../../api/codec/protobuf.ts';
+import { messageOf } from '../../errors/known-error.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import type { CacheEvent } from '../cache/event-log.ts';
 import type { CacheListener, ResourceCache } from '../cache/resource-cache.ts';
-import { expired } from '../status/status-error.ts';
+import { expired, internalError, isStatusError } from '../status/status-error.ts';
 import type { Presentation } from './presentation.ts';
 import type { Selection } from './selection.ts';
 
@@ -26,6 +27,8 @@ interface WatchStreamOptions {
   readonly prefix: string;
   readonly selection: Selection;
   readonly presentation: Presentation;
+  /** Where objects take time to be shown: events as the watcher is to see them, in their order. May fail with a StatusError, which ends the stream. */
+  readonly convert?: ((events: readonly CacheEvent[]) => Promise<readonly CacheEvent[]>) | undefined;
   readonly sink: FrameSink;
   /** Everything up to this revision is known to the client. */
   readonly after: number;
@@ -51,6 +54,8 @@ export class WatchStream implements CacheListener {
   #started = false;
   #full = false;
   #ended = false;
+  /** Events are being converted. */
+  #isConverting = false;
   #unlisten: () => void = () => {};
 
   constructor(options: WatchStreamOptions) {
@@ -81,7 +86,10 @@ export class WatchStream implements CacheListener {
   start(): void {
     if (this.#ended) return;
     this.#started = true;
-    this.#unlisten = this.#o.cache.listen(this, this.#o.selection.index);
+    const { cache, selection, convert } = this.#o;
+    // Names are the same in all versions; what else is looked at may not be.
+    const index = convert && selection.name === undefined ? undefined : selection.index;
+    this.#unlisten = cache.listen(this, index);
     this.#catchUp();
   }
 
@@ -91,7 +99,9 @@ export class WatchStream implements CacheListener {
     this.#o.cache.hurry(this);
     if (this.#full || this.#ended) return;
     // Before `start` nothing that came meanwhile was sent.
-    const revision = this.#started ? Math.max(this.#sent, this.#o.revisionNow()) : this.#sent;
+    const revision = this.#started && !this.#isConverting ? Math.max(this.#sent, this.#o.revisionNow()) : this.#sent;
+    // A later one, while events are being converted, must not say less.
+    if (this.#o.convert) this.#sent = revision;
     const object = this.#o.presentation.empty({
       resourceVersion: String(revision),
       creationTimestamp: null,
@@ -110,6 +120,12 @@ export class WatchStream implements CacheListener {
 
   onEvents(events: readonly CacheEvent[]): void {
     if (this.#full || this.#ended) return;
+    // They are in the log.
+    if (this.#o.convert) this.#catchUp();
+    else this.#deliver(events);
+  }
+
+  #deliver(events: readonly CacheEvent[]): void {
     const frames: Buffer[] = [];
     for (const event of events) {
       if (event.revision <= this.#sent) continue;
@@ -149,18 +165,54 @@ export class WatchStream implements CacheListener {
   }
 
   #catchUp(): void {
+    const { convert } = this.#o;
+    if (convert) {
+      if (!this.#isConverting) void this.#catchUpConverted(convert);
+      return;
+    }
     while (!this.#full && !this.#ended) {
-      const missed = this.#o.cache.eventsAfter(this.#sent);
-      if (!missed) {
-        this.fail(expired(`too old resource version: ${this.#sent} (${this.#o.cache.floor})`).status);
-        return;
-      }
-      if (missed.length === 0) return;
-      const next = missed.slice(0, endOfRevision(missed, atOnce));
-      this.onEvents(next);
+      const next = this.#nextMissed();
+      if (next.length === 0) return;
+      this.#deliver(next);
       // Frames of old events were made for this watcher alone: the log must not keep them.
       this.#o.cache.forgetFrames(next);
     }
+  }
+
+  /** None when there are none, and when they are forgotten, which ends the stream. */
+  #nextMissed(): readonly CacheEvent[] {
+    const missed = this.#o.cache.eventsAfter(this.#sent);
+    if (!missed) this.fail(expired(`too old resource version: ${this.#sent} (${this.#o.cache.floor})`).status);
+    return missed?.slice(0, endOfRevision(missed, atOnce)) ?? [];
+  }
+
+  /** A part after the other from the log, so that however long it takes no queue grows here. Never rejects. */
+  async #catchUpConverted(convert: NonNullable<WatchStreamOptions['convert']>): Promise<void> {
+    this.#isConverting = true;
+    try {
+      for (let next = this.#nextMissed(); next.length > 0 && !this.#ended; next = this.#full ? [] : this.#nextMissed()) {
+        const mine = next.filter((event) => this.#mayConcern(event));
+        const converted = mine.length > 0 ? await convert(mine) : [];
+        if (this.#ended) return;
+        this.#deliver(converted);
+        this.#sent = Math.max(this.#sent, next.at(-1)!.revision);
+        // Others who waited for the same have their turn before, and share them.
+        setImmediate(() => {
+          for (const { frames } of converted) frames.clear();
+        });
+      }
+    } catch (err) {
+      this.fail(isStatusError(err) ? err.status : internalError(messageOf(err)).status);
+    } finally {
+      this.#isConverting = false;
+    }
+  }
+
+  /** By its key alone. */
+  #mayConcern(event: CacheEvent): boolean {
+    const { prefix, selection } = this.#o;
+    const { key } = (event.current ?? event.previous)!;
+    return key.startsWith(prefix) && (selection.name === undefined || key.endsWith(`/${selection.name}`));
   }
 
   /** An event about no object of the cache. */

@@ -11,6 +11,7 @@ import type { RequestContext } from '../http/request-context.ts';
 import { writeShared } from '../http/shared-chunks.ts';
 import { waitForRevision } from './list.ts';
 import { offerOf, presentationOf } from './presentation-of.ts';
+import { remoteEvents, remoteViews } from './remote-view.ts';
 import type { ResourceDeps } from './resource-handlers.ts';
 import { WatchStream } from './watch-stream.ts';
 
@@ -35,7 +36,8 @@ export async function serveWatch(
   const presentation = presentationOf(ctx, row, clock);
   const contentType = streamTypeOf(presentation.encoding, offerOf(row));
   const begin = await startOf(deps, prefix, cache.range.bind(cache), options);
-  await presentation.prepare?.(begin.initial);
+  const initial = row.remote ? await remoteViews(row, begin.initial) : begin.initial;
+  await presentation.prepare?.(initial);
   // Nobody would hear of its close, and its timers would never end.
   if (res.destroyed) return;
 
@@ -46,6 +48,7 @@ export async function serveWatch(
     prefix,
     selection: options.selection,
     presentation,
+    convert: row.remote ? (events) => remoteEvents(row, events, !options.selection.all) : undefined,
     after: begin.after,
     revisionNow: () => feed.revision,
     sink: {
@@ -59,7 +62,7 @@ export async function serveWatch(
     close();
     stream.stop();
   });
-  if (begin.initial.length > 0) await stream.sendInitial(begin.initial, () => drained(res));
+  if (initial.length > 0) await stream.sendInitial(initial, () => drained(res));
   if (options.sendInitialEvents && options.allowBookmarks) stream.bookmark({ [initialEventsAnnotationKey]: 'true' });
   stream.start();
 }

@@ -30,6 +30,7 @@ import { endsDeletion } from './delete.ts';
 import { keepTimes } from './field-manager.ts';
 import { placeOf } from './field-places.ts';
 import type { Changed, ObjectStore } from './object-store.ts';
+import { withOtherVersions } from './other-versions.ts';
 import type { WriteContext, WriteMode } from './write-context.ts';
 
 const generateNameAttempts = 8;
@@ -94,7 +95,8 @@ export class Writer {
   async #createOnce(row: ResourceRow, object: KubeObject, context: WriteContext): Promise<CachedObject> {
     const { name = '', namespace = '' } = object.metadata;
     row.applyDefaults(object);
-    this.#record(row, undefined, object, undefined, context);
+    const recording = this.#record(row, undefined, object, undefined, context);
+    if (recording) await recording;
     const request: AdmissionRequest = { operation: 'CREATE', row, subresource: '', namespace, name, object, old: undefined, ...context };
     await this.#d.admission.mutate(request);
     row.applyDefaults(object);
@@ -153,7 +155,8 @@ export class Writer {
           context.warnings.push(...dedupOwners(next.metadata));
           checkIdentity(row, next, old, target);
           row.applyDefaults(next);
-          this.#record(row, old, next, part, context);
+          const recording = this.#record(row, old, next, part, context);
+          if (recording) await recording;
           const what = { row, subresource, namespace, name, object: next, old, form };
           const request: AdmissionRequest = { operation: 'UPDATE', ...what, ...context };
           await this.#d.admission.mutate(request);
@@ -179,11 +182,21 @@ export class Writer {
     return changed;
   }
 
-  #record(row: ResourceRow, old: KubeObject | undefined, next: KubeObject, part: PartSubresource | undefined, context: WriteContext): void {
-    const { manager } = context;
+  /** Only where versions are a webhook's is there anything to wait for. */
+  #record(
+    row: ResourceRow,
+    old: KubeObject | undefined,
+    next: KubeObject,
+    part: PartSubresource | undefined,
+    { manager }: WriteContext,
+  ): Promise<void> | undefined {
     // Most objects have no managers, and then there is nothing to do: not even to ask who writes.
-    if (manager === undefined || (!old?.metadata.managedFields && !next.metadata.managedFields)) return;
-    recordWrite(old, next, { place: placeOf(row, part), manager, now: timestamp(this.#d.clock.now()) });
+    if (manager === undefined || (!old?.metadata.managedFields && !next.metadata.managedFields)) return undefined;
+    const now = timestamp(this.#d.clock.now());
+    if (row.remote)
+      return withOtherVersions(this.#d.objects.registry, row, part, (place) => recordWrite(old, next, { place, manager, now }));
+    recordWrite(old, next, { place: placeOf(row, part), manager, now });
+    return undefined;
   }
 
   /** With what it needs; gives that back when the object does not come to be. */

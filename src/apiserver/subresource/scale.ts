@@ -25,6 +25,7 @@ import { isApply, readApply, settled } from '../resource/apply.ts';
 import { placesOf } from '../resource/field-places.ts';
 import { patchOf } from '../resource/patch.ts';
 import { copyOf, metaVersion } from '../resource/presentation.ts';
+import { remoteView } from '../resource/remote-view.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import { type WriteContext, writeContextOf } from '../resource/write-context.ts';
 import { checkName, type Writer } from '../resource/writer.ts';
@@ -69,7 +70,8 @@ export function scaleHandler(resources: ResourceHandlers, writer: Writer, clock:
       },
       { ...context, manager: undefined },
     );
-    sendObject(ctx, 200, scaleOf(sub, copyOf(row, changed.object)));
+    const shown = row.remote ? await remoteView(row, changed.object) : changed.object;
+    sendObject(ctx, 200, scaleOf(sub, copyOf(row, shown)));
   };
 }
 

@@ -17,7 +17,7 @@ export class FakeWebhook {
   /** `/path` of each request, and the review that was in it. */
   readonly asked: { readonly path: string; readonly review: Json }[] = [];
   /** What a path answers. */
-  readonly replies: Map<string, (review: Json) => Reply> = new Map();
+  readonly replies: Map<string, (review: Json) => Reply | Promise<Reply>> = new Map();
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -59,7 +59,7 @@ export class FakeWebhook {
     const path = (req.url ?? '').replace(/\?.*/, '');
     const review = JSON.parse(Buffer.concat(chunks).toString()) as Json;
     this.asked.push({ path, review });
-    const reply = this.replies.get(path)?.(review) ?? { allowed: true };
+    const reply = (await this.replies.get(path)?.(review)) ?? { allowed: true };
     if (reply === 'silence') return;
     if ('code' in reply && 'text' in reply) {
       res.writeHead(reply.code).end(reply.text);

@@ -1,6 +1,7 @@
 /** One call of a webhook: a POST of JSON over HTTPS, answered by JSON. Errors are in the words of Go's client, which people look for. */
 import type { IncomingMessage } from 'node:http';
 import { isObject } from '../../api/codec/json-object.ts';
+import type { BodyLimits } from '../../api/codec/limits.ts';
 import type { WebhookClientConfig } from '../../api/schema/types.ts';
 import { isKnownError, messageOf } from '../../errors/known-error.ts';
 import { parseJson } from '../http/decode-body.ts';
@@ -24,8 +25,8 @@ export class WebhookCaller {
     this.#client = client;
   }
 
-  /** The JSON of the answer. Throws an Error whose message is the rest of `failed to call webhook: `. */
-  async call(config: WebhookClientConfig, body: Buffer, timeoutMs: number): Promise<unknown> {
+  /** The JSON of the answer, held to `limits`, a body's when not given. Throws an Error, `AnswerError` where there was an answer, whose message is the rest of `failed to call webhook: `. */
+  async call(config: WebhookClientConfig, body: Buffer, timeoutMs: number, limits?: BodyLimits): Promise<unknown> {
     const at = `Post ${JSON.stringify(`${urlOf(config)}?timeout=${timeoutMs / 1000}s`)}`;
     const signal = AbortSignal.timeout(timeoutMs);
     try {
@@ -33,7 +34,7 @@ export class WebhookCaller {
       const headers = { 'content-type': 'application/json', accept: 'application/json, */*', 'user-agent': 'kube-apiserver-admission' };
       const request = { method: 'POST', path: `${path}?timeout=${timeoutMs / 1000}s`, headers, body, repeatable: true };
       const answer = await this.#client.request(destination, request, signal);
-      return read(answer, await boundedBody(answer, maxAnswerBytes));
+      return read(answer, await boundedBody(answer, maxAnswerBytes), limits);
     } catch (err) {
       if (err instanceof AnswerError) throw err;
       if (signal.aborted) throw new Error(`${at}: context deadline exceeded`, { cause: err });
@@ -69,13 +70,13 @@ function tlsOf({ caBundle = '' }: WebhookClientConfig): ClientTls {
 }
 
 /** The webhook was reached, and answers with something else than what was asked for. */
-class AnswerError extends Error {}
+export class AnswerError extends Error {}
 
-function read(answer: IncomingMessage, body: Buffer): unknown {
+function read(answer: IncomingMessage, body: Buffer, limits: BodyLimits | undefined): unknown {
   const { statusCode = 0 } = answer;
   if (statusCode < 200 || statusCode > 206) throw new AnswerError(refusalOf(statusCode, body));
   try {
-    return parseJson(body);
+    return parseJson(body, limits);
   } catch (err) {
     throw new AnswerError(`couldn't get version/kind; json parse error: ${messageOf(err)}`);
   }

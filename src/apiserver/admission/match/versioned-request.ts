@@ -5,6 +5,9 @@ import type { Registry } from '../../../api/registry/registry.ts';
 import type { ResourceRow } from '../../../api/registry/resource-row.ts';
 import { apiVersionOf, type KubeObject } from '../../../api/resource-types.ts';
 import type { Schema } from '../../../api/schema/schema.ts';
+import { messageOf } from '../../../errors/known-error.ts';
+import { inVersionOf } from '../../resource/remote-view.ts';
+import { internalError } from '../../status/status-error.ts';
 import type { AdmissionRequest } from '../admission.ts';
 
 export interface Kind {
@@ -36,39 +39,26 @@ export class VersionedRequest {
   readonly request: AdmissionRequest;
   readonly row: ResourceRow;
   readonly body: Kind & { readonly schema: Schema };
-  #old: KubeObject | undefined;
+  readonly object: KubeObject | undefined;
+  readonly old: KubeObject | undefined;
 
-  constructor(request: AdmissionRequest, row: ResourceRow) {
+  private constructor(request: AdmissionRequest, row: ResourceRow, shown: Pick<VersionedRequest, 'object' | 'old'>) {
     this.request = request;
     this.row = row;
     this.body = bodyOf(row, request.subresource);
+    this.object = shown.object;
+    this.old = shown.old;
   }
 
-  get object(): KubeObject | undefined {
-    return this.#show(this.request.object);
-  }
-
-  get old(): KubeObject | undefined {
-    // It never changes, and all webhooks of this version are shown it.
-    this.#old ??= this.#show(this.request.old);
-    return this.#old;
+  /** Throws a StatusError where the versions are a webhook's. */
+  static async of(request: AdmissionRequest, row: ResourceRow): Promise<VersionedRequest> {
+    const { object, old } = request;
+    return new VersionedRequest(request, row, { object: await show(request, row, object), old: await showOld(request, row, old) });
   }
 
   /** What the server has of an object that is in this version: `shown` becomes the caller's. */
-  back(shown: KubeObject): KubeObject {
-    return this.#isItself ? shown : convert(shown, this.row, this.request.row);
-  }
-
-  #show(object: KubeObject | undefined): KubeObject | undefined {
-    if (!object) return undefined;
-    const { form } = this.request;
-    if (form) return form.show(object);
-    return this.#isItself ? object : convert(cloneJson(object), this.request.row, this.row);
-  }
-
-  /** A subresource's own object is the same in all versions. */
-  get #isItself(): boolean {
-    return this.row === this.request.row || this.body.kind !== this.row.type.kind;
+  async back(shown: KubeObject): Promise<KubeObject> {
+    return isItself(this.request, this.row) ? shown : convert(shown, this.row, this.request.row);
   }
 }
 
@@ -79,8 +69,33 @@ export function shownObject({ request, object }: VersionedRequest): KubeObject |
   return { ...object, metadata: metadata as KubeObject['metadata'] };
 }
 
-function convert(object: KubeObject, from: ResourceRow, to: ResourceRow): KubeObject {
-  const stored = from.conversion ? from.conversion.toStored(object) : object;
-  const converted = to.conversion ? to.conversion.fromStored(stored) : stored;
+/** What was there never changes, and all webhooks of a version are shown the same. */
+const shownOld = new WeakMap<AdmissionRequest, Map<ResourceRow, Promise<KubeObject | undefined>>>();
+
+function showOld(request: AdmissionRequest, row: ResourceRow, old: KubeObject | undefined): Promise<KubeObject | undefined> {
+  if (!old || request.form || isItself(request, row)) return show(request, row, old);
+  const known = shownOld.get(request) ?? new Map<ResourceRow, Promise<KubeObject | undefined>>();
+  shownOld.set(request, known);
+  const made = known.get(row) ?? show(request, row, old);
+  known.set(row, made);
+  return made;
+}
+
+async function show(request: AdmissionRequest, row: ResourceRow, object: KubeObject | undefined): Promise<KubeObject | undefined> {
+  if (!object) return undefined;
+  const { form } = request;
+  if (form) return form.show(object);
+  return isItself(request, row) ? object : convert(cloneJson(object), request.row, row);
+}
+
+/** A subresource's own object is the same in all versions. */
+function isItself(request: AdmissionRequest, row: ResourceRow): boolean {
+  return row === request.row || bodyOf(row, request.subresource).kind !== row.type.kind;
+}
+
+async function convert(object: KubeObject, from: ResourceRow, to: ResourceRow): Promise<KubeObject> {
+  const converted = await inVersionOf(from, to, object).catch((err: unknown) => {
+    throw internalError(messageOf(err));
+  });
   return { ...converted, apiVersion: apiVersionOf(to.type), kind: to.type.kind };
 }

@@ -72,7 +72,7 @@ async function mutateBy(
     // As upstream: what was not asked in the first round is not asked in the second.
     if (!invocation || (isAgain && !round.isAgain(hook))) continue;
     const answer = await dispatch.ask(invocation, request);
-    if (answer && patched(hook.webhook.name, answer)) {
+    if (answer && (await patched(hook.webhook.name, answer))) {
       hasChanged = true;
       round.changed();
     }
@@ -83,7 +83,7 @@ async function mutateBy(
 }
 
 /** Changes the object of the request as the webhook asks for; whether that changed anything. Throws a StatusError. */
-function patched(name: string, { response, versioned }: Answer): boolean {
+async function patched(name: string, { response, versioned }: Answer): Promise<boolean> {
   if (!response.patch) return false;
   const failed = (why: string): Error => internalError(`admission webhook ${JSON.stringify(name)}: ${why}`);
   if (response.patchType !== 'JSONPatch')
@@ -106,7 +106,7 @@ function patched(name: string, { response, versioned }: Answer): boolean {
   const wrong = identityError(before, after) ?? readFields(after, versioned.body.schema, 'Ignore', () => []).refusal;
   if (wrong !== undefined) throw failed(wrong);
   if (isDeepStrictEqual(before, after)) return false;
-  take(versioned, after);
+  await take(versioned, after);
   return true;
 }
 
@@ -139,7 +139,7 @@ function identityError(before: KubeObject, after: KubeObject): string | undefine
 }
 
 /** Puts what the patch made in place of the object of the request. */
-function take(versioned: Answer['versioned'], after: KubeObject): void {
+async function take(versioned: Answer['versioned'], after: KubeObject): Promise<void> {
   const { request, row, body } = versioned;
   const { object, form, warnings } = request;
   if (!object) return;
@@ -149,7 +149,7 @@ function take(versioned: Answer['versioned'], after: KubeObject): void {
   }
   const isObject = body.kind === row.type.kind;
   if (isObject) row.applyDefaults(after);
-  const next = versioned.back(after);
+  const next = await versioned.back(after);
   if (request.isUnnamed) next.metadata.name = object.metadata.name;
   if (isObject) {
     warnings.push(...dedupOwners(next.metadata));

@@ -60,7 +60,7 @@ export class WebhookDispatch {
     if (matchConditions.length === 0) return { hook, row };
     // Most configurations have none, and what evaluates them is large.
     const { meetsConditions } = await import('./hook-conditions.ts');
-    return meetsConditions(hook.webhook, new VersionedRequest(request, row), this.#d) ? { hook, row } : undefined;
+    return meetsConditions(hook.webhook, await VersionedRequest.of(request, row), this.#d) ? { hook, row } : undefined;
   }
 
   /** Undefined where it failed and may. `object` is what is written, as the webhook sees it. Throws a StatusError. */
@@ -69,7 +69,7 @@ export class WebhookDispatch {
     const effects = webhook.sideEffects;
     if (request.dryRun && effects !== 'None' && effects !== 'NoneOnDryRun')
       throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
-    const versioned = new VersionedRequest(request, row);
+    const versioned = await VersionedRequest.of(request, row);
     try {
       const response = await this.#call(hook, versioned);
       request.warnings.push(...(response.warnings ?? []));
