@@ -110,6 +110,10 @@ export const validatingAdmissionPolicies: ResourceType<k.ValidatingAdmissionPoli
   'admissionregistration.k8s.io/v1',
   'ValidatingAdmissionPolicy',
 );
+export const validatingAdmissionPolicyBindings: ResourceType<k.ValidatingAdmissionPolicyBinding> = clusterType(
+  'admissionregistration.k8s.io/v1',
+  'ValidatingAdmissionPolicyBinding',
+);
 export const mutatingWebhookConfigurations: ResourceType<k.MutatingWebhookConfiguration> = clusterType(
   'admissionregistration.k8s.io/v1',
   'MutatingWebhookConfiguration',

@@ -48,15 +48,6 @@ describe('bad input', () => {
     ],
     ['metadata of a wrong type', 'POST', maps, { metadata: 'x' }, undefined, 400, /cannot unmarshal string/],
     ['a value of a wrong type', 'POST', maps, { metadata: { name: 'a' }, data: { x: 1 } }, undefined, 400, /cannot unmarshal number/],
-    [
-      'an admission policy, which nobody would enforce',
-      'POST',
-      '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies',
-      { metadata: { name: 'a' } },
-      undefined,
-      405,
-      /create is not supported/,
-    ],
     ['no name', 'POST', maps, { metadata: {} }, undefined, 422, /name or generateName is required/],
     ['a bad name', 'POST', maps, { metadata: { name: 'A_b' } }, undefined, 422, /lowercase RFC 1123 subdomain/],
     [

@@ -3,13 +3,16 @@ import type { Columns } from '../registry/resource-row.ts';
 import type {
   ClusterRoleBinding,
   MutatingWebhookConfiguration,
+  ParamRef,
   PodDisruptionBudget,
   PriorityClass,
   RoleBinding,
   RuntimeClass,
   ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
   ValidatingWebhookConfiguration,
 } from '../schema/types.ts';
+import { formatLabelSelector } from '../selector/label.ts';
 import { age, column, columnsOf, wide } from './columns.ts';
 
 export const admissionPolicyColumns: Columns<ValidatingAdmissionPolicy> = columnsOf<ValidatingAdmissionPolicy>([
@@ -17,6 +20,22 @@ export const admissionPolicyColumns: Columns<ValidatingAdmissionPolicy> = column
   column('ParamKind', ({ spec }) => (spec?.paramKind ? `${spec.paramKind.apiVersion}/${spec.paramKind.kind}` : '<unset>')),
   age(),
 ]);
+
+export const admissionPolicyBindingColumns: Columns<ValidatingAdmissionPolicyBinding> = columnsOf<ValidatingAdmissionPolicyBinding>([
+  column('PolicyName', ({ spec }) => spec.policyName, {
+    description: 'PolicyName indicates the policy definition which the policy binding binded to',
+  }),
+  column('ParamRef', ({ spec }) => paramText(spec.paramRef), {
+    description: 'ParamRef indicates the param resource which sets the configuration param',
+  }),
+  age(),
+]);
+
+function paramText(ref: ParamRef | undefined): string {
+  if (!ref || (!ref.name && !ref.selector)) return '<unset>';
+  // As upstream: whether it has a namespace cannot be told from here.
+  return ref.name ? `${ref.namespace || '*'}/${ref.name}` : formatLabelSelector(ref.selector);
+}
 
 export const webhookConfigurationColumns: Columns<MutatingWebhookConfiguration | ValidatingWebhookConfiguration> = columnsOf<
   MutatingWebhookConfiguration | ValidatingWebhookConfiguration

@@ -68,6 +68,13 @@ const cases: readonly TableCase[] = [
     cells: 'web | 1 | v1/ConfigMap | 10m',
   },
   {
+    name: 'a ValidatingAdmissionPolicyBinding',
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingAdmissionPolicyBinding',
+    object: { spec: { policyName: 'p', paramRef: { name: 'limits', parameterNotFoundAction: 'Deny' }, validationActions: ['Deny'] } },
+    cells: 'web | p | */limits | 10m',
+  },
+  {
     name: 'a ClusterIP Service',
     kind: 'Service',
     object: { spec: { type: 'ClusterIP', clusterIP: '10.96.0.7', clusterIPs: ['10.96.0.7'], ports: [http], selector: { b: '2', a: '1' } } },

@@ -74,7 +74,7 @@ describe('admissionChain()', () => {
     NamespaceAutoProvision absent NamespaceExists absent NamespaceLifecycle on NodeRestriction on
     OwnerReferencesPermissionEnforcement absent PersistentVolumeClaimResize absent PodNodeSelector absent PodSecurity absent
     PodTolerationRestriction absent PodTopologyLabels absent Priority on ResourceQuota on RuntimeClass on ServiceAccount on
-    StorageObjectInUseProtection on TaintNodesByCondition on ValidatingAdmissionPolicy absent ValidatingAdmissionWebhook on`.matchAll(
+    StorageObjectInUseProtection on TaintNodesByCondition on ValidatingAdmissionPolicy on ValidatingAdmissionWebhook on`.matchAll(
     /(\w+) (absent|always|on|off)/g,
   );
   for (const [, name, kind] of upstream)
@@ -92,7 +92,7 @@ describe('admissionChain()', () => {
 
   test('names in its refusal what there is', () => {
     assert.throws(() => admissionChain(deps, { enabled: ['No'], disabled: [] }), {
-      hint: 'There are NamespaceLifecycle, LimitRanger, TaintNodesByCondition, ServiceAccount, Priority, DefaultStorageClass, StorageObjectInUseProtection, RuntimeClass, DefaultTolerationSeconds, NodeRestriction, DenyServiceExternalIPs, MutatingAdmissionWebhook, ValidatingAdmissionWebhook, ResourceQuota',
+      hint: 'There are NamespaceLifecycle, LimitRanger, TaintNodesByCondition, ServiceAccount, Priority, DefaultStorageClass, StorageObjectInUseProtection, RuntimeClass, DefaultTolerationSeconds, NodeRestriction, DenyServiceExternalIPs, MutatingAdmissionWebhook, ValidatingAdmissionPolicy, ValidatingAdmissionWebhook, ResourceQuota',
     });
   });
 

@@ -13,6 +13,8 @@ import { denyServiceExternalIps } from './deny-service-external-ips.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { whereThereIs } from './on-demand.ts';
+import { validatingPolicies } from './policy/policy-admission.ts';
+import { policyParams } from './policy-params.ts';
 import { priorityAdmission } from './priority.ts';
 import { privilegeEscalation } from './privilege-escalation.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
@@ -64,7 +66,9 @@ const lines: Readonly<Record<string, Line>> = {
   WarnOfUnserved: { make: ({ lookup, unserved }) => warnOfUnserved({ lookup, ...unserved }), when: 'always' },
   CustomResources: { make: ({ lookup }) => customResourceAdmission(lookup), when: 'always' },
   CertificateRequests: { make: ({ authorizer }) => certificateRequests(authorizer), when: 'always' },
+  PolicyParams: { make: policyParams, when: 'always' },
   // Others are asked about what would be written otherwise, and nothing else.
+  ValidatingAdmissionPolicy: { make: validatingPolicies, when: 'unless disabled' },
   ValidatingAdmissionWebhook: { make: validatingWebhooks, when: 'unless disabled' },
   // The last: what another refuses is not charged.
   ResourceQuota: {
@@ -94,7 +98,6 @@ const absent = [
   'PodSecurity',
   'PodTolerationRestriction',
   'PodTopologyLabels',
-  'ValidatingAdmissionPolicy',
 ];
 
 /** Throws USAGE for a name that nothing has, and for what cannot be had. */

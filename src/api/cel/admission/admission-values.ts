@@ -10,6 +10,8 @@ export interface AdmissionInput {
   readonly object: () => object | undefined;
   readonly oldObject: () => object | undefined;
   readonly request: () => object;
+  /** As conditions see it: with the resource that was asked for, where a policy is asked about another version. */
+  readonly originalRequest?: (() => object) | undefined;
   readonly params?: object | undefined;
   readonly namespaceObject?: object | undefined;
   readonly authorizer: () => AuthorizerValue;

@@ -1,13 +1,13 @@
 /** `matchConditions`: whether a webhook or policy is for a request, as k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions. */
 import type { Compiled } from './admission-compiler.ts';
 import type { AdmissionValues } from './admission-values.ts';
-import { admissionLimits, BudgetError, Evaluation } from './evaluation.ts';
+import { type Allowance, admissionLimits, BudgetError, Evaluation } from './evaluation.ts';
 
 /** What failed is an error only where none is false. */
 export type Match = boolean | { readonly error: string };
 
-export function matchAll(conditions: readonly Compiled[], values: AdmissionValues, failurePolicy = 'Fail'): Match {
-  const evaluation = new Evaluation(values, admissionLimits.conditions);
+export function matchAll(conditions: readonly Compiled[], values: AdmissionValues, failurePolicy: string = 'Fail', all?: Allowance): Match {
+  const evaluation = new Evaluation(values, admissionLimits.conditions, all);
   const errors: string[] = [];
   try {
     for (const outcome of conditions.map((one) => evaluation.evaluate(one)))

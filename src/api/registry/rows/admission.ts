@@ -1,10 +1,27 @@
 /** admissionregistration.k8s.io/v1. */
-import { admissionPolicyColumns, webhookConfigurationColumns } from '../../columns/policy-columns.ts';
+import { admissionPolicyBindingColumns, admissionPolicyColumns, webhookConfigurationColumns } from '../../columns/policy-columns.ts';
+import { defaultAdmissionPolicy, defaultMatchResources } from '../../defaults/admission-policy.ts';
 import { defaultWebhooks } from '../../defaults/webhook.ts';
-import { mutatingWebhookConfigurations, validatingAdmissionPolicies, validatingWebhookConfigurations } from '../../resource-types.ts';
-import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../../schema/types.ts';
+import {
+  mutatingWebhookConfigurations,
+  validatingAdmissionPolicies,
+  validatingAdmissionPolicyBindings,
+  validatingWebhookConfigurations,
+} from '../../resource-types.ts';
+import type {
+  MutatingWebhookConfiguration,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+  ValidatingWebhookConfiguration,
+} from '../../schema/types.ts';
+import {
+  admissionPolicyBindingErrors,
+  admissionPolicyErrors,
+  admissionPolicyStatusErrors,
+  admissionPolicyUpdateErrors,
+} from '../../validation/admission-policy.ts';
 import { type WebhookConfiguration, webhookConfigurationErrors, webhookConfigurationUpdateErrors } from '../../validation/webhook.ts';
-import { webhookWarnings } from '../../warnings/webhook.ts';
+import { staticNameWarnings } from '../../warnings/static-name.ts';
 import { defineRow, type RowSpec } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -13,18 +30,33 @@ const webhookConfiguration = {
   updatesUnconditionally: false,
   columns: webhookConfigurationColumns,
   generationOf: ({ webhooks }: WebhookConfiguration) => webhooks,
-  warnings: webhookWarnings,
+  warnings: staticNameWarnings,
   validate: webhookConfigurationErrors,
   validateUpdate: webhookConfigurationUpdateErrors,
 } satisfies Partial<RowSpec<MutatingWebhookConfiguration & ValidatingWebhookConfiguration>>;
 
 export const admissionRows: readonly ResourceRow[] = [
-  // kube-controller-manager fails without a list of them. It stays empty: nothing here enforces a policy, so none can be made.
-  defineRow({
+  defineRow<ValidatingAdmissionPolicy>({
     type: validatingAdmissionPolicies,
-    verbs: ['get', 'list', 'watch'],
+    categories: ['api-extensions'],
+    updatesUnconditionally: false,
     columns: admissionPolicyColumns,
-    generationOf: undefined,
+    hasStatus: true,
+    warnings: staticNameWarnings,
+    applyDefaults: defaultAdmissionPolicy,
+    validate: admissionPolicyErrors,
+    validateUpdate: admissionPolicyUpdateErrors,
+    validateStatus: admissionPolicyStatusErrors,
+  }),
+  defineRow<ValidatingAdmissionPolicyBinding>({
+    type: validatingAdmissionPolicyBindings,
+    categories: ['api-extensions'],
+    updatesUnconditionally: false,
+    columns: admissionPolicyBindingColumns,
+    generationOf: ({ spec }) => spec,
+    warnings: staticNameWarnings,
+    applyDefaults: ({ spec }) => defaultMatchResources(spec?.matchResources),
+    validate: admissionPolicyBindingErrors,
   }),
   defineRow<MutatingWebhookConfiguration>({
     ...webhookConfiguration,

@@ -12,6 +12,7 @@ export function admissionInput(versioned: VersionedRequest, authorizer: Authoriz
     object: () => shownObject(versioned),
     oldObject: () => versioned.old,
     request: () => requestFields(versioned),
+    originalRequest: () => originalFields(versioned),
     authorizer: () => {
       const { type } = request.row;
       const requested = { group: type.group, resource: type.resource, subresource: request.subresource };
@@ -22,6 +23,12 @@ export function admissionInput(versioned: VersionedRequest, authorizer: Authoriz
       });
     },
   };
+}
+
+/** As upstream: conditions see the resource that was asked for, and the kind that is shown. */
+function originalFields(versioned: VersionedRequest): object {
+  const fields = requestFields(versioned);
+  return { ...fields, resource: fields.requestResource };
 }
 
 function authorizeBy(authorizer: Authorizer): Authorize {

@@ -3,7 +3,7 @@ import type { UserInfo } from '../../auth/user-info.ts';
 import type { AdmissionRequest } from '../admission.ts';
 import { bodyOf, shownObject, type VersionedRequest } from './versioned-request.ts';
 
-export function requestFields(versioned: VersionedRequest): object {
+export function requestFields(versioned: VersionedRequest): Readonly<Record<string, unknown>> & { readonly requestResource: object } {
   const { request, row, body } = versioned;
   const { subresource, operation, dryRun, user } = request;
   const namespace = namespaceOf(request);

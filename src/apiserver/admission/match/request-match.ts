@@ -11,18 +11,19 @@ import { namespaceOf } from './request-fields.ts';
 import { equivalentRows } from './versioned-request.ts';
 
 /** Kinds that nobody is asked about: a wrong one could else not be taken away. */
-const exempt: ReadonlySet<string> = new Set([
-  'ValidatingWebhookConfiguration',
-  'MutatingWebhookConfiguration',
+const policies: ReadonlySet<string> = new Set([
   'ValidatingAdmissionPolicy',
   'ValidatingAdmissionPolicyBinding',
   'MutatingAdmissionPolicy',
   'MutatingAdmissionPolicyBinding',
 ]);
+/** Of these policies are asked, and no webhooks. */
+const configurations: ReadonlySet<string> = new Set(['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration']);
 
-/** Whether nobody outside is asked. */
-export function isExempt({ row, ownWrite = false }: AdmissionRequest): boolean {
-  return ownWrite || (row.type.group === 'admissionregistration.k8s.io' && exempt.has(row.type.kind));
+/** Whether neither policies nor, with `webhooks`, those are asked. */
+export function isExempt({ row, ownWrite = false }: AdmissionRequest, { webhooks }: { readonly webhooks: boolean }): boolean {
+  const { group, kind } = row.type;
+  return ownWrite || (group === 'admissionregistration.k8s.io' && (policies.has(kind) || (webhooks && configurations.has(kind))));
 }
 
 /** What a rule is compared with. */

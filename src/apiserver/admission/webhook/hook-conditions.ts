@@ -34,7 +34,9 @@ export function meetsConditions(
   { authorizer, log }: { readonly authorizer: Authorizer; readonly log: Log },
 ): boolean {
   const { compiler, compiled } = conditionsOf(webhook);
-  const match = matchAll(compiled, new AdmissionValues(admissionInput(versioned, authorizer), compiler), webhook.failurePolicy);
+  const input = admissionInput(versioned, authorizer);
+  const values = new AdmissionValues({ ...input, request: input.originalRequest ?? input.request }, compiler);
+  const match = matchAll(compiled, values, webhook.failurePolicy);
   if (typeof match === 'boolean') return match;
   log.warn('cannot say whether a webhook is to be asked', { webhook: webhook.name, error: match.error });
   throw forbidden(versioned.request.row.type, nameOf(versioned) || undefined, match.error);

@@ -48,7 +48,7 @@ export class WebhookDispatch {
   hooksFor(request: AdmissionRequest): readonly Hook[] {
     this.#hooks ??= new Hooks(this.#d.lookup, this.#kind);
     const { all } = this.#hooks;
-    return all.length === 0 || isExempt(request) ? [] : all;
+    return all.length === 0 || isExempt(request, { webhooks: true }) ? [] : all;
   }
 
   /** Undefined for a request that the webhook is not for. Throws a StatusError. */

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../resource-types.ts';
 
-/** Of both kinds of configurations. */
-export function webhookWarnings({ metadata }: KubeObject): string[] {
+/** Of configurations of webhooks, of policies and of bindings. */
+export function staticNameWarnings({ metadata }: KubeObject): string[] {
   const suffix = '.static.k8s.io';
   return [
     ...(metadata.name?.endsWith(suffix)
