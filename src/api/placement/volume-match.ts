@@ -30,9 +30,14 @@ export function findMatch(
     if (taken?.has(volume.metadata.name) || !fits(volume, claim, wanted)) continue;
     if (isKeptFor(volume, claim)) return isReached(volume) ? volume : undefined;
     if ((waits && !node) || !isOpen(volume) || !isReached(volume)) continue;
-    if (!smallest || compareQuantity(capacityOf(volume), capacityOf(smallest)) < 0) smallest = volume;
+    smallest = smallerOf(smallest, volume);
   }
   return smallest;
+}
+
+/** The first of two that are equal. */
+function smallerOf(first: PersistentVolume | undefined, other: PersistentVolume): PersistentVolume {
+  return first && compareQuantity(capacityOf(first), capacityOf(other)) <= 0 ? first : other;
 }
 
 /** Whether a volume is there for anybody, and is of the kind that the claim asks for. */

@@ -109,7 +109,7 @@ function unknownVolumes({ volumes = [] }: PodSpec): unknown {
   return some(volumes.flatMap((volume) => Object.keys(volume).filter((key) => key !== 'name' && !knownVolumes.has(key))).sort());
 }
 
-const claimsWait = 'pods that use it stay Pending: no part of this cluster binds claims to volumes or provisions any';
+const claimsWait = 'pods that use it stay Pending: no part of this cluster mounts the volumes of claims, or provisions any';
 const noDevices = 'no part of this cluster allocates devices: pods with resource claims stay Pending';
 
 export const unserved: readonly Unserved[] = [
@@ -142,7 +142,7 @@ export const unserved: readonly Unserved[] = [
     resources: ['statefulsets.apps'],
     doer: 'controller-manager',
     part: ({ spec }: StatefulSet) => some(spec?.volumeClaimTemplates?.map((claim: PersistentVolumeClaim) => claim.metadata?.name)),
-    message: `spec.volumeClaimTemplates: its pods stay Pending: no part of this cluster binds claims to volumes or provisions any`,
+    message: `spec.volumeClaimTemplates: its pods stay Pending: no part of this cluster mounts the volumes of claims, or provisions any`,
   },
   {
     resources: [
@@ -153,7 +153,7 @@ export const unserved: readonly Unserved[] = [
     ],
     doer: 'controller-manager',
     part: whole,
-    message: 'no part of this cluster binds, provisions or attaches volumes: no claim will get one',
+    message: 'no part of this cluster provisions, attaches or mounts such volumes: pods with a claim to one stay Pending',
   },
   {
     resources: ['resourceclaims.resource.k8s.io', 'resourceclaimtemplates.resource.k8s.io', 'deviceclasses.resource.k8s.io'],

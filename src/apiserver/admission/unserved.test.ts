@@ -48,14 +48,14 @@ const cases: Readonly<Record<string, Case>> = {
   PersistentVolume: one(
     '/api/v1/persistentvolumes',
     { spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/x' } } },
-    /no claim will get one/,
+    /pods with a claim to one stay Pending/,
   ),
-  StorageClass: one('/apis/storage.k8s.io/v1/storageclasses', { provisioner: 'x' }, /no claim will get one/),
-  CSIDriver: one('/apis/storage.k8s.io/v1/csidrivers', { spec: {} }, /no claim will get one/),
+  StorageClass: one('/apis/storage.k8s.io/v1/storageclasses', { provisioner: 'x' }, /pods with a claim to one stay Pending/),
+  CSIDriver: one('/apis/storage.k8s.io/v1/csidrivers', { spec: {} }, /pods with a claim to one stay Pending/),
   VolumeAttributesClass: one(
     '/apis/storage.k8s.io/v1/volumeattributesclasses',
     { driverName: 'x', parameters: { a: 'b' } },
-    /no claim will get one/,
+    /pods with a claim to one stay Pending/,
   ),
   'claims of a StatefulSet': one(
     `${apps}/statefulsets`,
