@@ -15,7 +15,7 @@ export async function askStore(url: string): Promise<StoreFact | undefined> {
     return { isEmpty: count === 0, authority: authorityIn(Buffer.from(info?.value ?? '').toString('latin1')) };
   } catch (err) {
     const cure = isKnownError(err) ? err.hint : undefined;
-    return { refusal: { cause: messageOf(err), cure: cure ?? 'See the log of the store' } };
+    return { refusal: { cause: messageOf(err), cure: cure ?? 'See the log of the store', isAway: isKnownError(err, 'STORE_UNAVAILABLE') } };
   }
 }
 

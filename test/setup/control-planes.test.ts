@@ -157,10 +157,10 @@ etcd:
   test('init takes the etcd when it answers, and says both commands', async () => {
     const [first] = machines();
     assert.match(await said(first, 'init', '--upload-certs'), /keeps its objects on one machine[\s\S]*fairlead store copy/);
-    const silent = await said(first, 'init', '--store', `etcd=http://${first.address}:2999`);
+    const silent = await said(first, 'init', '--timeout', '1s', '--store', `etcd=http://${first.address}:2999`);
     assert.match(
       silent,
-      /\[ERROR Store\] Cannot open store "etcd=http:\/\/192\.168\.146\.\d+:2999": .*ECONNREFUSED.*See whether etcd runs/,
+      /Waiting: Cannot open store [\s\S]*\[ERROR Store\] Cannot open store "etcd=http:\/\/192\.168\.146\.\d+:2999": .*ECONNREFUSED.*See whether etcd runs/,
     );
     await first.write('/tmp/kubeadm.yaml', configuration(first.address));
     assert.match(await said(first, 'init', '--config', '/tmp/kubeadm.yaml', '--upload-certs'), /its ca-file cannot be read/);

@@ -8,6 +8,7 @@ import { certificateOfKey } from '../../x509/chain.ts';
 import { type ClusterWish, planCluster } from '../config/cluster-plan.ts';
 import { type Documents, readDocuments } from '../config/documents.ts';
 import { serverFlags } from '../control-plane/control-plane.ts';
+import { storeContext } from '../control-plane/testing/store-context.ts';
 import type { StoreFact } from '../preflight/facts.ts';
 import { envText } from '../service/service.ts';
 import {
@@ -251,14 +252,7 @@ test('the authority of a node is known by its key where a power cut has left its
 });
 
 test('a store is asked unless it is that of the server by itself, or in use already', async () => {
-  const asked: string[] = [];
-  const context = {
-    askStore: async (url: string): Promise<StoreFact> => {
-      asked.push(url);
-      return { isEmpty: true };
-    },
-    keeper: { hides: async () => undefined },
-  };
+  const { context, asked } = storeContext(() => ({ isEmpty: true }));
   assert.equal(await askStore(context, { store: undefined }, fresh, false), undefined);
   assert.equal(await askStore(context, { store: etcd }, after(etcd), true), undefined);
   assert.deepEqual(asked, []);

@@ -54,10 +54,10 @@ export interface Facts extends Identity {
   readonly nodes: readonly KnownNode[];
 }
 
-/** `isEmpty`: no API server has written into it. `authority`: of the cluster in it, as its cluster-info has it, PEM; undefined where that cannot be told. `refusal`: it cannot be used, with cause and cure. */
+/** `isEmpty`: no API server has written into it. `authority`: of the cluster in it, as its cluster-info has it, PEM; undefined where that cannot be told. `refusal`: it cannot be used, with cause and cure; `isAway` when that may pass by itself. */
 export type StoreFact =
   | { readonly isEmpty: boolean; readonly authority?: string | undefined }
-  | { readonly refusal: { readonly cause: string; readonly cure: string } };
+  | { readonly refusal: { readonly cause: string; readonly cure: string; readonly isAway?: boolean } };
 
 export interface Listener {
   readonly protocol: 'tcp' | 'udp';
