@@ -26,11 +26,12 @@ const maxAttempts = 30;
 /** What a change makes of the current object: a new content, nothing, or its removal. */
 export type Change =
   | { readonly kind: 'put'; readonly object: KubeObject; readonly alongside?: readonly Companion[] }
-  | { readonly kind: 'delete'; readonly alongside?: readonly OldRecord[] }
+  /** `last`: what an update has made of it, which is the one that ends it. */
+  | { readonly kind: 'delete'; readonly last?: KubeObject; readonly alongside?: readonly OldRecord[] }
   | { readonly kind: 'keep' };
 
 export interface Changed {
-  /** As it is now; for a deletion: as it last was. */
+  /** As it is now; for a deletion: as it last was, or would have been by the update that ended it. */
   readonly object: CachedObject;
   readonly deleted: boolean;
 }
@@ -53,6 +54,11 @@ interface Attempt {
   readonly key: string;
   readonly change: ChangeOf;
   readonly mode: WriteMode;
+}
+
+interface Deletion extends Omit<Attempt, 'change' | 'mode'> {
+  readonly wanted: Change & { readonly kind: 'delete' };
+  readonly term: LeaderTerm | undefined;
 }
 
 /** The object as it was last seen, and whether that was in the store itself or in the cache, which may be a moment old. */
@@ -164,7 +170,7 @@ export class ObjectStore {
     let wanted: Change;
     try {
       wanted = await change(row.remote ? (await remoteView(row, current)).copy() : copyOf(row, current), current);
-      if (row.remote && wanted.kind === 'put') wanted = { ...wanted, object: await row.remote.toStored(wanted.object) };
+      if (row.remote) wanted = await storedChange(row.remote, wanted);
     } catch (err) {
       if (!isStatusError(err)) throw err;
       return unwritten(() => {
@@ -173,7 +179,9 @@ export class ObjectStore {
     }
     if (wanted.kind === 'keep') return { kind: 'changed', object: current, deleted: false };
     if (wanted.kind === 'delete')
-      return dryRun ? { kind: 'changed', object: current, deleted: true } : this.#delete(key, current, wanted, term);
+      return dryRun
+        ? { kind: 'changed', object: this.#last(row, name, current, wanted, current.revision), deleted: true }
+        : this.#delete({ row, name, key, wanted, term }, current);
     const value = this.#encode(row, wanted.object, name);
     if (sameContent(value, current)) return unwritten(() => ({ object: current, deleted: false }));
     if (dryRun)
@@ -182,14 +190,15 @@ export class ObjectStore {
     return put.ok ? { kind: 'changed', object: CachedObject.ofWritten(put.record), deleted: false } : lost(put.current);
   }
 
-  async #delete(
-    key: string,
-    current: CachedObject,
-    { alongside = [] }: Change & { kind: 'delete' },
-    term: LeaderTerm | undefined,
-  ): Promise<Outcome> {
+  async #delete({ row, name, key, wanted, term }: Deletion, current: CachedObject): Promise<Outcome> {
+    const { alongside = [] } = wanted;
     const gone = await this.#during(term, (provided) => this.#store.delete(key, { ifRevision: current.revision, alongside, provided }));
-    return gone.ok ? { kind: 'changed', object: current.at(gone.record.modRevision), deleted: true } : lost(gone.current);
+    if (!gone.ok) return lost(gone.current);
+    return { kind: 'changed', object: this.#last(row, name, current, wanted, gone.record.modRevision), deleted: true };
+  }
+
+  #last(row: ResourceRow, name: string, current: CachedObject, { last }: Deletion['wanted'], revision: number): CachedObject {
+    return last ? new CachedObject(current.key, revision, spliceRevision(this.#encode(row, last, name), revision)) : current.at(revision);
   }
 
   async #read(key: string): Promise<CachedObject | undefined> {
@@ -234,6 +243,11 @@ export class ObjectStore {
     if (value.length > 2 * bodyLimits.values) holdToLimits(row, name, () => measureJson(value));
     return value;
   }
+}
+
+async function storedChange({ toStored }: NonNullable<ResourceRow['remote']>, change: Change): Promise<Change> {
+  if (change.kind === 'put') return { ...change, object: await toStored(change.object) };
+  return change.kind === 'delete' && change.last ? { ...change, last: await toStored(change.last) } : change;
 }
 
 /** Throws `AlongsideTaken`. */

@@ -245,8 +245,10 @@ describe('update()', () => {
     await bed.map('a', { metadata: { name: 'a', finalizers: ['x/y'] } });
     await bed.deps.deleter.delete(bed.row('configmaps'), 'default', 'a', {}, bed.context());
     assert.ok((await bed.stored('configmaps', 'a'))?.metadata.deletionTimestamp);
-    await update(bed, (current) => ({ ...current, metadata: { ...current.metadata, finalizers: [] } }));
+    const last = await update(bed, (current) => ({ ...current, data: { value: '2' }, metadata: { ...current.metadata, finalizers: [] } }));
     assert.equal(await bed.stored('configmaps', 'a'), undefined);
+    // Who took the finalizer away is shown what he wrote.
+    assert.deepEqual(last, { ...last, data: { value: '2' }, metadata: { ...last.metadata, finalizers: [] } });
   });
 
   for (const [what, metadata, more, reason, why] of [

@@ -166,7 +166,7 @@ export class Writer {
             context.warnings.push(...row.warnings(next));
           await this.#d.admission.validate(request);
           const asking = { dryRun: context.dryRun, lost };
-          if (endsDeletion(row, next, old)) return { kind: 'delete', alongside: await allocations.release(row, old, asking) };
+          if (endsDeletion(row, next, old)) return { kind: 'delete', last: next, alongside: await allocations.release(row, old, asking) };
           taken = await allocations.take(row, next, old, asking);
           keepTimes(next, old);
           admitted = request;
