@@ -7,6 +7,7 @@ import {
   clusterRoles,
   namespaces,
   nodes,
+  persistentVolumes,
   pods,
   type ResourceType,
   roleBindings,
@@ -190,6 +191,7 @@ function authorizerOf(lookup: Lookup): Authorizer {
     lookup.follow(type as ResourceType, { put: (o) => rbac.put(o as RbacObject), delete: (o) => rbac.delete(o as RbacObject) });
   }
   lookup.follow(pods, { put: (pod) => graph.put(pod), delete: (pod) => graph.delete(pod) });
+  lookup.follow(persistentVolumes, { put: (volume) => graph.putVolume(volume), delete: (volume) => graph.deleteVolume(volume) });
   return new Authorizer(rbac, graph);
 }
 

@@ -27,6 +27,7 @@ import { MirrorPods } from './source/mirror-pods.ts';
 import { PodSources } from './source/pod-sources.ts';
 import { StaticPods } from './source/static-pods.ts';
 import { StatusManager } from './status/status-manager.ts';
+import { claimSource } from './volume/claimed-volume.ts';
 import { CachedConfigSource } from './volume/config-source.ts';
 import { TokenManager } from './volume/token-manager.ts';
 import { VolumeManager } from './volume/volume-manager.ts';
@@ -59,7 +60,12 @@ export async function runtimeParts(
   const events = podEvents(recorder);
   const config = new CachedConfigSource(client, clock);
   const tokens = new TokenManager(client, clock);
-  const volumes = new VolumeManager({ rootDir, exec, sources: { config, token: (pod, p) => tokens.token(pod, p) } });
+  const volumes = new VolumeManager({
+    ...{ rootDir, exec },
+    sources: { config, token: (pod, p) => tokens.token(pod, p) },
+    claims: claimSource(client, clock, nodeName),
+    warn: (pod, reason, message) => events.pod(pod, 'Warning', reason, message),
+  });
   await volumes.prepare();
   const machine = await host.machine();
   const memoryCapacity = machine.memoryBytes;

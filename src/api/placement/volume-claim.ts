@@ -1,5 +1,5 @@
 /** What claims, volumes and classes of storage say of each other. Controllers, scheduler, kubelet and admission ask the same. */
-import type { ObjectReference, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../schema/types.ts';
+import type { ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../schema/types.ts';
 import { betaStorageClassAnnotation } from '../well-known.ts';
 import { type NodeIdentity, nodeTermFits } from './node-selector.ts';
 
@@ -63,6 +63,11 @@ export function volumeBoundTo(volume: PersistentVolume, claim: PersistentVolumeC
   if (isWished && isMarked && spec.claimRef?.uid === claim.metadata.uid) return volume;
   const annotations = isMarked ? metadata.annotations : { ...metadata.annotations, [boundByController]: 'yes' };
   return { ...volume, metadata: { ...metadata, annotations }, spec: { ...spec, claimRef: reference } };
+}
+
+/** The claim was made for an ephemeral volume of the pod, and is not somebody's of the same name. */
+export function isMadeFor({ metadata }: PersistentVolumeClaim, pod: Pod): boolean {
+  return metadata.ownerReferences?.some(({ controller, uid }) => controller === true && uid === pod.metadata.uid) ?? false;
 }
 
 export function modeOf({ spec }: PersistentVolumeClaim | PersistentVolume): string {

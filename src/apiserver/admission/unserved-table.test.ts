@@ -89,22 +89,19 @@ describe('what pods ask for in vain', () => {
 
 describe('what is told of other objects', () => {
   const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  const waiting = { volumeBindingMode: 'WaitForFirstConsumer' };
   const cases: readonly (readonly [resource: string, doer: Doer, object: object, words: RegExp])[] = [
     ['networkpolicies.networking.k8s.io', 'node', {}, /enforces no NetworkPolicies/],
     ['ingresses.networking.k8s.io', 'node', {}, /no IngressClass of this cluster is for it/],
     ['services', 'node', { spec: { type: 'LoadBalancer' } }, /no load-balancer provider/],
     ['namespaces', 'apiserver', { metadata: { labels } }, /enforces no Pod Security Standards/],
-    ['persistentvolumeclaims', 'controller-manager', {}, /pods that use it stay Pending/],
-    [
-      'statefulsets.apps',
-      'controller-manager',
-      { spec: { volumeClaimTemplates: [{ metadata: { name: 'a' } }] } },
-      /spec.volumeClaimTemplates/,
-    ],
-    ['persistentvolumes', 'controller-manager', {}, /pods with a claim to one stay Pending/],
-    ['storageclasses.storage.k8s.io', 'controller-manager', {}, /pods with a claim to one stay Pending/],
-    ['csidrivers.storage.k8s.io', 'controller-manager', {}, /pods with a claim to one stay Pending/],
-    ['volumeattributesclasses.storage.k8s.io', 'controller-manager', {}, /pods with a claim to one stay Pending/],
+    ['persistentvolumeclaims', 'node', { spec: { volumeMode: 'Block' } }, /no block devices/],
+    ['persistentvolumes', 'node', { spec: { volumeMode: 'Block', local: {} } }, /no block devices/],
+    ['persistentvolumes', 'node', { spec: { csi: {} } }, /mounts hostPath and local volumes only/],
+    ['storageclasses.storage.k8s.io', 'scheduler', { provisioner: 'x', ...waiting }, /chooses no volumes/],
+    ['storageclasses.storage.k8s.io', 'controller-manager', { provisioner: 'kubernetes.io/gce-pd' }, /wait for volumes made by hand/],
+    ['csidrivers.storage.k8s.io', 'node', {}, /calls no CSI drivers/],
+    ['volumeattributesclasses.storage.k8s.io', 'controller-manager', {}, /changes volumes/],
     ['resourceclaims.resource.k8s.io', 'scheduler', {}, /allocates devices/],
     ['resourceclaimtemplates.resource.k8s.io', 'scheduler', {}, /allocates devices/],
     ['deviceclasses.resource.k8s.io', 'scheduler', {}, /allocates devices/],
@@ -124,7 +121,12 @@ describe('what is told of other objects', () => {
     ['a LoadBalancer beside one that has an address', 'services', { spec: { type: 'LoadBalancer' } }, [provider]],
     ['a privileged namespace', 'namespaces', { metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'privileged' } } }],
     ['a namespace with other labels', 'namespaces', { metadata: { labels: { 'pod-security.kubernetes.io/enforce-version': 'v1' } } }],
-    ['a StatefulSet without claims', 'statefulsets.apps', { spec: { volumeClaimTemplates: [] } }],
+    ['a StatefulSet with claims', 'statefulsets.apps', { spec: { volumeClaimTemplates: [{ metadata: { name: 'a' } }] } }],
+    ['a claim', 'persistentvolumeclaims', { spec: { volumeMode: 'Filesystem' } }],
+    ['a directory of a node', 'persistentvolumes', { spec: { hostPath: {} } }],
+    ['a disk of a node', 'persistentvolumes', { spec: { local: {}, volumeMode: 'Filesystem' } }],
+    ['a class of volumes made by hand', 'storageclasses.storage.k8s.io', { provisioner: 'kubernetes.io/no-provisioner' }],
+    ['a class of a provisioner of others', 'storageclasses.storage.k8s.io', { provisioner: 'x', volumeBindingMode: 'Immediate' }],
     ['an Ingress of a class that is there', 'ingresses.networking.k8s.io', { spec: { ingressClassName: 'n' } }, [classOf('n')]],
     [
       'an Ingress of a class by the older annotation',

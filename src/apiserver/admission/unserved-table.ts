@@ -2,17 +2,19 @@
  * What is accepted and kept, and acted on by nobody yet. Whoever writes it is told by a `Warning` header and an Event. A line leaves this table
  * when its part is built; nothing else has to change.
  */
+import { noProvisioner } from '../../api/placement/volume-claim.ts';
 import { ingressClasses, secrets, services } from '../../api/resource-types.ts';
 import type {
   Container,
   CronJob,
   Deployment,
   Ingress,
+  PersistentVolume,
   PersistentVolumeClaim,
   Pod,
   PodSpec,
   Service,
-  StatefulSet,
+  StorageClass,
 } from '../../api/schema/types.ts';
 import { annotationIngressClass, speakerSecret } from '../../api/well-known.ts';
 import type { Lookup } from '../cache/lookup.ts';
@@ -109,7 +111,6 @@ function unknownVolumes({ volumes = [] }: PodSpec): unknown {
   return some(volumes.flatMap((volume) => Object.keys(volume).filter((key) => key !== 'name' && !knownVolumes.has(key))).sort());
 }
 
-const claimsWait = 'pods that use it stay Pending: no part of this cluster mounts the volumes of claims, or provisions any';
 const noDevices = 'no part of this cluster allocates devices: pods with resource claims stay Pending';
 
 export const unserved: readonly Unserved[] = [
@@ -137,23 +138,42 @@ export const unserved: readonly Unserved[] = [
     part: podSecurity,
     message: 'this API server enforces no Pod Security Standards: the labels pod-security.kubernetes.io/* refuse and warn of no pod',
   },
-  { resources: ['persistentvolumeclaims'], doer: 'controller-manager', part: whole, message: claimsWait },
   {
-    resources: ['statefulsets.apps'],
-    doer: 'controller-manager',
-    part: ({ spec }: StatefulSet) => some(spec?.volumeClaimTemplates?.map((claim: PersistentVolumeClaim) => claim.metadata?.name)),
-    message: `spec.volumeClaimTemplates: its pods stay Pending: no part of this cluster mounts the volumes of claims, or provisions any`,
+    resources: ['persistentvolumeclaims', 'persistentvolumes'],
+    doer: 'node',
+    part: ({ spec }: PersistentVolumeClaim | PersistentVolume) => (spec?.volumeMode === 'Block' ? true : undefined),
+    message: "spec.volumeMode: Fairlead's kubelet gives containers no block devices: those of pods with it do not start",
   },
   {
-    resources: [
-      'persistentvolumes',
-      'storageclasses.storage.k8s.io',
-      'csidrivers.storage.k8s.io',
-      'volumeattributesclasses.storage.k8s.io',
-    ],
+    resources: ['persistentvolumes'],
+    doer: 'node',
+    part: ({ spec }: PersistentVolume) => (spec?.hostPath || spec?.local ? undefined : true),
+    message: "Fairlead's kubelet mounts hostPath and local volumes only: the containers of pods with a claim to this one do not start",
+  },
+  {
+    resources: ['storageclasses.storage.k8s.io'],
+    doer: 'scheduler',
+    part: ({ volumeBindingMode }: StorageClass) => (volumeBindingMode === 'WaitForFirstConsumer' ? true : undefined),
+    message: 'volumeBindingMode: the scheduler chooses no volumes, pods with claims of a class that waits for them stay Pending',
+  },
+  {
+    resources: ['storageclasses.storage.k8s.io'],
+    doer: 'controller-manager',
+    part: ({ provisioner }: StorageClass) =>
+      provisioner.startsWith('kubernetes.io/') && provisioner !== noProvisioner ? provisioner : undefined,
+    message: 'provisioner: no part of this cluster is one of those that were parts of Kubernetes: its claims wait for volumes made by hand',
+  },
+  {
+    resources: ['csidrivers.storage.k8s.io'],
+    doer: 'node',
+    part: whole,
+    message: "Fairlead's kubelet calls no CSI drivers: the containers of pods with volumes of one do not start",
+  },
+  {
+    resources: ['volumeattributesclasses.storage.k8s.io'],
     doer: 'controller-manager',
     part: whole,
-    message: 'no part of this cluster provisions, attaches or mounts such volumes: pods with a claim to one stay Pending',
+    message: 'no part of this cluster changes volumes: a claim with this class only gets volumes that have it',
   },
   {
     resources: ['resourceclaims.resource.k8s.io', 'resourceclaimtemplates.resource.k8s.io', 'deviceclasses.resource.k8s.io'],

@@ -12,6 +12,7 @@ const constraint = { maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotS
 const spread = { topologySpreadConstraints: [constraint] };
 const apps = '/apis/apps/v1/namespaces/default';
 const claimSpec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+const classes = '/apis/storage.k8s.io/v1/storageclasses';
 const workload = (name: string, spec: object): object => ({ metadata: { name }, spec: { selector, template: template(spec) } });
 const spreads = (at: string): RegExp =>
   new RegExp(`^${at.replaceAll('.', '\\.')}\\.topologySpreadConstraints: the scheduler does not look at them`);
@@ -44,23 +45,23 @@ const cases: Readonly<Record<string, Case>> = {
     { metadata: { name: 'one', labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } } },
     /no Pod Security Standards/,
   ),
-  PersistentVolumeClaim: one(inDefault('persistentvolumeclaims'), { spec: claimSpec }, /pods that use it stay Pending/),
+  PersistentVolumeClaim: one(inDefault('persistentvolumeclaims'), { spec: { ...claimSpec, volumeMode: 'Block' } }, /no block devices/),
   PersistentVolume: one(
     '/api/v1/persistentvolumes',
-    { spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/x' } } },
-    /pods with a claim to one stay Pending/,
+    { spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], nfs: { server: 's', path: '/x' } } },
+    /mounts hostPath and local volumes only/,
   ),
-  StorageClass: one('/apis/storage.k8s.io/v1/storageclasses', { provisioner: 'x' }, /pods with a claim to one stay Pending/),
-  CSIDriver: one('/apis/storage.k8s.io/v1/csidrivers', { spec: {} }, /pods with a claim to one stay Pending/),
+  'StorageClass of one that was a part': one(classes, { provisioner: 'kubernetes.io/gce-pd' }, /wait for volumes made by hand/),
+  'StorageClass that waits': one(
+    classes,
+    { metadata: { name: 'waits' }, provisioner: 'x', volumeBindingMode: 'WaitForFirstConsumer' },
+    /the scheduler chooses no volumes/,
+  ),
+  CSIDriver: one('/apis/storage.k8s.io/v1/csidrivers', { spec: {} }, /calls no CSI drivers/),
   VolumeAttributesClass: one(
     '/apis/storage.k8s.io/v1/volumeattributesclasses',
     { driverName: 'x', parameters: { a: 'b' } },
-    /pods with a claim to one stay Pending/,
-  ),
-  'claims of a StatefulSet': one(
-    `${apps}/statefulsets`,
-    { spec: { serviceName: 's', selector, template: template(), volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: claimSpec }] } },
-    /^spec\.volumeClaimTemplates: its pods stay Pending/,
+    /only gets volumes that have it/,
   ),
   ResourceClaim: one('/apis/resource.k8s.io/v1/namespaces/default/resourceclaims', { spec: {} }, /allocates devices/),
   ResourceClaimTemplate: one(
@@ -212,7 +213,7 @@ describe('an object that nobody acts on', () => {
     const object = { metadata: { name: 'dry' }, spec: { podSelector: {} } };
     const made = await s.call('POST', '/apis/networking.k8s.io/v1/namespaces/default/networkpolicies?dryRun=All', object);
     assert.equal(warningsOf(made.headers.warning).length, 1);
-    await s.call('POST', inDefault('persistentvolumeclaims'), { metadata: { name: 'dry' }, spec: claimSpec });
+    await s.call('POST', inDefault('persistentvolumeclaims'), { metadata: { name: 'dry' }, spec: { ...claimSpec, volumeMode: 'Block' } });
     // Told in the order of the writes: the Event of the second is there, so the first has none.
     await told('PersistentVolumeClaim', 'dry', 1);
     assert.deepEqual(await told('NetworkPolicy', 'dry', 0), []);
@@ -241,7 +242,7 @@ describe('an object that nobody acts on', () => {
 
   test('is not told to controllers and nodes, nor of what a controller owns', async () => {
     const controllers = s.agent(await s.pki.client('system:kube-controller-manager'));
-    const claim = { metadata: { name: 'data-db-0' }, spec: claimSpec };
+    const claim = { metadata: { name: 'data-db-0' }, spec: { ...claimSpec, volumeMode: 'Block' } };
     await s.call('POST', '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
       metadata: { name: 'all' },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
@@ -279,7 +280,7 @@ describe('beside a controller manager and a scheduler of others', () => {
   test('nobody is warned of what these may do, but of what the API server does not', async () => {
     const s = await TestServer.start(undefined, { foreign: ['controller-manager', 'scheduler'] });
     try {
-      for (const name of ['PersistentVolume', 'topology spread of a Deployment']) {
+      for (const name of ['VolumeAttributesClass', 'topology spread of a Deployment']) {
         const { path, object } = cases[name]!;
         const made = await s.call('POST', path, object);
         assert.deepEqual([made.status, warningsOf(made.headers.warning)], [201, []], name);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { PersistentVolume } from '../../api/schema/types.ts';
 import { type Attributes, forbiddenMessage, resourceAttributes } from './attributes.ts';
 import type { RbacObject } from './rbac-index.ts';
 import { authorizerWith, kubelet, person, podOn } from './testing/fake-objects.ts';
@@ -223,13 +224,20 @@ describe('Authorizer: nodes', () => {
     ],
     volumes: [
       { name: 'v', secret: { secretName: 'vol' } },
+      { name: 'd', persistentVolumeClaim: { claimName: 'data' } },
       { name: 'p', projected: { sources: [{ configMap: { name: 'kube-root-ca.crt' } }] } },
     ],
   } as never);
   const mirror = podOn('n1', 'static', { volumes: [{ name: 'v', secret: { secretName: 'stolen' } }] } as never, {
     annotations: { 'kubernetes.io/config.mirror': 'x' },
   });
-  const authorizer = authorizerWith([], [web, mirror]);
+  const volumeFor = (claim: string, namespace = 'default'): PersistentVolume => ({
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: `for-${namespace}-${claim}` },
+    spec: { claimRef: { namespace, name: claim } },
+  });
+  const authorizer = authorizerWith([], [web, mirror], [volumeFor('data'), volumeFor('other'), volumeFor('data', 'kube-system')]);
   const cases: [string, string, boolean, string?][] = [
     ['reads a secret that its pod mounts', 'get secrets default/vol', true],
     ['reads a secret of envFrom', 'get secrets default/env', true],
@@ -242,6 +250,15 @@ describe('Authorizer: nodes', () => {
     ['gains no access by what a mirror pod mounts', 'get secrets default/stolen', false],
     ['lists no secrets', 'list secrets default', false],
     ['writes no secrets', 'update secrets default/vol', false],
+    ['reads the claim of its pod', 'get persistentvolumeclaims default/data', true],
+    ['reads no other claim', 'get persistentvolumeclaims default/other', false],
+    ['reads the volume of the claim of its pod', 'get persistentvolumes -/for-default-data', true],
+    ['…and writes it not', 'update persistentvolumes -/for-default-data', false],
+    ['…nor watches it', 'watch persistentvolumes -', false, 'fieldSelector=metadata.name%3Dfor-default-data'],
+    ['…nor its status', 'get persistentvolumes/status -/for-default-data', false],
+    ['reads no volume of another claim', 'get persistentvolumes -/for-default-other', false],
+    ['reads no volume of a claim of that name elsewhere', 'get persistentvolumes -/for-kube-system-data', false],
+    ['lists no volumes', 'list persistentvolumes -', false],
     ['gets tokens for the ServiceAccount of its pod', 'create serviceaccounts/token default/web', true],
     ['gets no tokens for others', 'create serviceaccounts/token default/admin', false],
     ['reads its own Node', 'get nodes -/n1', true],

@@ -47,6 +47,8 @@ export class NodeAuthorizer {
         return this.#readUsed(node, a);
       case 'persistentvolumeclaims':
         return this.#usedClaim(node, a);
+      case 'persistentvolumes':
+        return this.#usedVolume(node, a);
       case 'serviceaccounts':
         return this.#usedAccount(node, a);
       case 'leases.coordination.k8s.io':
@@ -65,6 +67,11 @@ export class NodeAuthorizer {
   #usedClaim(node: string, a: Attributes): string | undefined {
     if (a.subresource === 'status' && ['get', 'update', 'patch'].includes(a.verb)) return this.#used(node, a);
     return a.verb === 'get' ? this.#readUsed(node, a) : '';
+  }
+
+  #usedVolume(node: string, { verb, subresource, name }: Attributes): string | undefined {
+    if (verb !== 'get' || subresource) return 'can only get individual resources of this type';
+    return this.#graph.usesVolume(node, name) ? undefined : `no relationship found between node '${node}' and this object`;
   }
 
   #usedAccount(node: string, a: Attributes): string | undefined {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { PersistentVolume } from '../../api/schema/types.ts';
 import { NodeGraph } from './node-graph.ts';
 import { podOn } from './testing/fake-objects.ts';
 
@@ -23,6 +24,23 @@ describe('NodeGraph', () => {
     graph.put(podOn('n1', 'a'));
     assert.equal(graph.uses('n1', 'secrets', 'default', 's'), false);
     assert.equal(graph.uses('n1', 'pods', 'default', 'a'), true);
+  });
+
+  test('follows a volume from claim to claim', () => {
+    const graph = new NodeGraph();
+    graph.put(podOn('n1', 'a', { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'c' } }] }));
+    const volume = (claimRef?: object): PersistentVolume =>
+      ({ apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: 'pv' }, spec: { claimRef } }) as PersistentVolume;
+    const uses = (): boolean => graph.usesVolume('n1', 'pv');
+    assert.equal(uses(), false);
+    graph.putVolume(volume({ namespace: 'default', name: 'c' }));
+    assert.equal(uses(), true);
+    assert.equal(graph.usesVolume('n2', 'pv'), false);
+    graph.putVolume(volume());
+    assert.equal(uses(), false);
+    graph.putVolume(volume({ namespace: 'default', name: 'c' }));
+    graph.deleteVolume(volume());
+    assert.equal(uses(), false);
   });
 
   test('knows nothing of a pod without a node', () => {

@@ -1,7 +1,7 @@
 /** Which objects the pods of each node use: what a kubelet may read. */
 import { objectKey } from '../../api/object-key.ts';
 import { claimNameOf } from '../../api/placement/claim-name.ts';
-import type { Container, EphemeralContainer, Pod, Volume } from '../../api/schema/types.ts';
+import type { Container, EphemeralContainer, PersistentVolume, Pod, Volume } from '../../api/schema/types.ts';
 import { mirrorPodAnnotationKey } from '../../api/well-known.ts';
 
 export type UsedKind = 'configmaps' | 'secrets' | 'serviceaccounts' | 'persistentvolumeclaims' | 'pods';
@@ -10,6 +10,8 @@ export class NodeGraph {
   /** Node → `kind/namespace/name` → by how many pods. */
   readonly #uses = new Map<string, Map<string, number>>();
   readonly #pods = new Map<string, { readonly node: string; readonly uses: ReadonlySet<string> }>();
+  /** PersistentVolume → the claim that it is for. */
+  readonly #claims = new Map<string, { readonly namespace: string; readonly name: string }>();
 
   put(pod: Pod): void {
     this.delete(pod);
@@ -34,6 +36,22 @@ export class NodeGraph {
       else counts.set(use, count);
     }
     if (counts.size === 0) this.#uses.delete(known.node);
+  }
+
+  putVolume({ metadata, spec }: PersistentVolume): void {
+    const { namespace, name } = spec?.claimRef ?? {};
+    if (namespace && name) this.#claims.set(metadata.name, { namespace, name });
+    else this.#claims.delete(metadata.name);
+  }
+
+  deleteVolume({ metadata }: PersistentVolume): void {
+    this.#claims.delete(metadata.name);
+  }
+
+  /** Whether a pod of the node uses the claim that the PersistentVolume is for. */
+  usesVolume(node: string, volume: string): boolean {
+    const claim = this.#claims.get(volume);
+    return claim !== undefined && this.uses(node, 'persistentvolumeclaims', claim.namespace, claim.name);
   }
 
   /** Whether a pod of the node uses the object. */

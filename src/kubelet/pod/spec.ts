@@ -88,9 +88,13 @@ export function isFinal(phase: string | undefined): phase is 'Failed' | 'Succeed
 }
 
 /**
- * Whether the kubelet writes the volume's files, and goes on to. Containers must not: a link that one lays among them would lead the kubelet to
- * another place of the node (CVE-2017-1002102).
+ * Whether containers must not write to the volume: the pod says so of a claim, or the kubelet writes its files, and goes on to. A link that a
+ * container lays among those would lead the kubelet to another place of the node (CVE-2017-1002102).
  */
-export function isWrittenByKubelet({ configMap, secret, downwardAPI, projected }: Volume): boolean {
+export function isReadOnly(volume: Volume): boolean {
+  return isWrittenByKubelet(volume) || volume.persistentVolumeClaim?.readOnly === true;
+}
+
+function isWrittenByKubelet({ configMap, secret, downwardAPI, projected }: Volume): boolean {
   return (configMap ?? secret ?? downwardAPI ?? projected) !== undefined;
 }

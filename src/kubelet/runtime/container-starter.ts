@@ -16,7 +16,7 @@ import { ConfigError, type ConfigSource, environmentOf } from '../pod/env.ts';
 import { expand } from '../pod/expand.ts';
 import { hostsFile } from '../pod/hosts-file.ts';
 import { type ContainerRecord, latestOf, type PodRuntime } from '../pod/pod-runtime.ts';
-import { fullNameOf, isWrittenByKubelet, specOf, uidOf } from '../pod/spec.ts';
+import { fullNameOf, isReadOnly, specOf, uidOf } from '../pod/spec.ts';
 import type { VolumeManager } from '../volume/volume-manager.ts';
 import type { ContainerKiller } from './container-killer.ts';
 import { HeldOffStarts } from './held-off-starts.ts';
@@ -163,7 +163,7 @@ export class ContainerStarter {
     { pod, volumes }: StartContext,
     env: Awaited<ReturnType<typeof environmentOf>>,
   ): Promise<BindMount[]> {
-    const kept = new Set((specOf(pod).volumes ?? []).filter(isWrittenByKubelet).map(({ name }) => name));
+    const kept = new Set((specOf(pod).volumes ?? []).filter(isReadOnly).map(({ name }) => name));
     const mounts: BindMount[] = [];
     for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
       const volume = volumes.get(mount.name);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { Pod, Volume } from '../../api/schema/types.ts';
 import type { Exec } from '../../linux/exec.ts';
+import type { ClaimSource } from './claimed-volume.ts';
 import { VolumeManager } from './volume-manager.ts';
 
 const facts = { nodeName: 'n1', hostIps: [], podIps: [], allocatable: {} };
@@ -17,7 +18,7 @@ describe('VolumeManager', () => {
     // Nothing here is mounted.
     const exec = {} as Exec;
     const sources = { config: { configMap: async () => undefined, secret: async () => undefined }, token: async () => '' };
-    volumes = new VolumeManager({ rootDir, exec, sources });
+    volumes = new VolumeManager({ rootDir, exec, sources, claims: {} as ClaimSource, warn: () => {} });
   });
   afterEach(() => rmSync(rootDir, { recursive: true }));
 

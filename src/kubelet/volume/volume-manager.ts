@@ -3,7 +3,7 @@
  * disk (secrets, tokens, emptyDir of medium Memory) lies in one tmpfs at ROOT/memory, mounted once: a mount for each volume would
  * cost a process on the way to every pod's start, and outlive the pod when the kubelet is killed.
  */
-import { chmod, chown, mkdir, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { value } from '../../api/quantity/quantity.ts';
 import type { Pod, Volume } from '../../api/schema/types.ts';
@@ -12,7 +12,10 @@ import { type Exec, mustRun } from '../../linux/exec.ts';
 import type { NodeFacts } from '../pod/downward.ts';
 import { specOf, uidOf } from '../pod/spec.ts';
 import { writeAtomically } from './atomic-dir.ts';
+import { ClaimVolumes } from './claim-volumes.ts';
+import type { ClaimSource } from './claimed-volume.ts';
 import { prepareHostPath } from './host-path.ts';
+import { mountPoints } from './mount-points.ts';
 import { bindSubPath, isInside } from './sub-path.ts';
 import { type FileSources, volumeFiles } from './volume-files.ts';
 
@@ -20,6 +23,9 @@ export interface VolumeManagerOptions {
   readonly rootDir: string;
   readonly exec: Exec;
   readonly sources: FileSources;
+  readonly claims: ClaimSource;
+  /** An event about a pod. */
+  readonly warn: (pod: Pod, reason: string, message: string) => void;
 }
 
 const kinds = {
@@ -32,9 +38,12 @@ const kinds = {
 
 export class VolumeManager {
   readonly #options: VolumeManagerOptions;
+  readonly #claims: ClaimVolumes;
 
   constructor(options: VolumeManagerOptions) {
     this.#options = options;
+    const { exec, rootDir, claims: source, warn } = options;
+    this.#claims = new ClaimVolumes({ podsDir: join(rootDir, 'pods'), exec, source, mounts: mountPoints, warn });
   }
 
   get #memory(): string {
@@ -45,8 +54,7 @@ export class VolumeManager {
   async prepare(): Promise<void> {
     await mkdir(join(this.#options.rootDir, 'pods'), { recursive: true, mode: 0o750 });
     await mkdir(this.#memory, { recursive: true, mode: 0o750 });
-    const mounts = await readFile('/proc/self/mountinfo', 'utf8');
-    if (mounts.split('\n').some((line) => line.split(' ')[4] === this.#memory)) return;
+    if ((await mountPoints()).some(({ path }) => path === this.#memory)) return;
     await mustRun(this.#options.exec, 'mount', ['-t', 'tmpfs', '-o', 'mode=750,nosuid,nodev', 'tmpfs', this.#memory]);
   }
 
@@ -76,6 +84,7 @@ export class VolumeManager {
       await prepareHostPath(volume.hostPath.path, volume.hostPath.type ?? '');
       return volume.hostPath.path;
     }
+    if (volume.persistentVolumeClaim || volume.ephemeral) return await this.#claims.setUp(pod, volume);
     const kind = (Object.keys(kinds) as (keyof typeof kinds)[]).find((k) => volume[k] !== undefined);
     if (!kind) throw new Error('no volume plugin matched: this kind of volume is not supported');
     const inMemory = kind === 'secret' || kind === 'projected' || kind === 'downwardAPI' || volume.emptyDir?.medium === 'Memory';
@@ -128,10 +137,9 @@ export class VolumeManager {
   }
 
   async #unmount(place: string): Promise<void> {
-    const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' ')[4] ?? '');
     // Deepest first.
-    const found = mounts.filter((path) => isInside(path, place)).sort((a, b) => b.length - a.length);
-    for (const path of found) await mustRun(this.#options.exec, 'umount', [path]);
+    const found = (await mountPoints()).filter(({ path }) => isInside(path, place)).sort((a, b) => b.path.length - a.path.length);
+    for (const { path } of found) await mustRun(this.#options.exec, 'umount', [path]);
   }
 
   /** Removes all that a pod had on this node. */
@@ -140,6 +148,7 @@ export class VolumeManager {
     // What a pod has mounted must not be deleted through.
     await this.#unmount(this.podDir(uid));
     await this.#unmount(inMemory);
+    this.#claims.forget(uid);
     await rm(inMemory, { recursive: true, force: true });
     await rm(this.podDir(uid), { recursive: true, force: true });
   }

@@ -1,5 +1,5 @@
 /** Objects and an authorizer in memory, for the tests of this folder. */
-import type { Node, Pod, Secret, ServiceAccount } from '../../../api/schema/types.ts';
+import type { Node, PersistentVolume, Pod, Secret, ServiceAccount } from '../../../api/schema/types.ts';
 import type { AuthObjects } from '../auth-objects.ts';
 import { Authorizer } from '../authorizer.ts';
 import { bootstrapPolicy } from '../bootstrap-policy.ts';
@@ -47,11 +47,16 @@ export function kubelet(node: string): UserInfo {
 }
 
 /** An authorizer over the bootstrap policy and what is given besides. */
-export function authorizerWith(objects: readonly RbacObject[], pods: readonly Pod[] = []): Authorizer {
+export function authorizerWith(
+  objects: readonly RbacObject[],
+  pods: readonly Pod[] = [],
+  volumes: readonly PersistentVolume[] = [],
+): Authorizer {
   const rbac = new RbacIndex();
   for (const object of [...bootstrapPolicy(), ...objects]) rbac.put(object);
   const graph = new NodeGraph();
   for (const pod of pods) graph.put(pod);
+  for (const volume of volumes) graph.putVolume(volume);
   return new Authorizer(rbac, graph);
 }
 
