@@ -10,6 +10,7 @@ import { nodesSuite, tourManifest } from './cluster/nodes.ts';
 import { seeingSuite } from './cluster/seeing.ts';
 import { trafficSuite } from './cluster/traffic.ts';
 import { upkeepSuite } from './cluster/upkeep.ts';
+import { volumesSuite } from './cluster/volumes.ts';
 import { workloadsSuite } from './cluster/workloads.ts';
 import { Cluster } from './testing/cluster.ts';
 import { cannotStartLabs, TestLab } from './testing/lab.ts';
@@ -41,6 +42,7 @@ describe('a cluster of three nodes', { skip: cannotStartLabs }, () => {
     dnsSuite(cluster);
     workloadsSuite(cluster);
     kubeletSuite(cluster);
+    volumesSuite(cluster);
     apiSuite(cluster);
     kubectlSuite(cluster);
     badInputSuite(cluster);
