@@ -3,6 +3,7 @@
  * long before the informer tells of their binding.
  */
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../api/schema/types.ts';
+import { AssumedVolumes } from './assumed-volumes.ts';
 import { NodeInfo } from './node-info.ts';
 import { Nominations } from './nominations.ts';
 
@@ -14,7 +15,7 @@ export function isTerminal(pod: Pod): boolean {
 /** What a pod's volumes are bound to, by key: informers. */
 interface Storage {
   readonly claims: Lookup<PersistentVolumeClaim>;
-  readonly volumes: Lookup<PersistentVolume>;
+  readonly volumes: Lookup<PersistentVolume> & Pick<ReadonlyMap<string, PersistentVolume>, 'values'>;
   readonly classes: Lookup<StorageClass>;
 }
 
@@ -29,6 +30,7 @@ export class Cluster {
   readonly nominations: Nominations = new Nominations();
   /** How many pods have affinity terms of their own, anywhere: none makes the affinity plugin free. */
   affinityPods = 0;
+  readonly assumedVolumes: AssumedVolumes = new AssumedVolumes();
   storage: Storage = { claims: new Map(), volumes: new Map(), classes: new Map() };
   /** The labels of a namespace, for terms with a namespaceSelector. */
   namespaceLabels: (name: string) => Readonly<Record<string, string>> = () => ({});

@@ -118,7 +118,7 @@ function followStorage(informers: InformerSet, cluster: Cluster, queue: Scheduli
   const moveAll = (): void => queue.moveAll();
   const follow = <T extends KubeObject>(type: ResourceType<T>): Informer<T> =>
     informers.of(type).on({ add: moveAll, update: moveAll, delete: moveAll });
-  const storage = { claims: follow(persistentVolumeClaims), volumes: follow(persistentVolumes), classes: follow(storageClasses) };
-  cluster.storage = storage;
-  return Promise.all(Object.values(storage).map(({ synced }) => synced));
+  const [claims, volumes, classes] = [follow(persistentVolumeClaims), follow(persistentVolumes), follow(storageClasses)];
+  cluster.storage = { claims, classes, volumes: { get: (name) => volumes.get(name), values: () => volumes.list().values() } };
+  return Promise.all([claims, volumes, classes].map(({ synced }) => synced));
 }

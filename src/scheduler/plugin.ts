@@ -2,6 +2,7 @@
 import type { Pod } from '../api/schema/types.ts';
 import type { Cluster } from './cluster.ts';
 import type { NodeInfo } from './node-info.ts';
+import type { VolumePlan } from './volume-plan.ts';
 
 /** Why a node does not do, in upstream's words, as they stand in the FailedScheduling event: `Insufficient cpu`. */
 export type Reason = string;
@@ -38,4 +39,6 @@ export interface Plugin {
   readonly scoring?: Scoring;
   /** Undefined when the pod does not concern the plugin. */
   prepare(pod: Pod, cluster: Cluster): Prepared | undefined;
+  /** What becomes of the pod's claims when it goes to the node, for which the filter was; undefined when nothing is left to do. */
+  volumes?(pod: Pod, cluster: Cluster, node: NodeInfo): VolumePlan | undefined;
 }

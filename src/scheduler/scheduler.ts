@@ -1,7 +1,15 @@
 /** The scheduler's edge: informers keep the Cluster and the queue, one loop chooses, bindings go out several at a time. */
 import { setImmediate } from 'node:timers/promises';
 import { objectKey } from '../api/object-key.ts';
-import { bindings, pods } from '../api/resource-types.ts';
+import {
+  bindings,
+  type KubeObject,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  type ResourceType,
+} from '../api/resource-types.ts';
 import type { Pod } from '../api/schema/types.ts';
 import { ignoreNotFound, isConflict, isNamespaceTerminating, isNotFound } from '../client/api-error.ts';
 import type { Client } from '../client/client.ts';
@@ -21,6 +29,8 @@ import { priorityOf } from './fit.ts';
 import { type Preemption, preempt } from './preempt.ts';
 import { defaultProfile, type Profile, schedulerNameOf } from './profile.ts';
 import { defaultBackOff, SchedulingQueue } from './queue.ts';
+import { VolumeBinder } from './volume-binder.ts';
+import type { VolumePlan } from './volume-plan.ts';
 
 interface SchedulerOptions {
   readonly client: Client;
@@ -54,12 +64,15 @@ class Scheduler {
   readonly #queue: SchedulingQueue;
   readonly #followed: Followed;
   readonly #evictions: Evictions;
+  readonly #volumes: VolumeBinder;
+  /** Pods whose claims get their volumes, which may take minutes: no binding waits for them. */
+  readonly #waiting = new Set<Promise<void>>();
   /** Where the next pod begins to look at nodes. */
   #startAt = 0;
 
   constructor(options: SchedulerOptions) {
     this.#options = { clock: systemClock, random: Math.random, profiles: [defaultProfile], podBackOff: defaultBackOff, ...options };
-    const { client, informers, log, clock, profiles, podBackOff } = this.#options;
+    const { client, informers, log, clock, profiles, podBackOff, signal } = this.#options;
     this.#profiles = new Map(
       profiles.map((profile) => [profile.name, { profile, recorder: new EventRecorder({ client, component: profile.name, clock, log }) }]),
     );
@@ -67,6 +80,10 @@ class Scheduler {
     const isMine = (name: string): boolean => this.#profiles.has(name);
     this.#followed = addEventHandlers(informers, this.#cluster, this.#queue, isMine);
     this.#evictions = new Evictions({ client, clock, pods: this.#followed.pods });
+    this.#volumes = new VolumeBinder({ client, clock, signal, cluster: this.#cluster, pods: this.#followed.pods });
+    const look = (): void => this.#volumes.look();
+    for (const type of [pods, nodes, persistentVolumeClaims, persistentVolumes])
+      informers.of<KubeObject>(type as ResourceType).on({ add: look, update: look, delete: look });
   }
 
   /** Until the signal aborts and what was under way is done. */
@@ -87,7 +104,7 @@ class Scheduler {
       bindingCycles.add(binding);
       if (bindingCycles.size >= maxBindings) await Promise.race(bindingCycles);
     }
-    await Promise.all(bindingCycles);
+    await Promise.all([...bindingCycles, ...this.#waiting]);
   }
 
   /** Finds a node for a pod, and counts the pod there at once. Gives the binding that is under way, or the evictions that make room for it. */
@@ -112,8 +129,18 @@ class Scheduler {
       this.#queue.failed(key, moves);
       return this.#makeRoom(pod, by, choice);
     }
+    const plan = this.#volumePlan(pod, by, choice.name);
     this.#cluster.assume(key, pod, choice.name);
-    return this.#bind(key, pod, by.recorder, choice.name);
+    if (!plan) return this.#bind(key, pod, by.recorder, choice.name);
+    this.#cluster.assumedVolumes.assume(plan);
+    const waiting = this.#bindWithVolumes(key, pod, by.recorder, plan).finally(() => this.#waiting.delete(waiting));
+    this.#waiting.add(waiting);
+    return undefined;
+  }
+
+  #volumePlan(pod: Pod, { profile }: Responsible, nodeName: string): VolumePlan | undefined {
+    const node = this.#cluster.nodeNamed(nodeName);
+    return node && profile.plugins.map((plugin) => plugin.volumes?.(pod, this.#cluster, node)).find((plan) => plan !== undefined);
   }
 
   /** Undefined for a pod at which a plugin fails: the others are not to wait for it. */
@@ -173,6 +200,21 @@ class Scheduler {
     if (lower.length > 0) this.#queue.moveAll();
   }
 
+  async #bindWithVolumes(key: string, pod: Pod, recorder: EventRecorder, plan: VolumePlan): Promise<void> {
+    const { moves } = this.#queue;
+    try {
+      await this.#volumes.bind(pod, plan);
+    } catch (err) {
+      const isThere = this.#followed.pods.get(key)?.metadata.uid === pod.metadata.uid;
+      // Of a pod that has gone nothing is left, and one of the same name has its own try.
+      if (!isThere || this.#options.signal.aborted) return;
+      recorder.event(pod, 'Warning', 'FailedScheduling', `running PreBind plugin "VolumeBinding": binding volumes: ${messageOf(err)}`);
+      this.#takeBack(key, moves);
+      return;
+    }
+    await this.#bind(key, pod, recorder, plan.node);
+  }
+
   async #bind(key: string, pod: Pod, recorder: EventRecorder, nodeName: string): Promise<void> {
     const { name, namespace = '', uid } = pod.metadata;
     const { moves } = this.#queue;
@@ -189,16 +231,22 @@ class Scheduler {
   }
 
   #bindingFailed(err: unknown, key: string, nodeName: string, moves: number): void {
-    if (this.#cluster.isAssumed(key)) this.#cluster.removePod(key);
-    const pod = this.#followed.pods.get(key);
-    if (isNotFound(err) && !pod) {
+    if (isNotFound(err) && !this.#followed.pods.get(key)) {
+      if (this.#cluster.isAssumed(key)) this.#cluster.removePod(key);
       this.#queue.remove(key);
       return;
     }
-    if (pod && !pod.spec?.nodeName) this.#cluster.nominations.told(key, pod, undefined);
     // Bound by somebody else: the informer tells where. In a namespace that ends nobody waits for it.
     if (!isConflict(err) && !isNamespaceTerminating(err))
       this.#options.log.warn(`Cannot bind pod "${key}" to node "${nodeName}": ${messageOf(err)}`, { pod: key, node: nodeName });
+    this.#takeBack(key, moves);
+  }
+
+  /** It is on no node, and tried again after a while. */
+  #takeBack(key: string, moves: number): void {
+    if (this.#cluster.isAssumed(key)) this.#cluster.removePod(key);
+    const pod = this.#followed.pods.get(key);
+    if (pod && !pod.spec?.nodeName) this.#cluster.nominations.told(key, pod, undefined);
     this.#queue.failed(key, moves - 1);
   }
 

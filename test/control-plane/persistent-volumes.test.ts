@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { events, persistentVolumeClaims, persistentVolumes, storageClasses } from '../../src/api/resource-types.ts';
-import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../src/api/schema/types.ts';
+import { selectedNode } from '../../src/api/placement/volume-claim.ts';
+import { events, nodes, persistentVolumeClaims, persistentVolumes, pods, storageClasses } from '../../src/api/resource-types.ts';
+import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
@@ -162,6 +163,62 @@ describe('persistent volumes', () => {
     await cp.client.delete(persistentVolumeClaims, 'asking', { namespace });
     // Its maker deletes it.
     await volumeIs(made.metadata.name, 'Released');
+  });
+
+  const consumer = (name: string, ...claims: readonly string[]): Promise<Pod> => {
+    const volumes = claims.map((claimName) => ({ name: claimName, persistentVolumeClaim: { claimName } }));
+    const containers = [{ name: 'c', image: 'x' }];
+    return cp.client.create(pods, { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace }, spec: { containers, volumes } });
+  };
+  const nodeOf = (name: string): Promise<string> =>
+    eventually(`pod ${name} to have a node`, async () => {
+      const { spec } = await cp.client.get(pods, name, { namespace });
+      assert.ok(spec?.nodeName);
+      return spec.nodeName;
+    });
+  const waiting = { volumeBindingMode: 'WaitForFirstConsumer' };
+  const onNode = (...values: string[]): object => ({
+    required: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values }] }] },
+  });
+
+  test('claims of a class that waits are bound where their pod goes, each volume once', async () => {
+    const node = (await cp.client.list(nodes)).items.at(-1)?.metadata.name ?? '';
+    await cp.client.create(storageClasses, classOf('waits', { ...waiting, provisioner: 'kubernetes.io/no-provisioner' }));
+    const names = Array.from({ length: 10 }, (_, i) => `waits-${i}`);
+    for (const name of names) await cp.client.create(persistentVolumeClaims, claimOf(name, { storageClassName: 'waits' }));
+    assert.match(await told('waits-0', 'WaitForFirstConsumer'), /waiting for first consumer/);
+    for (const name of names) await consumer(name, name);
+    const local = { hostPath: undefined, local: { path: '/x' }, nodeAffinity: onNode(node), storageClassName: 'waits' };
+    for (const name of names) await cp.client.create(persistentVolumes, volumeOf(name, local));
+    for (const name of names) assert.equal(await nodeOf(name), node);
+    const has = await Promise.all(names.map(async (name) => (await claim(name)).spec?.volumeName));
+    assert.deepEqual(has.toSorted(), names);
+  });
+
+  test('a provisioner is told the node of the pod, and says when another one is to be chosen', async () => {
+    await cp.client.create(storageClasses, classOf('made-late', waiting));
+    await cp.client.create(persistentVolumeClaims, claimOf('asked', { storageClassName: 'made-late' }));
+    await consumer('asking', 'asked');
+    const selected = (): Promise<string> =>
+      eventually('a node to be named', async () => {
+        const name = (await claim('asked')).metadata.annotations?.[selectedNode];
+        assert.ok(name);
+        return name;
+      });
+    await selected();
+    await cp.client.patch(persistentVolumeClaims, 'asked', { metadata: { annotations: { [selectedNode]: null } } }, { namespace });
+    await eventually('the scheduler to say so', async () => {
+      const { items } = await cp.client.list(events, { namespace, fieldSelector: 'involvedObject.name=asking,reason=FailedScheduling' });
+      assert.ok(items.some(({ message }) => message?.includes('provisioning failed for PVC "asked"')));
+    });
+    const node = await selected();
+    const { metadata } = await claim('asked');
+    const claimRef = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', name: 'asked', namespace, uid: metadata.uid };
+    await cp.client.create(
+      persistentVolumes,
+      volumeOf('made-for-asked', { storageClassName: 'made-late', claimRef, nodeAffinity: onNode(node) }),
+    );
+    assert.equal(await nodeOf('asking'), node);
   });
 
   test('nobody complained', () => assert.deepEqual(cp.complaints, []));

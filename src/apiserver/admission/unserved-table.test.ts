@@ -89,7 +89,6 @@ describe('what pods ask for in vain', () => {
 
 describe('what is told of other objects', () => {
   const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
-  const waiting = { volumeBindingMode: 'WaitForFirstConsumer' };
   const cases: readonly (readonly [resource: string, doer: Doer, object: object, words: RegExp])[] = [
     ['networkpolicies.networking.k8s.io', 'node', {}, /enforces no NetworkPolicies/],
     ['ingresses.networking.k8s.io', 'node', {}, /no IngressClass of this cluster is for it/],
@@ -98,7 +97,6 @@ describe('what is told of other objects', () => {
     ['persistentvolumeclaims', 'node', { spec: { volumeMode: 'Block' } }, /no block devices/],
     ['persistentvolumes', 'node', { spec: { volumeMode: 'Block', local: {} } }, /no block devices/],
     ['persistentvolumes', 'node', { spec: { csi: {} } }, /mounts hostPath and local volumes only/],
-    ['storageclasses.storage.k8s.io', 'scheduler', { provisioner: 'x', ...waiting }, /chooses no volumes/],
     ['storageclasses.storage.k8s.io', 'controller-manager', { provisioner: 'kubernetes.io/gce-pd' }, /wait for volumes made by hand/],
     ['csidrivers.storage.k8s.io', 'node', {}, /calls no CSI drivers/],
     ['volumeattributesclasses.storage.k8s.io', 'controller-manager', {}, /changes volumes/],
@@ -126,7 +124,11 @@ describe('what is told of other objects', () => {
     ['a directory of a node', 'persistentvolumes', { spec: { hostPath: {} } }],
     ['a disk of a node', 'persistentvolumes', { spec: { local: {}, volumeMode: 'Filesystem' } }],
     ['a class of volumes made by hand', 'storageclasses.storage.k8s.io', { provisioner: 'kubernetes.io/no-provisioner' }],
-    ['a class of a provisioner of others', 'storageclasses.storage.k8s.io', { provisioner: 'x', volumeBindingMode: 'Immediate' }],
+    [
+      'a class of a provisioner of others',
+      'storageclasses.storage.k8s.io',
+      { provisioner: 'x', volumeBindingMode: 'WaitForFirstConsumer' },
+    ],
     ['an Ingress of a class that is there', 'ingresses.networking.k8s.io', { spec: { ingressClassName: 'n' } }, [classOf('n')]],
     [
       'an Ingress of a class by the older annotation',

@@ -152,12 +152,6 @@ export const unserved: readonly Unserved[] = [
   },
   {
     resources: ['storageclasses.storage.k8s.io'],
-    doer: 'scheduler',
-    part: ({ volumeBindingMode }: StorageClass) => (volumeBindingMode === 'WaitForFirstConsumer' ? true : undefined),
-    message: 'volumeBindingMode: the scheduler chooses no volumes, pods with claims of a class that waits for them stay Pending',
-  },
-  {
-    resources: ['storageclasses.storage.k8s.io'],
     doer: 'controller-manager',
     part: ({ provisioner }: StorageClass) =>
       provisioner.startsWith('kubernetes.io/') && provisioner !== noProvisioner ? provisioner : undefined,

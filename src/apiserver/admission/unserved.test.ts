@@ -12,7 +12,6 @@ const constraint = { maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotS
 const spread = { topologySpreadConstraints: [constraint] };
 const apps = '/apis/apps/v1/namespaces/default';
 const claimSpec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
-const classes = '/apis/storage.k8s.io/v1/storageclasses';
 const workload = (name: string, spec: object): object => ({ metadata: { name }, spec: { selector, template: template(spec) } });
 const spreads = (at: string): RegExp =>
   new RegExp(`^${at.replaceAll('.', '\\.')}\\.topologySpreadConstraints: the scheduler does not look at them`);
@@ -51,12 +50,7 @@ const cases: Readonly<Record<string, Case>> = {
     { spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], nfs: { server: 's', path: '/x' } } },
     /mounts hostPath and local volumes only/,
   ),
-  'StorageClass of one that was a part': one(classes, { provisioner: 'kubernetes.io/gce-pd' }, /wait for volumes made by hand/),
-  'StorageClass that waits': one(
-    classes,
-    { metadata: { name: 'waits' }, provisioner: 'x', volumeBindingMode: 'WaitForFirstConsumer' },
-    /the scheduler chooses no volumes/,
-  ),
+  StorageClass: one('/apis/storage.k8s.io/v1/storageclasses', { provisioner: 'kubernetes.io/gce-pd' }, /wait for volumes made by hand/),
   CSIDriver: one('/apis/storage.k8s.io/v1/csidrivers', { spec: {} }, /calls no CSI drivers/),
   VolumeAttributesClass: one(
     '/apis/storage.k8s.io/v1/volumeattributesclasses',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { objectKey } from '../../api/object-key.ts';
+import { selectedNode } from '../../api/placement/volume-claim.ts';
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass, Volume } from '../../api/schema/types.ts';
 import { choose, refusalMessage } from '../choose.ts';
 import { Cluster } from '../cluster.ts';
@@ -33,6 +34,16 @@ const late: StorageClass = {
   volumeBindingMode: 'WaitForFirstConsumer',
 };
 
+const byHand: StorageClass = { ...late, metadata: { name: 'by-hand' }, provisioner: 'kubernetes.io/no-provisioner' };
+
+const waiting = (name: string, storageClassName = 'late', annotations?: Record<string, string>): PersistentVolumeClaim =>
+  claim(name, { metadata: { uid: name, ...(annotations ? { annotations } : {}) }, spec: { storageClassName } });
+
+const free = (name: string, host: string, storageClassName = 'late'): PersistentVolume => {
+  const volume = onHost(name, host);
+  return { ...volume, spec: { ...volume.spec, storageClassName }, status: { phase: 'Available' } };
+};
+
 function pod(...volumes: readonly Omit<Volume, 'name'>[]): Pod {
   const named = volumes.map((volume, i) => ({ name: `v${i}`, ...volume }));
   return {
@@ -61,7 +72,7 @@ function where(
   cluster.storage = {
     claims: new Map(claims.map((c) => [objectKey(c), c])),
     volumes: new Map(volumes.map((v) => [objectKey(v), v])),
-    classes: new Map([['late', late]]),
+    classes: new Map([late, byHand].map((c) => [c.metadata.name, c])),
   };
   const choice = choose(p, cluster, defaultProfile, 0, 0);
   return choice.kind === 'node' ? choice.name : refusalMessage(choice, nodes.length);
@@ -80,8 +91,39 @@ describe('a pod with claims', () => {
     ],
     [
       'waits for one that waits for it, as no node has a volume for it',
-      where(pod(uses('data')), [claim('data', { spec: { storageClassName: 'late' } })]),
+      where(pod(uses('data')), [waiting('data', 'by-hand')]),
       all("2 node(s) didn't find available persistent volumes to bind"),
+    ],
+    [
+      'goes anywhere where a volume is made where there is none',
+      where(pod(uses('data')), [waiting('data')], [free('pv', 'w2', 'late')]),
+      'w1',
+    ],
+    ['…and nowhere else, where none is made', where(pod(uses('data')), [waiting('data', 'by-hand')], [free('pv', 'w2', 'by-hand')]), 'w2'],
+    ['goes where a volume is to be made', where(pod(uses('data')), [waiting('data', 'late', { [selectedNode]: 'w2' })]), 'w2'],
+    [
+      'waits for one whose volume is made for a node that is not there',
+      where(pod(uses('data')), [waiting('data', 'late', { [selectedNode]: 'w3' })]),
+      all("2 node(s) didn't find available persistent volumes to bind"),
+    ],
+    [
+      'goes where there are volumes for all that wait for it',
+      where(
+        pod(uses('a'), uses('b')),
+        [waiting('a', 'by-hand'), waiting('b', 'by-hand')],
+        [free('1', 'w1', 'by-hand'), free('2', 'w2', 'by-hand'), free('3', 'w2', 'by-hand')],
+      ),
+      'w2',
+    ],
+    [
+      'goes where what is bound is, whatever there is for what waits',
+      where(pod(uses('a'), uses('b')), [bound('a', 'pv-a'), waiting('b', 'by-hand')], [onHost('pv-a', 'w1'), free('2', 'w2', 'by-hand')]),
+      "0/2 nodes are available: 1 node(s) didn't find available persistent volumes to bind, 1 node(s) didn't match PersistentVolume's node affinity. w1: didn't find available persistent volumes to bind; w2: didn't match PersistentVolume's node affinity",
+    ],
+    [
+      'waits for one that wishes for a volume, though its class waits',
+      where(pod(uses('data')), [{ ...waiting('data'), spec: { storageClassName: 'late', volumeName: 'pv' } }], [free('pv', 'w1')]),
+      all('pod has unbound immediate PersistentVolumeClaims'),
     ],
     [
       'does not take one that goes',

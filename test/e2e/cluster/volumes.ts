@@ -29,6 +29,16 @@ spec: { accessModes: [ReadWriteOnce], storageClassName: ${name}, resources: { re
 `;
 }
 
+/** Its claims are bound when a pod with them gets its node. */
+function waitingClass(name: string): string {
+  return `apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: { name: ${name} }
+provisioner: kubernetes.io/no-provisioner
+volumeBindingMode: WaitForFirstConsumer
+`;
+}
+
 export function volumesSuite(cluster: () => Cluster): void {
   describe('volumes of claims', { concurrency: 2 }, () => {
     before(() => cluster().namespace(space));
@@ -70,6 +80,7 @@ export function volumesSuite(cluster: () => Cluster): void {
 
     test('a local volume is for the group of its pod, and outlives the place where that has it', async () => {
       await onNode('mkdir -p /srv/e2e-local');
+      await cluster().apply(waitingClass('e2e-local'));
       await cluster().apply(volumeWithClaim('e2e-local', 'local: { path: /srv/e2e-local }'));
       const spec = `securityContext: { fsGroup: 1234, runAsUser: 1000, runAsGroup: 1000 }
 volumes: [{ name: data, persistentVolumeClaim: { claimName: e2e-local } }]`;
