@@ -106,7 +106,7 @@ describe('modules', () => {
 
   test('the control plane loads no part of a node', () => {
     const loaded = importing(...lifecycle, './part/parts.ts', ...controlPlane);
-    assert.ok(loaded.length <= 940, `${loaded.length} modules`);
+    assert.ok(loaded.length <= 950, `${loaded.length} modules`);
     const wrong = foldersOf(loaded).filter((folder) =>
       ['cni', 'dns', 'kubelet', 'lab', 'linux', 'net-agent', 'proxy', 'speaker'].includes(folder),
     );
