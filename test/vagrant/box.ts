@@ -28,6 +28,7 @@ function systemctl(services: Readonly<Record<string, string>>): string {
   const units = Object.entries(services).map(([name, command]) => `${name}) ${command} >"$BOX/${name}.log" 2>&1 & ;;`);
   return `
 if [ -e "$BOX/die-at" ] && [ "$*" = "$(cat "$BOX/die-at")" ]; then rm "$BOX/die-at"; kill -9 "$PPID"; exit 1; fi
+if [ -e "$BOX/fail-at" ] && [ "$*" = "$(cat "$BOX/fail-at")" ]; then rm "$BOX/fail-at"; exit 1; fi
 for unit; do :; done
 case $1 in
 enable) ;;
@@ -106,6 +107,11 @@ export class Boxes implements AsyncDisposable {
   dieAt(machine: string, words: string): void {
     mkdirSync(this.path(machine), { recursive: true });
     writeFileSync(this.path(machine, 'die-at'), words);
+  }
+
+  /** The next call of `systemctl` with these words starts nothing and fails. */
+  failAt(machine: string, words: string): void {
+    writeFileSync(this.path(machine, 'fail-at'), words);
   }
 
   /** Cut off the power: what is on its disk stays. */

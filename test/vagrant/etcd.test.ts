@@ -1,6 +1,6 @@
 /** provision/etcd.sh with members of etcd that are real: killed in the middle, destroyed and made anew, the first one too. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ensureStoreMemberPki } from '../../src/bootstrap/store-pki.ts';
@@ -16,6 +16,7 @@ const skip = cannotMakeNamespaces || (missing.length > 0 && `needs ${missing.joi
 const addresses = ['127.0.0.7', '127.0.0.8', '127.0.0.9'] as const;
 /** The presets of etcd: nothing here pauses for seconds as emulated machines do. */
 const etcd = 'set -a; . /etc/default/etcd; ETCD_HEARTBEAT_INTERVAL=100 ETCD_ELECTION_TIMEOUT=1000 exec etcd';
+const start = 'enable --quiet --now etcd';
 const name = (n: number): string => `control-plane-${n}`;
 const address = (n: number): string => addresses[n - 1] ?? '';
 
@@ -85,6 +86,21 @@ describe('etcd of the lab of vagrant/', { skip }, () => {
 
   test('so was the third', async () => {
     await killed(3);
+    await done(3, 'enter');
+    await whole(3, [1, 2, 3]);
+  });
+
+  test('one that was told too few, as another was added at the same moment, is told again', async () => {
+    await boxes.halt(name(3), 'etcd');
+    boxes.destroy(name(3));
+    boxes.dieAt(name(3), start);
+    assert.notEqual((await provision(3, 'enter')).code, 0);
+    const file = boxes.path(name(3), 'etc/default/etcd');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace(/^(ETCD_INITIAL_CLUSTER)=.*$/m, `$1=${name(3)}=https://${address(3)}:2380`));
+    // As etcd leaves it that ends before it begins.
+    mkdirSync(boxes.path(name(3), 'var/lib/etcd/fairlead/member/snap'), { recursive: true });
+    boxes.failAt(name(3), start);
     await done(3, 'enter');
     await whole(3, [1, 2, 3]);
   });

@@ -50,6 +50,12 @@ Only if those that do not answer are gone for good: what$answering has goes on a
   told=$said
 }
 
+# All members as this one must be told: NAME=URL,… of those that $1 has.
+listed() {
+  printf '%s\n' "$1" | sed 's/.*"peerURLs":\["\([^"]*\)".*"name":"\([^"]*\)".*/\2=\1/; t
+    s/.*"peerURLs":\["\([^"]*\)".*/'"$name"'=\1/' | paste -sd, -
+}
+
 # Adds this member, and prints all of them as it must be told: control-plane-1=https://192.168.56.7:2380,…
 enter() {
   while :; do
@@ -70,8 +76,7 @@ enter() {
       destroyed=yes
     else
       # Killed here, and nothing can be removed or added before it has started: there is no majority without it.
-      printf '%s\n' "$known" | sed 's/.*"peerURLs":\["\([^"]*\)".*"name":"\([^"]*\)".*/\2=\1/; t
-        s/.*"peerURLs":\["\([^"]*\)".*/'"$name"'=\1/' | paste -sd, -
+      listed "$known"
       return
     fi
     say "$destroyed" "$@"
@@ -116,4 +121,12 @@ ENV
   printf '[Unit]\nAfter=network-online.target\nStartLimitIntervalSec=0\n[Service]\nTimeoutStartSec=infinity\nRestart=always\nRestartSec=2\n' >/etc/systemd/system/etcd.service.d/fairlead.conf
   systemctl daemon-reload
 fi
-systemctl enable --quiet --now etcd
+# Another one may have been added at the same moment: the list that this one was told is too short then, and etcd ends at once.
+until systemctl enable --quiet --now etcd; do
+  [ ! -e "$data/member/wal" ] || exit 1
+  now=$(listed "$(members "$@")")
+  [ -n "$now" ] && [ "$now" != "${cluster:-}" ] || exit 1
+  cluster=$now
+  sed -i "s|^ETCD_INITIAL_CLUSTER=.*|ETCD_INITIAL_CLUSTER=$cluster|" /etc/default/etcd
+  sync /etc/default/etcd
+done
