@@ -50,10 +50,12 @@ Only if those that do not answer are gone for good: what$answering has goes on a
   told=$said
 }
 
-# All members as this one must be told: NAME=URL,… of those that $1 has.
+# All members as this one must be told: NAME=URL,… of those that $1 has. Another one that has not started either is called by its address, since two of one
+# name would be one member with two URLs.
 listed() {
-  printf '%s\n' "$1" | sed 's/.*"peerURLs":\["\([^"]*\)".*"name":"\([^"]*\)".*/\2=\1/; t
-    s/.*"peerURLs":\["\([^"]*\)".*/'"$name"'=\1/' | paste -sd, -
+  printf '%s\n' "$1" | sed "s|.*\"$peer\".*|$name=$peer|; t"'
+    s|.*"peerURLs":\["\([^"]*\)".*"name":"\([^"]*\)".*|\2=\1|; t
+    s|.*"peerURLs":\["\(https://\([^:"]*\)[^"]*\)".*|\2=\1|' | paste -sd, -
 }
 
 # Adds this member, and prints all of them as it must be told: control-plane-1=https://192.168.56.7:2380,…
